@@ -92,14 +92,21 @@ def broken(result: Result) -> Told:
 
 
 def in_part(result: Result, judgement: Judgement, way: StateFrom) -> Told:
-    """Why a pass is no word on the whole of a claim that comes to its state by ``way``; () where it is. The run made
-    less than the document's plan, beside what ``way.unmeasured`` names; or it made some checks alone, and this is
-    neither a part that it made whole, nor chosen by its own name, nor by one of ``way.whole_in``."""
-    if less := _smaller(result, way):
-        return less
-    named = [each for each in result.facts.only if "." in each]
-    whole = bool(result.parts and judgement.part) or _among((judgement.id,), named)
-    return () if whole or _among(way.whole_in, result.facts.only) else _narrowed(result)
+    """Why a pass is no try of a claim that comes to its state by ``way``; () where it is. The run made less than the
+    document's plan, beside what ``way.unmeasured`` names; or it was narrowed, and not to this check by its name."""
+    return _smaller(result, way) or (() if _by_name(result, judgement) else one_of_some(result, judgement, way))
+
+
+def one_of_some(result: Result, judgement: Judgement, way: StateFrom) -> Told:
+    """Why a pass alone does not show the whole of a claim; () where it may. The run made some checks alone, and this is
+    neither a part that it made whole, nor the claim's own check, nor chosen by one of ``way.whole_in``."""
+    own = judgement.id in judgement.claims and _by_name(result, judgement)
+    whole = own or bool(result.parts and judgement.part) or _among(way.whole_in, result.facts.only)
+    return () if whole else _narrowed(result)
+
+
+def _by_name(result: Result, judgement: Judgement) -> bool:
+    return _among((judgement.id,), [each for each in result.facts.only if "." in each])
 
 
 def _smaller(result: Result, way: StateFrom = _ANYHOW) -> Told:

@@ -18,11 +18,11 @@ import msgspec
 
 from harness.base import planfile, yamltext
 from harness.base.message import nearest
-from harness.base.planfile import RuleError, once
+from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, show
-from harness.model.claim import Claim, Consequence, Erratum, ShownOn
-from harness.model.message import Told, message
-from harness.signoff.types import PROVING, Blocker, Entry, Standing, State
+from harness.model.claim import Claim, Erratum, ShownOn
+from harness.model.message import Message, Told, english, message
+from harness.signoff.types import WORD, Blocker, Entry, Standing, State
 
 DECISIONS = "decisions.yaml"
 Day = Annotated[
@@ -61,15 +61,20 @@ def read(path: Path, register: Mapping[str, Claim]) -> tuple[Entry, ...]:
     errata = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
 
     def entries(file: DecisionsFile) -> tuple[Entry, ...]:
-        once(each.claim or each.erratum for each in file.decisions)
+        names = [each.claim or each.erratum for each in file.decisions]
         for number, each in enumerate(file.decisions):
+            if names.index(names[number]) < number:
+                told = message("{name} is decided twice", name=names[number])
+                raise RuleError(told, "decisions", number, remedy="keep one of the two entries")
             _fits(each, ("decisions", number), register, errata)
         return tuple(map(_entry, file.decisions))
 
     found = planfile.made(text, str(path), DecisionsFile, entries)
     _, lines = planfile.mapping(text, str(path), "")
     places = (yamltext.place(str(path), lines, ("decisions", number)) for number in range(len(found)))
-    return tuple(msgspec.structs.replace(each, place=place.partition(",")[0]) for each, place in zip(found, places, strict=True))
+    return tuple(
+        msgspec.structs.replace(each, place=place.partition(",")[0]) for each, place in zip(found, places, strict=True)
+    )
 
 
 def _entry(each: Decided) -> Entry:
@@ -126,7 +131,8 @@ def _void(entry: Entry, standings: Mapping[str, Standing], today: str) -> Iterat
     if standing is None:
         return
     if entry.state is not None and standing.state.worse > entry.state.worse:
-        yield (message("the claim was accepted as {then}, and is {now}", then=entry.state, now=standing.state),)
+        then, now = (Message(text=WORD[state]) for state in (entry.state, standing.state))
+        yield (message("the claim was accepted as {then}, and is {now}", then=then, now=now),)
     if entry.holds_to:
         yield from _beyond(entry, standing)
 
@@ -159,20 +165,24 @@ def template(blockers: Sequence[Blocker], register: Mapping[str, Claim], standin
     """Every open item as an entry to fill in, as YAML."""
     lines = ["# Fill in who decided, when, why and until when; leave out what is to be mended instead.", "decisions:"]
     for each in blockers:
-        claim = register.get(each.of)
-        lines += [f"# {each.consequence}: {' '.join(str(one) for one in each.told)}"]
+        lines += [f"# {each.consequence}: {' '.join(english(each.told).split())}"]
         lines += [f"# {each.way} would show it"] if each.way else []
-        lines += [f"- {'claim' if claim else 'erratum'}: {each.of}", _names(each.consequence)]
-        lines += ['  on: ""', '  because: ""', '  until: ""']
-        lines += [f"  state: {standings[each.of].state}"] if claim else ['  # corrected_in: ""']
-        lines += ['  owner: ""'] if claim and claim.first_sign else []
+        lines += ["- " + "\n  ".join(fields(each, register.get(each.of), standings.get(each.of)))]
     return "\n".join(lines if blockers else ["decisions: []"]) + "\n"
 
 
-def _names(consequence: Consequence) -> str:
-    return "  by: []" + ("   # two names" if consequence.signers > 1 else "")
+def fields(each: Blocker, claim: Claim | None, standing: Standing | None) -> Iterator[str]:
+    """The fields of an open item's entry, with room for as many names as it needs; of an erratum without ``claim``."""
+    yield f"{'claim' if claim else 'erratum'}: {each.of}"
+    names = ", ".join(each.consequence.signers * ['""'])
+    yield from (f"by: [{names}]", 'on: ""', 'because: ""', 'until: ""')
+    if claim is None:
+        yield 'corrected_in: ""'
+    elif standing is not None:
+        yield f"state: {standing.state}"
+        yield from ['owner: ""'] if claim.first_sign else []
 
 
 def blind(claim: Claim) -> bool:
-    """Whether only operation in the cloud shows a claim: no rehearsal has its environment."""
-    return claim.shown_on not in (*PROVING, ShownOn.PERSON)
+    """Whether only a team's own cluster, its cloud's region or a month of operation shows a claim."""
+    return claim.shown_on in (ShownOn.CLUSTER, ShownOn.REGION, ShownOn.MONTH)

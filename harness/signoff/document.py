@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from harness.model.claim import Claim, Consequence
 from harness.model.message import Message, message
@@ -32,7 +33,7 @@ def document(
     before = previous if previous is not None and previous.asked.target == asked.target else None
     return Signoff(
         asked=asked,
-        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=_gravest)),
+        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=partial(_gravest, by_claim))),
         standings=found,
         errata=doubts,
         decisions=entries,
@@ -45,8 +46,15 @@ def document(
     )
 
 
-def _gravest(each: Blocker) -> int:
-    return [*Consequence].index(each.consequence)
+def _gravest(standings_: Mapping[str, Standing], each: Blocker) -> tuple[int, bool]:
+    """What comes first: the gravest, and of what is as grave what failed."""
+    failed = each.of in standings_ and standings_[each.of].state is State.FAILED
+    return [*Consequence].index(each.consequence), not failed
+
+
+def of_phase(claim: Claim, phase: int) -> bool:
+    """Whether the page about ``phase`` asks for the claim; others are listed apart and block nothing."""
+    return claim.phase == phase and not claim.not_rehearsed
 
 
 def _doubts(
@@ -75,7 +83,7 @@ def _open(
     """What blocks unless somebody accepts it: of the phase, what failed or is not shown, and every grave erratum."""
     for each in found:
         claim = register[each.claim]
-        if claim.phase == phase and not claim.not_rehearsed and _stands_in_the_way(claim, each):
+        if of_phase(claim, phase) and _stands_in_the_way(claim, each):
             yield Blocker(of=claim.id, consequence=claim.consequence, told=each.told, way=each.way)
     for doubt in doubts:
         claim = register[doubt.claim]

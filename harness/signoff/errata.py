@@ -1,23 +1,24 @@
-"""``errata.md``: every erratum of the register with its evidence and, where one can be given, the smallest patch of the
-document. Pure.
+"""``errata.md``: every erratum of the register by what follows from it, with its evidence and, where one can be given,
+the smallest patch of the document. Pure.
 
-An erratum is shown by a judgement of a run that counts and ended as it should. Of any other it is said which command
-would show it, or that it was found by reading alone.
+Three words say how one is known: read in a file, computed, or seen in a run. One that is to be seen and that no run
+that counts showed yet says which command would show it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from harness.model.claim import Claim, Erratum
+from harness.model.claim import Claim, Consequence, Erratum, Found
 from harness.report import words
 from harness.report.language import Language
 from harness.report.markdown import bullets, head, plain
 from harness.signoff.links import age, href, short
-from harness.signoff.types import Evidence, Signoff, Standing, State
+from harness.signoff.types import CONSEQUENCE, FOUND, Doubt, Entry, Evidence, Signoff, Standing, State
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,29 @@ def shown(erratum: str, standing: Standing) -> tuple[Evidence, ...]:
     )
 
 
+def how_known(doubt: Doubt, known: Known, say: Language) -> str:
+    """How an erratum is known, in one of the three words; or that it is not seen yet, and what would show it."""
+    if doubt.found is not Found.SEEN or doubt.seen:
+        return say(FOUND[doubt.found])
+    lines = say.listed(f"python3 -m harness {line}" for line in known.shown_by.get(doubt.erratum, ()))
+    return say("not seen yet; {commands} would show it", commands=lines) if lines else say("not seen yet")
+
+
+def stamp(entry: Entry | None, say: Language) -> str:
+    """What people decided: "" where nobody did."""
+    if entry is None:
+        return ""
+    by, what = say.listed(entry.by), {"day": entry.on, "until": entry.until, "why": entry.because}
+    if entry.corrected_in:
+        return say("corrected in {revision} ({by}, {day})", revision=entry.corrected_in, by=by, day=entry.on)
+    return say("{by} accepted this on {day} until {until}, because {why}", by=by, **what)
+
+
+def decided(document: Signoff) -> dict[str, Entry]:
+    """The decisions that count, by their claim or erratum."""
+    return {each.of: each for each in document.decisions if not each.void}
+
+
 def errata(document: Signoff, register: Mapping[str, Claim], known: Known, say: Language, other: str) -> str:
     """The text in one language; ``other`` is the file of the same in the other."""
     return "\n\n".join(_Text(document, register, known, say).parts(other)) + "\n"
@@ -47,59 +71,43 @@ class _Text:
         self.document, self.register, self.known, self.say = document, register, known, say
         self.runs = {run.folder: run for run in document.runs}
         self.standings = {each.claim: each for each in document.standings}
+        self.decided = decided(document)
+        self.errata = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
 
     def parts(self, other: str) -> Iterator[str]:
-        """Every paragraph: what runs showed first, then what a command would show, then what was found by reading."""
+        """Every paragraph: what loses data first, wording last."""
         say = self.say
-        seen, unseen, read = self._sorted()
+        doubts = [each for each in self.document.errata if each.erratum in self.errata]
         yield head(say("Errata of the design document"), 1)
         yield f"[{'English' if say.code == 'ja' else '日本語'}]({other})"
-        yield bullets(self._facts(len(seen), len(unseen), len(read)))
-        sections = (
-            (say("Shown by runs"), seen),
-            (say("Not shown by a run yet"), unseen),
-            (say("Found by reading the document"), read),
-        )
-        for title, found in sections:
-            yield head(title, 2)
+        yield bullets(self._facts(doubts))
+        for consequence in Consequence:
+            found = [each for each in doubts if each.consequence is consequence]
+            yield head(say(CONSEQUENCE[consequence]).capitalize(), 2)
             if not found:
                 yield say("None.")
-            for claim, erratum in found:
-                yield from self._erratum(claim, erratum)
+            for each in found:
+                yield from self._erratum(each, self.register[each.claim], self.errata[each.erratum])
 
-    def _sorted(self) -> tuple[list[tuple[Claim, Erratum]], ...]:
-        """Those shown, those that a command would show, and those that none would, in the document's order."""
-        found: tuple[list[tuple[Claim, Erratum]], ...] = ([], [], [])
-        for claim in self.register.values():
-            for erratum in claim.errata:
-                place = 0 if self._shown(claim, erratum) else 1 if erratum.id in self.known.shown_by else 2
-                found[place].append((claim, erratum))
-        return found
-
-    def _shown(self, claim: Claim, erratum: Erratum) -> tuple[Evidence, ...]:
-        return shown(erratum.id, self.standings[claim.id]) if claim.id in self.standings else ()
-
-    def _facts(self, seen: int, unseen: int, read: int) -> Iterator[str]:
+    def _facts(self, doubts: Sequence[Doubt]) -> Iterator[str]:
         say, asked = self.say, self.document.asked
         digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(words.ASK))
         yield say("target {target} ({digests})", target=asked.target, digests=digests)
         yield say("made {moment}", moment=say.moment(asked.now_utc))
-        yield say(
-            "{seen} errata were shown by runs that count, {unseen} were not shown yet, {read} were found by reading",
-            seen=seen,
-            unseen=unseen,
-            read=read,
-        )
+        known = Counter(each.found for each in doubts if each.found is not Found.SEEN or each.seen)
+        counts = [say("{count} {verdict}", count=known[found], verdict=say(FOUND[found])) for found in Found]
+        unseen = len(doubts) - known.total()
+        yield say.listed([*counts, say("{count} not seen yet", count=unseen)])
+        yield statuses(doubts, self.decided, say)
 
-    def _erratum(self, claim: Claim, erratum: Erratum) -> Iterator[str]:
-        say, evidence = self.say, self._shown(claim, erratum)
+    def _erratum(self, doubt: Doubt, claim: Claim, erratum: Erratum) -> Iterator[str]:
+        say = self.say
         yield f"### `{erratum.id}`"
         yield f"> {plain(claim.quotation)} ({plain(claim.place)}, `{claim.id}`)"
         yield plain(say(erratum.why))
-        if evidence:
+        yield bullets((how_known(doubt, self.known, say), stamp(self.decided.get(erratum.id), say) or say("open")))
+        if claim.id in self.standings and (evidence := shown(erratum.id, self.standings[claim.id])):
             yield "\n".join(f"- {self._evidence(each)}" for each in evidence)
-        else:
-            yield self._missing(erratum)
         correction = plain(say(erratum.correction))
         yield say("To be written instead: {correction}", correction=correction)
         if patch := self.known.patches.get(erratum.id, ""):
@@ -116,10 +124,10 @@ class _Text:
         anchor = quote(words.anchor(judgement))
         return f"[{where}]({href(run)}#{anchor}): {plain(verdict)}; {plain(seen)}"
 
-    def _missing(self, erratum: Erratum) -> str:
-        """Which command would show it."""
-        commands = self.known.shown_by.get(erratum.id, ())
-        if not commands:
-            return self.say("No rehearsal shows it: it was found by reading.")
-        lines = self.say.listed(f"`python3 -m harness {name}`" for name in commands)
-        return self.say("Not shown by a run yet; {commands} would show it.", commands=lines)
+
+def statuses(doubts: Sequence[Doubt], decided_: Mapping[str, Entry], say: Language) -> str:
+    """How many errata are open, corrected in the document and accepted."""
+    closed = [decided_[each.erratum] for each in doubts if each.erratum in decided_]
+    corrected = sum(bool(each.corrected_in) for each in closed)
+    counts = {"open": len(doubts) - len(closed), "corrected": corrected, "accepted": len(closed) - corrected}
+    return say("{open} open, {corrected} corrected, {accepted} accepted", **counts)

@@ -1,250 +1,146 @@
 """``signoff.html``: the page of the document in one language, one file that opens offline and prints. Pure but for the
-template.
+template, which draws the document's own structs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-
-import msgspec
+from typing import Any, TypeVar
 
 from harness.base.units import DAY_S
-from harness.model.claim import Claim, Erratum
-from harness.model.message import marked, message
+from harness.model.claim import Claim, Consequence
+from harness.model.message import message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
-from harness.signoff.errata import shown
+from harness.signoff.decisions import DECISIONS, blind, fields
+from harness.signoff.document import of_phase
+from harness.signoff.errata import Known, decided, how_known, stamp, statuses
 from harness.signoff.links import age, href, short
-from harness.signoff.types import WORD, Evidence, Run, Signoff, Standing, State
+from harness.signoff.types import CONSEQUENCE, WORD, Blocker, Doubt, Run, Signoff, State
 
+G = TypeVar("G", Blocker, Doubt)
+Chapters = Mapping[str, tuple[Claim, ...]]
 _TEMPLATES = Path(__file__).with_name("templates")
-#: So many runs are named beside a claim; the others are counted.
-_MOST_EVIDENCE = 3
-#: So many claims that are not ready are named on the first screen.
-_MOST_NAMED = 12
-CHECKLIST = "checklist."
+#: So many blockers are unfolded as the page opens, and as many more as are as grave as the last of them.
+_MOST_OPEN = 12
+#: So many rows of a group are shown before the rest is folded, so that a print has some ten pages.
+_MOST_ROWS = 30
 
-SIGN = {
-    State.READY: "✓",
-    State.NOT_READY: "✗",
-    State.ERRATUM_SHOWN: "≠",
-    State.PERSON: "☐",
-    State.NOT_EXERCISED: "–",
-}
+SIGN = {State.SHOWN: "✓", State.FAILED: "✗", State.DOCUMENT_WRONG: "≠", State.NOT_SHOWN: "–"}
 #: The style sheet's class of each.
 CSS = {
-    State.READY: "pass",
-    State.NOT_READY: "fail",
-    State.ERRATUM_SHOWN: "erratum_shown",
-    State.PERSON: "inconclusive",
-    State.NOT_EXERCISED: "not_exercised",
+    State.SHOWN: "pass",
+    State.FAILED: "fail",
+    State.DOCUMENT_WRONG: "erratum_shown",
+    State.NOT_SHOWN: "not_exercised",
 }
 
 
-class EvidenceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A judgement that bears on a claim, as a link to its run's page."""
+class Tally:
+    """How many claims are in each state, and how many the page does not ask for; of ``only`` some, where it is given.
+    The counts of the states add up to ``total``."""
 
-    href: str
-    run: str
-    verdict: str
-    sign: str
-    css: str
+    def __init__(self, document: Signoff, register: Mapping[str, Claim], only: Iterable[str] | None = None) -> None:
+        names = register.keys() if only is None else {*only}
+        found = [(register[each.claim], each) for each in document.standings if each.claim in names]
+        self.phase = document.asked.phase
+        self.states = Counter(each.state for claim, each in found if of_phase(claim, self.phase))
+        self.total = self.states.total()
+        self.never = sum(bool(claim.not_rehearsed) for claim, _ in found)
+        self.later = len(found) - self.total - self.never
 
-
-class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim with its state. ``errata`` are those of the register that no run showed; ``facts`` are the claims that
-    bear on a person's decision."""
-
-    claim: Claim
-    sign: str
-    word: str
-    css: str
-    reason: str
-    evidence: tuple[EvidenceView, ...]
-    more: int
-    asserted: tuple[Erratum, ...]
-    facts: tuple[ClaimView, ...] = ()
-
-
-class SectionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter of the document: how many of its claims are in each state, in the order of ``State``."""
-
-    title: str
-    anchor: str
-    counts: tuple[int, ...]
-    claims: tuple[ClaimView, ...]
-
-
-class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as the tables of runs list it."""
-
-    href: str
-    name: str
-    rung: str
-    target: str
-    digest: str
-    age: str
-    replay: str
-    said: str
-
-
-class _Views:
-    """The views of one page in one language."""
-
-    def __init__(self, document: Signoff, register: Mapping[str, Claim], say: Language) -> None:
-        self.document, self.register, self.say = document, register, say
-        self.runs = {run.folder: run for run in document.runs}
-        self.standings = {each.claim: each for each in document.standings}
-
-    def claim(self, standing: Standing, *, facts: bool = False) -> ClaimView:
-        """A claim; with ``facts`` those that bear on it, too."""
-        claim, state = self.register[standing.claim], standing.state
-        bearing = [name for name in claim.state_from.facts if name in self.standings] if facts else []
-        return ClaimView(
-            claim=claim,
-            sign=SIGN[state],
-            word=self.say(WORD[state]),
-            css=CSS[state],
-            reason=self.say.told(standing.told, ""),
-            evidence=tuple(self._evidence(each) for each in standing.evidence[:_MOST_EVIDENCE]),
-            more=max(0, len(standing.evidence) - _MOST_EVIDENCE),
-            asserted=asserted(claim, standing),
-            facts=tuple(self.claim(self.standings[name]) for name in bearing),
+    def lines(self, say: Language) -> Iterator[str]:
+        """The sum, and what is counted apart."""
+        states = " + ".join(
+            say("{count} {verdict}", count=self.states[each], verdict=say(WORD[each])) for each in State
         )
-
-    def _evidence(self, evidence: Evidence) -> EvidenceView:
-        run, judgement = self.runs[evidence.folder], evidence.judgement
-        part = f"{run.plan}: {judgement.part}" if judgement.part else run.plan
-        return EvidenceView(
-            href=f"{href(run)}#{quote(words.anchor(judgement))}",
-            run=self.say.listed([part, run.rung, self.say.message(age(run.age_s))]),
-            verdict=self.say(words.verdict_id(judgement)),
-            sign=words.sign(judgement),
-            css="observed" if words.is_observed(judgement) else str(judgement.verdict),
-        )
-
-    def section(self, number: int, title: str, claims: Iterable[Claim]) -> SectionView:
-        """A chapter; of a stored page it has no claim that the register did not have then."""
-        found = [self.standings[claim.id] for claim in claims if claim.id in self.standings]
-        counts = Counter(each.state for each in found)
-        return SectionView(
-            title=self.say(title),
-            anchor=f"chapter-{number}",
-            counts=tuple(counts[state] for state in State),
-            claims=tuple(map(self.claim, found)),
-        )
-
-    def run(self, run: Run) -> RunView:
-        """A run, and what is said of it: why nothing of it counts, or how it ended, and what it is no evidence of."""
-        ended = message("exit status {status}", status=str(run.exit_status))
-        return RunView(
-            href=href(run),
-            name=run.plan if run.plan == run.rehearsal else f"{run.rehearsal}: {run.plan}",
-            rung=run.rung,
-            target=run.target,
-            digest=short(run.target_digest),
-            age=self.say.message(age(run.age_s)),
-            replay=run.replay,
-            said=self.say.told(run.left_out or (ended, *run.limits, *run.judged_by), ""),
-        )
+        yield say("{states} = {total} claims of Phase {phase}", states=states, total=self.total, phase=self.phase)
+        if self.later or self.never:
+            apart = {"later": self.later, "never": self.never}
+            yield say("apart, blocking nothing: {later} of later phases, {never} not rehearsed", **apart)
 
 
-def asserted(claim: Claim, standing: Standing) -> tuple[Erratum, ...]:
-    """The errata of a claim that no run showed."""
-    return tuple(each for each in claim.errata if not shown(each.id, standing))
+def headline(document: Signoff, say: Language) -> str:
+    """What is decided: whether the document may be signed."""
+    if count := len(document.blockers):
+        return say("Not to be signed yet: {count} things stand in the way", count=count)
+    if count := len(document.accepted):
+        return say("Nothing blocks: signed with {count} accepted gaps", count=count)
+    return say("Nothing blocks: signed without a gap")
 
 
-def counted(document: Signoff, say: Language) -> str:
-    """How many claims are in each state."""
-    counts = Counter(each.state for each in document.standings)
-    return say.listed(say("{count} {verdict}", count=counts[state], verdict=say(WORD[state])) for state in State)
+def by_consequence(found: Sequence[G], say: Language) -> Iterator[tuple[str, list[G], bool]]:
+    """What has each consequence, the gravest first, and whether it is unfolded as the page opens."""
+    shown = 0
+    for consequence in Consequence:
+        if its := [each for each in found if each.consequence is consequence]:
+            yield say(CONSEQUENCE[consequence]).capitalize(), its, shown < _MOST_OPEN
+            shown += len(its)
 
 
-def corrections(document: Signoff, register: Mapping[str, Claim], say: Language) -> Iterator[str]:
-    """What is to be done about the document's errata before anybody signs it."""
-    known = [(register[each.claim], each) for each in document.standings if each.claim in register]
-    if count := sum(bool(shown(erratum.id, each)) for claim, each in known for erratum in claim.errata):
-        yield say("{count} errata were shown by runs: correct the document there before anybody signs it.", count=count)
-    if count := sum(each.state is State.READY and bool(asserted(claim, each)) for claim, each in known):
-        doubted = marked(
-            "{count} of the claims that are ready have an erratum that no run showed: read it before anybody signs."
-        )
-        yield say(doubted, count=count)
-
-
-def judged_by(document: Signoff, say: Language) -> str:
-    """How many of the runs that count other code than today's judged, and what to do about it; "" where none."""
-    count = sum(bool(run.judged_by) for run in document.runs if not run.left_out)
-    others = marked(
-        "{count} of the runs that count were judged by another version of this repository, or do not say by which: "
-        "{command} says what today's judges otherwise"
-    )
-    return say(others, count=count, command="python3 -m harness judge RUN") if count else ""
-
-
-def missing(document: Signoff, say: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The claims that were not exercised, by the reason why; the reason of most first."""
-    found: dict[str, list[str]] = {}
-    for each in document.standings:
-        if each.state is State.NOT_EXERCISED:
-            found.setdefault(say.told(each.told, ""), []).append(each.claim)
-    for reason in sorted(found, key=lambda reason: -len(found[reason])):
-        yield reason, tuple(found[reason])
+def _said(run: Run, say: Language) -> str:
+    """Why nothing of a run counts, or how it ended, and what it is no evidence of."""
+    ended = message("exit status {status}", status=str(run.exit_status))
+    return say.told(run.left_out or (ended, *run.limits), "")
 
 
 def context(
-    document: Signoff, register: Mapping[str, Claim], chapters: Mapping[str, tuple[Claim, ...]], say: Language
+    document: Signoff, register: Mapping[str, Claim], chapters: Chapters, known: Known, say: Language
 ) -> dict[str, Any]:
-    """Everything that the template names."""
-    views = _Views(document, register, say)
-    of = document.standings
-    blocking = [each for each in of if each.state.blocks]
-    not_ready = [views.claim(each) for each in of if each.state is State.NOT_READY]
-    sections = [views.section(number, title, claims) for number, (title, claims) in enumerate(chapters.items(), 1)]
+    """Everything that the template names. Of a stored page, what the register has no more is left out."""
+    asked, entries = document.asked, decided(document)
+    standings = {each.claim: each for each in document.standings if each.claim in register}
+    errata = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
+    unshown = {each.claim for each in document.standings if each.state is not State.SHOWN}
+    doubts = [each for each in document.errata if each.erratum in errata]
+    owners = {each.erratum: each.claim for each in doubts}
+    blockers = [each for each in document.blockers if each.of in standings or each.of in owners]
+
+    def which(asks: Callable[[Claim], bool]) -> list[Claim]:
+        return [register[name] for name in standings if asks(register[name])]
+
+    sections = [
+        (
+            say(title),
+            f"chapter-{number}",
+            which(claims.__contains__),
+            Tally(document, register, (each.id for each in claims)),
+        )
+        for number, (title, claims) in enumerate(chapters.items(), 1)
+    ]
     return {
-        "document": document,
-        "made": say.moment(document.asked.now_utc),
-        "digests": [short(digest) for digest in document.asked.digests],
-        "ask": words.ASK,
-        "most_days": f"{document.asked.max_age_s / DAY_S:g}",
-        "blocked": document.blocked,
-        "counted": counted(document, say),
-        "blocking": len(blocking),
-        "total": len(of),
-        "checks_blocking": sum(each.claim.startswith(CHECKLIST) for each in blocking),
-        "checks": sum(each.claim.startswith(CHECKLIST) for each in of),
-        "states": [(SIGN[state], say(WORD[state]), CSS[state]) for state in State],
-        "not_ready": not_ready,
-        "named": not_ready[:_MOST_NAMED],
-        "corrections": [*corrections(document, register, say)],
-        "missing": list(missing(document, say)),
-        "changes": [
-            (each.claim, say(WORD[each.before]), SIGN[each.now], say(WORD[each.now]), CSS[each.now])
-            for each in document.changes
-        ],
-        "previous": say.moment(document.previous_utc) if document.previous_utc else "",
+        "document": document, "register": register, "standings": standings, "entries": entries, "errata": errata,
+        "runs": {run.folder: run for run in document.runs},
+        "owners": owners, "headline": headline(document, say), "tally": Tally(document, register), "ask": words.ASK,
+        "made": say.moment(asked.now_utc), "previous": say.moment(document.previous_utc),
+        "most_days": f"{asked.max_age_s / DAY_S:g}", "decisions_file": DECISIONS, "most_rows": _MOST_ROWS,
+        "states": [*State], "SIGN": SIGN, "WORD": WORD, "CSS": CSS,
+        "words": words, "href": href, "age": age, "short": short,
+        "stamp": partial(stamp, say=say), "how_known": partial(how_known, known=known, say=say),
+        "statuses": partial(statuses, decided_=entries, say=say),
+        "said_of": partial(_said, say=say),
+        "entry": lambda each: f"- {{{', '.join(fields(each, register.get(each.of), standings.get(each.of)))}}}",
+        "blockers": [*by_consequence(blockers, say)],
+        "accepted": [entries[each] for each in document.accepted],
+        "void": [each for each in document.decisions if each.void],
+        "doubts": doubts, "doubts_by": [*by_consequence(doubts, say)],
         "sections": [sections[-1], *sections[:-1]],
-        "decisions": [views.claim(each, facts=True) for each in of if each.state is State.PERSON],
-        "counting": [views.run(run) for run in document.runs if not run.left_out],
-        "judged_by": judged_by(document, say),
-        "left_out": [views.run(run) for run in document.runs if run.left_out],
-    }
+        "blind": [each for each in which(blind) if of_phase(each, asked.phase) and each.id in unshown],
+        "persons": which(lambda claim: claim.state_from.person and of_phase(claim, asked.phase)),
+        "later": which(lambda claim: not claim.not_rehearsed and claim.phase != asked.phase),
+        "never": which(lambda claim: bool(claim.not_rehearsed)),
+        "counting": [run for run in document.runs if not run.left_out],
+        "left_out": [run for run in document.runs if run.left_out],
+    }  # fmt: skip
 
 
 def render(
-    document: Signoff,
-    register: Mapping[str, Claim],
-    chapters: Mapping[str, tuple[Claim, ...]],
-    say: Language,
-    *,
-    other: str,
-    errata: str,
+    document: Signoff, register: Mapping[str, Claim], chapters: Chapters, say: Language, known: Known, **files: str
 ) -> str:
-    """The page; ``other`` is the file of the same page in the other language, ``errata`` that of the errata in this."""
-    of = {**context(document, register, chapters, say), "other": other, "errata": errata}
+    """The page; ``other`` is the file of the same page in the other language, ``errata_file`` of the errata in this."""
+    of = {**context(document, register, chapters, known, say), **files}
     return page("signoff.html.j2", say, of, folder=_TEMPLATES)

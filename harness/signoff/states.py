@@ -301,6 +301,10 @@ class _Claim:
         if not proving:
             return None
         held = [each for found in proving.values() for each in found if each.outcome is Outcome.HELD]
+        way = self.claim.state_from
+        some = [counting.one_of_some(each.stored.result, each.judgement, way) for each in held]
+        if all(some):
+            return self._made(State.NOT_SHOWN, some[0], held)
         for unlooked in self._unlooked():
             return self._made(State.NOT_SHOWN, (unlooked.told,), [unlooked])
         limit = any(each.judgement.kind is Kind.ROLLBACK_LIMIT for each in held)

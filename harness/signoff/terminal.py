@@ -1,5 +1,4 @@
-"""What ``signoff`` says on the terminal: the counts, what is to be corrected, what is not ready, what is missing and
-why, where the page is."""
+"""What ``signoff`` says on the terminal: counts, what stands in the way, what to type next, the page, the decision."""
 
 from __future__ import annotations
 
@@ -7,34 +6,55 @@ from collections.abc import Iterator, Mapping
 
 from harness.base.errors import Exit
 from harness.model.claim import Claim
-from harness.report.language import Language, padded
-from harness.report.words import ASK, report_line
+from harness.report.language import Language, columns, padded
+from harness.report.words import ASK
+from harness.signoff.decisions import DECISIONS
+from harness.signoff.errata import decided, statuses
 from harness.signoff.links import short
-from harness.signoff.page import corrections, counted, missing
-from harness.signoff.types import WORD, Signoff, State
+from harness.signoff.page import Tally, headline
+from harness.signoff.types import CONSEQUENCE, Signoff
 
-#: So many claims that are not ready are named, and reasons why others were not exercised.
-_MOST = 12
+#: So many blockers are named, and so many decisions that do not count.
+_MOST, _MOST_VOID = 10, 3
+_COLUMNS = 80
 
 
 def closing_lines(
     document: Signoff, register: Mapping[str, Claim], page: str, say: Language, status: Exit
 ) -> Iterator[str]:
-    """The lines; ``status`` is what the command ends in."""
-    asked = document.asked
+    """The lines, at most 30; ``status`` is what the command ends in."""
+    asked, blockers = document.asked, document.blockers
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
-    counting = sum(not run.left_out for run in document.runs)
     yield say("target {target} ({digests})", target=asked.target, digests=digests)
+    yield from filter(None, [asked.sample])
+    counting = sum(not run.left_out for run in document.runs)
     yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
-    yield from filter(None, (judged_by(document, say), counted(document, say), *corrections(document, register, say)))
-    against = [each for each in document.standings if each.state is State.NOT_READY]
-    for each in against[:_MOST]:
-        yield f"  {padded(say(WORD[each.state]), 13)} {each.claim}: {say.told(each.told, '')}"
-    if len(against) > _MOST:
-        yield "  " + say("and {count} more", count=len(against) - _MOST)
-    reasons = [(reason, len(claims)) for reason, claims in missing(document, say)]
-    for reason, count in reasons[:_MOST]:
-        yield f"  {padded(say(WORD[State.NOT_EXERCISED]), 13)} {count}: {reason}"
-    if len(reasons) > _MOST:
-        yield "  " + say("and {count} more", count=sum(count for _, count in reasons[_MOST:]))
-    yield report_line(page, status, say)
+    yield from Tally(document, register).lines(say)
+    yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
+    for each in blockers[:_MOST]:
+        yield _cut(f"  {padded(say(CONSEQUENCE[each.consequence]), 13)} {each.of}: {say.told(each.told, '')}")
+    yield from _more(len(blockers) - _MOST, say)
+    void = [each for each in document.decisions if each.void]
+    for entry in void[:_MOST_VOID]:
+        what = {"place": entry.place, "of": entry.of, "why": say.told(entry.void, "")}
+        yield "  " + say("{place}: the decision on {of} does not count: {why}", **what)
+    yield from _more(len(void) - _MOST_VOID, say)
+    if blockers:
+        way = next((each.way for each in blockers if each.way), f"python3 -m harness signoff --template > {DECISIONS}")
+        yield say("next: {command}", command=way)
+    yield say("page: {path}", path=page)
+    yield say("{decision} (exit status {status})", decision=headline(document, say), status=str(int(status)))
+
+
+def _more(count: int, say: Language) -> Iterator[str]:
+    if count > 0:
+        yield "  " + say("and {count} more", count=count)
+
+
+def _cut(line: str) -> str:
+    """``line`` as far as a terminal has room; the page has the rest."""
+    if columns(line) <= _COLUMNS:
+        return line
+    while columns(line) >= _COLUMNS:
+        line = line[:-1]
+    return f"{line.rstrip()}…"

@@ -36,6 +36,20 @@ WORD = {
     State.DOCUMENT_WRONG: marked("document wrong"),
     State.NOT_SHOWN: marked("not shown"),
 }
+CONSEQUENCE = {
+    Consequence.DATA_LOST: marked("data lost"),
+    Consequence.DATA_EXPOSED: marked("data exposed"),
+    Consequence.OUTAGE: marked("outage"),
+    Consequence.MONEY: marked("money"),
+    Consequence.WRONG_FIGURE: marked("wrong figure"),
+    Consequence.WORDING: marked("wording"),
+}
+#: How an erratum is known.
+FOUND = {
+    Found.READ: marked("read in a file"),
+    Found.COMPUTED: marked("computed"),
+    Found.SEEN: marked("seen in a run"),
+}
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

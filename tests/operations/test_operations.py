@@ -306,23 +306,23 @@ def test_a_review_needs_a_result_on_each_topic() -> None:
     plan = OperationsPlan(task=Task.WEEKLY)
     of = details()
     of.reviewed = [
-        Reviewed(claim="cost.total", state="ready", folder="run", age_s=1.0),
-        Reviewed(claim="sli.latency", state="not_exercised"),
-        Reviewed(claim="scaling.hpa.cpu", state="ready", folder="run", age_s=1.0),
+        Reviewed(claim="cost.total", state="shown", folder="run", age_s=1.0),
+        Reviewed(claim="sli.latency", state="not_shown"),
+        Reviewed(claim="scaling.hpa.cpu", state="shown", folder="run", age_s=1.0),
     ]
     lacking = said(of, plan)["operations.weekly"]
     assert lacking.verdict is Verdict.INCONCLUSIVE and "a stored result on sli" in lacking.reason
-    of.reviewed[1] = Reviewed(claim="sli.latency", state="ready", folder="run", age_s=1.0)
+    of.reviewed[1] = Reviewed(claim="sli.latency", state="shown", folder="run", age_s=1.0)
     assert said(of, plan)["operations.weekly"].verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
     ("state", "verdict"),
     [
-        ("ready", Verdict.PASS),
-        ("erratum_shown", Verdict.PASS),
-        ("not_ready", Verdict.INCONCLUSIVE),
-        ("not_exercised", Verdict.INCONCLUSIVE),
+        ("shown", Verdict.PASS),
+        ("document_wrong", Verdict.PASS),
+        ("failed", Verdict.INCONCLUSIVE),
+        ("not_shown", Verdict.INCONCLUSIVE),
         ("person", Verdict.INCONCLUSIVE),
     ],
 )
@@ -341,20 +341,20 @@ def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_w
     assert "attention.review" not in said(of, plan), "nothing was reviewed"
     why = (message("95 % were kept"), message("of 99.9 %"))
     of.reviewed = [
-        Reviewed(claim="cost.total", state="ready", why=(message("the sum is right"),), folder="run", age_s=1.0),
-        Reviewed(claim="sli.latency", state="not_exercised", why=(message("nothing was run"),)),
-        Reviewed(claim="scaling.hpa.cpu", state="erratum_shown", folder="run", age_s=1.0),
+        Reviewed(claim="cost.total", state="shown", why=(message("the sum is right"),), folder="run", age_s=1.0),
+        Reviewed(claim="sli.latency", state="not_shown", why=(message("nothing was run"),)),
+        Reviewed(claim="scaling.hpa.cpu", state="document_wrong", folder="run", age_s=1.0),
     ]
     well = said(of, plan)["attention.review"]
     assert well.verdict is Verdict.PASS
-    assert well.reason == "of 3 claims none is known to be not ready; 1 were not exercised"
-    of.reviewed.append(Reviewed(claim="sli.errors", state="not_ready", why=why, folder="run", age_s=1.0))
-    of.reviewed.append(Reviewed(claim="sli.old", state="not_ready", folder="run", age_s=1.0))
+    assert well.reason == "of 3 claims none failed; 1 are not shown"
+    of.reviewed.append(Reviewed(claim="sli.errors", state="failed", why=why, folder="run", age_s=1.0))
+    of.reviewed.append(Reviewed(claim="sli.old", state="failed", folder="run", age_s=1.0))
     found = said(of, plan)["attention.review"]
     assert found.verdict is Verdict.FAIL and found.holds
-    assert found.reason == "sli.errors is not ready: 95 % were kept; sli.old is not ready: nobody says why"
+    assert found.reason == "sli.errors failed: 95 % were kept; sli.old failed: nobody says why"
     (table,) = (each for each in sections(of) if isinstance(each, Table) and str(each.title) == "Reviewed")
-    old = {"claim": "sli.old", "state": "not_ready", "told": "so", "folder": "run", "age_s": 1.0}
+    old = {"claim": "sli.old", "state": "failed", "told": "so", "folder": "run", "age_s": 1.0}
     assert msgspec.convert(old, Reviewed) == of.reviewed[-1], "of a run that kept the reason in English"
     assert [[*map(str, row.lines)] for row in table.rows] == [[], ["nothing was run"], [], [*map(str, why)], []]
 

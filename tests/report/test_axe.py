@@ -17,6 +17,7 @@ from tests.corpus.test_again import RUNS
 from tests.rehearsal.unstored import MADE
 from tests.report import axe
 from tests.report.browser import PHONE_PX, Browser, chromium
+from tests.signoff.test_errata import KNOWN
 from tests.signoff.test_page import everything
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -76,7 +77,7 @@ def test_no_page_has_one_however_it_is_opened(browser: Browser, tmp_path: Path, 
 def test_the_sign_off_page_has_none(browser: Browser, tmp_path: Path, code: str, width_px: int, dark: bool) -> None:
     page = tmp_path / "signoff.html"
     of = (everything(), claims.REGISTER, claims.CHAPTERS, language(code))
-    page.write_text(render(*of, other="other.html", errata="errata.md"), "utf-8")
+    page.write_text(render(*of, other="other.html", errata_file="errata.md", known=KNOWN), "utf-8")
     assert opened(browser, page, width_px, dark=dark) == []
 
 

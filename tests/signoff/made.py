@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from harness.base.clock import MachineClock
 from harness.evidence.gathered import EVIDENCE
@@ -41,6 +43,16 @@ def evidence_of(folder: Path, run_id: str) -> None:
     if (folder / RESULT_JSON).is_file():
         result = RESULT.read(folder / RESULT_JSON)
         RESULT.write(folder, msgspec.structs.replace(result, evidence_digest=summed(folder / EVIDENCE)[-1]))
+
+
+def judged_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results made by hand have neither plan nor rows of evidence: let today's judges say what they say."""
+
+    def read_stored(folder: str, _: Path) -> Any:
+        return SimpleNamespace(result=RESULT.read(Path(folder) / RESULT_JSON), seen=lambda: None)
+
+    monkeypatch.setattr("harness.cli.stored.folder.read_stored", read_stored)
+    monkeypatch.setattr("harness.cli.stored.again.judge_again", lambda run, _: run.result.judgements)
 
 
 def stored(

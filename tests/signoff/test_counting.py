@@ -14,6 +14,7 @@ from harness.base.data import PLANS
 from harness.base.errors import Exit
 from harness.cli.main import parse
 from harness.judge.judged import MEASUREMENT
+from harness.model.claim import ShownOn
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english, message
 from harness.model.result import Part
@@ -39,7 +40,9 @@ INJECTED: dict[str, Any] = {
 
 
 def standing(found: Sequence[Stored], claim: str = CLAIM) -> Standing:
-    return next(each for each in standings(claims.REGISTER, found, ASKED) if each.claim == claim)
+    """Where a claim that a cluster proves, and whose errata nobody saw, stands."""
+    register = {claim: msgspec.structs.replace(claims.REGISTER[claim], shown_on=ShownOn.KIND, about_go_backend=False)}
+    return standings(register, found, ASKED)[0]
 
 
 def check(name: str, verdict: Verdict, **more: Any) -> Judgement:
@@ -50,57 +53,39 @@ def check(name: str, verdict: Verdict, **more: Any) -> Judgement:
 # -- the measurement -------------------------------------------------------------------------------------------------
 
 
-def test_an_error_of_the_measurement_makes_nothing_ready_and_the_run_is_made_again() -> None:
+def test_an_error_of_the_measurement_shows_nothing_and_the_run_is_made_again() -> None:
     why = (message("the measurement failed: users-1: its spool ended early"),)
     lost = Judgement(id=MEASUREMENT, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=why)
     run = stored("run", check("walks.get", Verdict.PASS), lost, status=10, replay="again")
     found = standing([run])
-    assert found.state is State.NOT_READY and "its spool ended early" in english(found.told)
+    assert found.state is State.NOT_SHOWN and "its spool ended early" in english(found.told)
     assert runs([run], ASKED)[0].broke and held([run], ASKED, "again") == ""
-    shown = judgement(CLAIM, Verdict.ERRATUM_SHOWN, erratum="scaling.hpa_takes_back")
-    assert standing([stored("run", shown, lost, status=10)]).state is State.NOT_READY
-    failed = standing([stored("run", check("walks.get", Verdict.FAIL), lost, status=10)])
-    assert failed.state is State.NOT_READY and english(failed.told) == "as it was seen"
+    seen = judgement(CLAIM, Verdict.ERRATUM_SHOWN, erratum="scaling.hpa_takes_back")
+    assert standing([stored("run", seen, lost, status=10)]).state is State.NOT_SHOWN
+    assert standing([stored("run", check("walks.get", Verdict.FAIL), lost, status=10)]).state is State.FAILED
 
 
 # -- a run that was narrowed -----------------------------------------------------------------------------------------
 
 
-def test_some_of_the_checks_make_no_claim_ready_and_what_they_saw_fail_counts() -> None:
-    run = stored("run", check("upsert.b", Verdict.PASS), only=("upsert.b",))
-    found = standing([run])
-    assert found.state is State.NOT_EXERCISED
-    assert english(found.told) == "narrowed to upsert.b: not all that judges the claim was made"
-    assert english(runs([run], ASKED)[0].limits) == english(found.told)
-    assert standing([stored("run", check("upsert.b", Verdict.FAIL), only=("upsert.b",))]).state is State.NOT_READY
+def test_some_of_the_checks_show_no_claim_and_what_they_saw_fail_counts() -> None:
+    for only in ("upsert.b", "upsert.*", "other"):
+        run = stored("run", check("upsert.b", Verdict.PASS), only=(only,))
+        found = standing([run])
+        assert found.state is State.NOT_SHOWN
+        assert english(found.told) == f"narrowed to {only}: not all that judges the claim was made"
+        assert english(runs([run], ASKED)[0].limits) == english(found.told)
+        assert standing([stored("run", check("upsert.b", Verdict.FAIL), only=(only,))]).state is State.FAILED
 
 
-def test_a_narrowed_run_takes_the_place_of_what_it_judged_itself() -> None:
+def test_a_check_that_was_chosen_by_its_own_name_is_one_more_try_of_it() -> None:
     whole = stored("whole", check("upsert.a", Verdict.FAIL), check("upsert.b", Verdict.PASS), **OLD)
-    other = stored("one", check("upsert.b", Verdict.PASS), only=("upsert.b",))
-    assert standing([whole, other]).state is State.NOT_READY
-    mended = stored("one", check("upsert.a", Verdict.PASS), only=("upsert.a",))
-    assert standing([whole, mended]).state is State.READY
+    again = stored("one", check("upsert.a", Verdict.PASS), only=("upsert.a",))
+    assert standing([whole]).state is State.FAILED
+    found = standing([whole, again])
+    assert (found.state, found.held, found.tries) == (State.NOT_SHOWN, 1, 2)
     worse = stored("one", check("upsert.b", Verdict.FAIL), only=("upsert.b",))
-    good = stored("whole", check("upsert.a", Verdict.PASS), check("upsert.b", Verdict.PASS), **OLD)
-    assert standing([good, worse]).state is State.NOT_READY
-
-
-def test_a_whole_run_takes_the_place_of_all() -> None:
-    narrowed = stored("one", check("upsert.b", Verdict.FAIL), only=("upsert.b",), **OLD)
-    whole = stored("whole", check("upsert.a", Verdict.PASS))
-    found = standing([narrowed, whole])
-    assert found.state is State.READY and [each.folder for each in found.evidence] == ["whole"]
-
-
-def test_a_part_that_was_run_is_whole_and_another_one_of_the_same_number_is_not_it() -> None:
-    """Experiments are numbered in the order in which a run makes them."""
-    run = stored("run", check("pod_kill", Verdict.PASS, part="1"), only=("pod_kill",))
-    parts = msgspec.structs.replace(run.result, parts=(Part(name="1", title=message("pod_kill")),))
-    in_part = msgspec.structs.replace(run, result=parts)
-    assert standing([in_part]).state is State.READY
-    whole = stored("whole", check("drain", Verdict.FAIL, part="1"), **OLD)
-    assert standing([whole, in_part]).state is State.NOT_READY
+    assert standing([stored("good", check("upsert.b", Verdict.PASS), **OLD), worse]).state is State.FAILED
 
 
 def in_parts(folder: str, *judgements: Judgement, **more: Any) -> Stored:
@@ -119,55 +104,48 @@ def placed(*only: str) -> dict[str, str]:
 
 
 def test_an_experiment_is_the_same_wherever_a_run_makes_it() -> None:
-    """A whole run makes it at another place than one that is narrowed to it."""
+    """A whole run makes it at another place than one that is narrowed to it, and is whole by itself."""
     alone, among = placed("drain")["drain"], placed()["drain"]
     assert alone != among
     narrow: dict[str, Any] = {"only": ("drain",)}
-    for verdict, state in ((Verdict.PASS, State.READY), (Verdict.FAIL, State.NOT_READY)):
-        other = Verdict.FAIL if verdict is Verdict.PASS else Verdict.PASS
-        whole = in_parts("whole", check("drain", verdict, part=among))
-        assert standing([in_parts("one", check("drain", other, part=alone), **narrow, **OLD), whole]).state is state
-        one = in_parts("one", check("drain", verdict, part=alone), **narrow)
-        assert standing([in_parts("whole", check("drain", other, part=among), **OLD), one]).state is state
+    passed = in_parts("one", check("drain", Verdict.PASS, part=alone), **narrow)
+    assert standing([passed]).state is State.SHOWN
+    assert standing([in_parts("whole", check("drain", Verdict.FAIL, part=among), **OLD), passed]).tries == 2
+    failed = in_parts("one", check("drain", Verdict.FAIL, part=alone), **narrow)
+    assert standing([in_parts("whole", check("drain", Verdict.PASS, part=among), **OLD), failed]).state is State.FAILED
+    killed = check("pod_kill", Verdict.FAIL, part=alone)
+    assert standing([in_parts("whole", killed, **OLD), passed]).state is State.FAILED, "another of the same number"
 
 
-def test_what_was_looked_at_over_some_parts_takes_no_whole_runs_place() -> None:
-    """It is evidence where nothing else is, and what it saw fail counts until the same, or all, is looked at again."""
+def test_what_was_looked_at_over_some_parts_is_no_try_of_the_whole() -> None:
     lost, kept = check("writes.acknowledged", Verdict.FAIL), check("writes.acknowledged", Verdict.PASS)
     killed = check("pod_kill", Verdict.PASS, part="1")
-    narrow: dict[str, Any] = {"only": ("pod_kill",)}
-    one = in_parts("one", killed, kept, **narrow)
-    assert standing([one]).state is State.READY
-    assert standing([in_parts("whole", killed, lost, **OLD), one]).state is State.NOT_READY
-    assert standing([in_parts("whole", killed, kept, **OLD), one]).state is State.READY
-    worse, before = in_parts("worse", killed, lost, **narrow, **OLD), "2026-01-07T00:00:00.000Z"
-    assert standing([in_parts("whole", killed, kept, started_utc=before), worse]).state is State.NOT_READY
-    assert standing([worse, in_parts("whole", killed, kept)]).state is State.READY
-    assert standing([worse, one]).state is State.READY
-    assert standing([worse, in_parts("other", killed, kept, only=("drain",))]).state is State.NOT_READY
+    one = in_parts("one", killed, kept, only=("pod_kill",))
+    assert standing([in_parts("whole", killed, lost, **OLD), one]).state is State.FAILED
+    assert standing([in_parts("whole", killed, kept, **OLD), one]).state is State.SHOWN
 
 
-@pytest.mark.parametrize(
-    ("verdict", "state"), [(Verdict.FAIL, State.NOT_READY), (Verdict.PASS, State.READY)], ids=["failed", "passed"]
-)
-def test_what_a_narrowed_run_did_not_exercise_takes_the_place_of_nothing(verdict: Verdict, state: State) -> None:
-    whole = stored("whole", check("target_qps", verdict), rehearsal="load_stages", **OLD)
+def test_what_a_narrowed_run_did_not_exercise_takes_the_place_of_nothing() -> None:
     left = check("target_qps", Verdict.NOT_EXERCISED, told=(message("the stages were left out"),))
     knee = stored("knee", left, rehearsal="load_stages", only=("knee",))
-    assert standing([whole, knee]).state is state
-    alone = standing([knee])
-    assert alone.state is State.NOT_EXERCISED and english(alone.told) == "the stages were left out"
+    for verdict, state in ((Verdict.FAIL, State.FAILED), (Verdict.PASS, State.SHOWN)):
+        whole = stored("whole", check("target_qps", verdict), rehearsal="load_stages", **OLD)
+        assert standing([whole, knee]).state is state
+    assert english(standing([knee]).told) == "the stages were left out"
 
 
-@pytest.mark.parametrize("claim", ["dr.restore.step2", "dr.restore.step3"])
 @pytest.mark.parametrize("name", ["stack", "st*k"])
-def test_what_judges_a_claim_alone_makes_it_ready_by_itself(claim: str, name: str) -> None:
-    def narrowed(*only: str, of: str = claim) -> Standing:
-        return standing([stored("run", judgement(of, Verdict.PASS), rehearsal="dr_restore", only=only)], of)
+def test_what_judges_a_claim_alone_shows_it_by_itself(name: str) -> None:
+    claim = next(claim.id for claim in claims.REGISTER.values() if claim.state_from.whole_in == ("stack",))
 
-    assert narrowed(name).state is narrowed("sizes", name).state is State.READY
-    assert narrowed("sizes").state is State.NOT_EXERCISED
-    assert narrowed(name, of="dr.rpo").state is State.NOT_EXERCISED  # of which the disasters are judges, too
+    def narrowed(*only: str, of: str = claim) -> State:
+        register = {of: msgspec.structs.replace(claims.REGISTER[of], shown_on=ShownOn.KIND, errata=())}
+        run = stored("run", judgement(of, Verdict.PASS), rehearsal="dr_restore", only=only)
+        return standings(register, [run], ASKED)[0].state
+
+    assert narrowed(name) is narrowed("sizes", name) is State.SHOWN
+    assert narrowed("sizes") is State.NOT_SHOWN
+    assert narrowed(name, of="dr.rpo") is State.NOT_SHOWN  # of which the disasters are judges, too
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------
@@ -177,21 +155,21 @@ def test_a_week_with_a_fault_counts_neither_for_nor_against_the_week() -> None:
     good = stored("good", judgement(WEEK, Verdict.PASS), rehearsal="rollout_week", **OLD)
     bad = stored("bad", judgement(WEEK, Verdict.FAIL), **INJECTED)
     found = standing([good, bad], WEEK)
-    assert found.state is State.READY and [each.folder for each in found.evidence] == ["good"]
+    assert found.state is State.SHOWN and [each.folder for each in found.evidence] == ["good"]
     alone = standing([bad], WEEK)
-    assert alone.state is State.NOT_EXERCISED and "faults were to be injected" in english(alone.told)
+    assert alone.state is State.NOT_SHOWN and "faults were to be injected" in english(alone.told)
     run = runs([bad], ASKED)[0]
     assert not run.left_out and "errors on 12 % of requests" in english(run.limits)
-    assert standing([stored("passed", judgement(WEEK, Verdict.PASS), **INJECTED)], WEEK).state is State.NOT_EXERCISED
+    assert standing([stored("passed", judgement(WEEK, Verdict.PASS), **INJECTED)], WEEK).state is State.NOT_SHOWN
 
 
 def test_a_week_with_a_fault_is_the_evidence_of_the_roll_back() -> None:
     """A later week that was not rolled back takes nothing from it."""
     back = stored("back", judgement(BACK, Verdict.PASS), **{**INJECTED, **OLD})
     good = stored("good", judgement(BACK, Verdict.NOT_EXERCISED), rehearsal="rollout_week")
-    assert standing([back, good], BACK).state is State.READY
+    assert standing([back, good], BACK).state is State.SHOWN
     late = stored("late", judgement(BACK, Verdict.FAIL), **INJECTED)
-    assert standing([back, late], BACK).state is State.NOT_READY
+    assert standing([back, late], BACK).state is State.FAILED
 
 
 # -- a plan of one's own ---------------------------------------------------------------------------------------------
@@ -200,11 +178,11 @@ def test_a_week_with_a_fault_is_the_evidence_of_the_roll_back() -> None:
 def test_a_plan_of_ones_own_counts_neither_for_nor_against_anything() -> None:
     theirs = stored("theirs", check("a", Verdict.PASS), own=("--plan",))
     found = standing([theirs])
-    assert found.state is State.NOT_EXERCISED
+    assert found.state is State.NOT_SHOWN
     assert english(found.told).endswith("that counts; not the bundled plan: --plan")
     assert runs([theirs], ASKED)[0].left_out
     failed = stored("theirs", check("a", Verdict.FAIL), own=("--quick",))
-    assert standing([stored("ours", check("a", Verdict.PASS), **OLD), failed]).state is State.READY
+    assert standing([stored("ours", check("a", Verdict.PASS), **OLD), failed]).state is State.SHOWN
 
 
 @pytest.mark.parametrize(

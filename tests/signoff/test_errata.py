@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base.units import Unit
+from harness.model.claim import Claim, Consequence, Found
 from harness.model.message import message
 from harness.model.verdict import Verdict
 from harness.report.language import LANGUAGES, language
 from harness.signoff.document import document
 from harness.signoff.errata import Known, errata, shown
-from harness.signoff.types import Signoff, Stored
+from harness.signoff.types import Entry, Signoff, Stored
 from scenarios import claims
 from scenarios.errata import hunks, patches, read_patches, read_shown_by
 from tests.report.results import NASTY
 from tests.scenarios.document import seed_text
 from tests.signoff.made import ASKED, judgement, stored
 
-SHOWN, UNSHOWN, READ = "dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "iac.ignored_or_encrypted"
+SHOWN = "dr.configmap_changes_nothing"
 #: The errata of which no patch is given, and why.
 WITHOUT = {"manifest.phase4_not_printed": "two whole manifests: deploy/kubernetes/components has them"}
 KNOWN = Known(patches=read_patches(), shown_by=read_shown_by())
@@ -63,13 +65,56 @@ def test_one_that_a_run_showed_names_run_verdict_figure_and_what_was_seen() -> N
     assert "erratum shown (25 s); the pods went on" in its
 
 
-def test_one_that_none_showed_says_which_command_would_or_that_it_was_read() -> None:
-    text = written(made(seen()))
-    assert "Not shown by a run yet; `python3 -m harness dr_restore` would show it." in section(text, UNSHOWN)
-    assert "No rehearsal shows it: it was found by reading." in section(text, READ)
-    order = [text.index(f"## {title}") for title in ("Shown by runs", "Not shown by a run yet", "Found by reading")]
-    assert order == sorted(order)
-    assert order[0] < text.index(f"`{SHOWN}`") < order[1] < text.index(f"### `{UNSHOWN}`") < order[2]
+def known_as(found: Found) -> dict[str, Claim]:
+    """The register with an erratum known in that way, which loses data."""
+    claim = claims.REGISTER["dr.restore.step2"]
+    errata_ = tuple(
+        msgspec.structs.replace(each, found=found, consequence=Consequence.DATA_LOST) if each.id == SHOWN else each
+        for each in claim.errata
+    )
+    return {**claims.REGISTER, claim.id: msgspec.structs.replace(claim, errata=errata_)}
+
+
+@pytest.mark.parametrize(
+    ("found", "runs", "word"),
+    [
+        (Found.READ, (), "read in a file"),
+        (Found.COMPUTED, (), "computed"),
+        (Found.SEEN, ("seen",), "seen in a run"),
+        (Found.SEEN, (), "not seen yet; python3 -m harness dr_restore would show it"),
+        (Found.READ, ("seen",), "read in a file"),  # a run that reads the file, too, has not seen it happen
+    ],
+)
+def test_three_words_say_how_an_erratum_is_known(found: Found, runs: tuple[str, ...], word: str) -> None:
+    register = known_as(found)
+    of = document(register, [seen() for _ in runs], ASKED)
+    its = section(errata(of, register, KNOWN, language("en"), "other.md"), SHOWN).replace("\\", "")
+    assert f"\n- {word}\n- open\n" in its
+    assert ("../run%207/" in its) is bool(runs)
+
+
+def test_what_loses_data_stands_first_and_what_was_decided_is_said() -> None:
+    register = known_as(Found.READ)
+    given: dict[str, Any] = {
+        "by": ("A. Mori", "K. Sato"),
+        "on": "2026-01-09",
+        "because": "x < y",
+        "until": "2026-12-31",
+    }
+    accepted = Entry(of=SHOWN, **given)
+    for entry, word, counts in (
+        (
+            accepted,
+            "A. Mori, K. Sato accepted this on 2026-01-09 until 2026-12-31, because x &lt; y",
+            "0 corrected, 1 a",
+        ),
+        (msgspec.structs.replace(accepted, corrected_in="v1.3"), "corrected in v1.3 (A. Mori", "1 corrected, 0 a"),
+        (msgspec.structs.replace(accepted, until="2026-01-09"), "- open", "0 corrected, 0 accepted"),  # void
+    ):
+        of = document(register, [], ASKED, decisions=[entry])
+        text = errata(of, register, KNOWN, language("en"), "other.md")
+        assert word in section(text, SHOWN) and counts in text
+        assert text.index("## Data lost") < text.index(f"### `{SHOWN}`") < text.index("## Data exposed")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +132,7 @@ def test_evidence_that_is_bad_of_others_or_of_another_erratum_shows_none(found: 
     of = made(found)
     (standing,) = (each for each in of.standings if each.claim == "dr.restore.step2")
     assert shown(SHOWN, standing) == ()
-    assert "Not shown by a run yet" in section(written(of), SHOWN)
+    assert not any(each.seen for each in of.errata)
 
 
 def test_what_a_run_says_is_no_markup() -> None:

@@ -109,9 +109,7 @@ def in_parts(folder: str, **verdicts: Verdict) -> Stored:
         ({"printed": Verdict.INCONCLUSIVE, "ours": Verdict.PASS}, State.NOT_SHOWN),
     ],
 )
-def test_what_holds_with_a_correction_alone_is_the_documents_fault(
-    verdicts: dict[str, Verdict], state: State
-) -> None:
+def test_what_holds_with_a_correction_alone_is_the_documents_fault(verdicts: dict[str, Verdict], state: State) -> None:
     assert standing([in_parts("run", **verdicts)]).state is state
 
 
@@ -191,7 +189,8 @@ def test_each_part_and_each_check_has_tries_of_its_own() -> None:
 
 
 def test_a_run_of_less_is_no_try_and_what_it_saw_fail_counts() -> None:
-    for more in ({"smaller": ("--window 60s",)}, {"only": ("other",)}):
+    narrowed: tuple[dict[str, Any], ...] = ({"smaller": ("--window 60s",)}, {"only": ("other",)})
+    for more in narrowed:
         assert standing([stored("run", PASSED, **more)]).state is State.NOT_SHOWN
         assert standing([stored("run", FAILED, **more)]).state is State.FAILED
     assert standing([stored("run", PASSED, only=(CLAIM,))]).state is State.SHOWN

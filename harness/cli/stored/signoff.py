@@ -203,7 +203,8 @@ def write_pages(folder: Path, made: Signoff) -> None:
     known = Known(patches=read_patches(), shown_by=read_shown_by())
     for code, name in PAGES.items():
         say, other = language(code), next(each for each in PAGES if each != code)
-        html = render(made, claims.REGISTER, claims.CHAPTERS, say, other=PAGES[other], errata=ERRATA[code])
+        files = {"other": PAGES[other], "errata_file": ERRATA[code]}
+        html = render(made, claims.REGISTER, claims.CHAPTERS, say, known=known, **files)
         write_atomically(folder / name, html.encode())
         text = errata(made, claims.REGISTER, known, say, ERRATA[other])
         write_atomically(folder / ERRATA[code], text.encode())
