@@ -58,7 +58,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'database_version = "POSTGRES_15"',
         MANIFEST,
-        judged_by("dr_restore"),
+        judged_by("infrastructure"),
         "The version that the server of the recovery says it is, beside 15",
     ),
     promise(
@@ -80,7 +80,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'availability_type = "REGIONAL"',
         MANIFEST,
-        judged_by("chaos"),
+        judged_by("infrastructure"),
         "Read; failover itself is rehearsed with a standby (a stand-in for Cloud SQL's)",
     ),
     promise(

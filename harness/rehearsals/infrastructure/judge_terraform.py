@@ -34,6 +34,11 @@ _LEAST_MB, _STEP_MB, _LEAST_MB_A_CPU, _MOST_MB_A_CPU = 3840, 256, 922, 6656
 _MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
 _KEY_BYTES = 32
 _BACKUP_ON = ("enabled", "point_in_time_recovery_enabled")
+#: Attributes of the instance, or of its settings, that are to have the value which the document prints.
+_PRINTED = {
+    "iac.database.version": ("database_version", "POSTGRES_15"),
+    "iac.database.ha": ("availability_type", "REGIONAL"),
+}
 _WORST = (Verdict.FAIL, Verdict.ERRATUM_SHOWN, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
@@ -152,7 +157,7 @@ def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
 def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     databases = found.of("google_sql_database_instance")
     if not databases:
-        names = ("iac.database.backup", "iac.database.log_retention")
+        names = ("iac.database.backup", "iac.database.log_retention", *_PRINTED)
         yield from absent(
             plan, "iac.database.tier", message("resource {kind}", kind="google_sql_database_instance"), *names
         )
@@ -161,9 +166,19 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
     primaries = [each for each in databases if "master_instance_name" not in each.attributes] or databases
     every = [first(each.attributes, "settings") for each in primaries]
     yield worst([_tier(str(settings.get("tier", ""))) for settings in every])
+    for claim, (name, value) in _PRINTED.items():
+        said = [first(each.attributes, "settings").get(name, each.attributes.get(name)) for each in primaries]
+        yield worst([_as_printed(claim, name, value, each) for each in said])
     backups = [first(settings, "backup_configuration") for settings in every]
     yield worst([_backup(plan, backup) for backup in backups])
     yield worst([_retention(backup) for backup in backups])
+
+
+def _as_printed(claim: str, name: str, value: str, said: object) -> Judgement:
+    if elsewhere(said):
+        return left_open(claim, name, said)
+    there = "–" if said is None else str(said)
+    return held("", claim, said == value, message("{name} is {there}, printed: {value}", name=name, there=there, value=value))
 
 
 def _retention(backup: Document) -> Judgement:
