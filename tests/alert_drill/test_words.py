@@ -47,6 +47,13 @@ PLANTED = [
     for name, begun_s in (("errors_too_short", 20), ("errors", 40), ("latency", 60), ("outage", 80))
 ]
 
+
+def of_trials(*names: str) -> AlertDrillPlan:
+    """A plan of these trials alone."""
+    return msgspec.structs.replace(PLANNED, trials=tuple(each for each in PLANNED.trials if each.name in names))
+
+
+FOUR = of_trials(*(each.trial for each in PLANTED))
 Said = Callable[..., Judgement]
 
 
@@ -83,9 +90,7 @@ def told(route: str, at_ms: float, *, resolved: bool = False, flaw: str = "", al
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     """One judgement on what had to be beside what was."""
 
-    def of(
-        id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, void: Collection[str] = (), **changes: Any
-    ) -> Judgement:
+    def of(id_: str, mine: Mine, plan: AlertDrillPlan = FOUR, void: Collection[str] = (), **changes: Any) -> Judgement:
         monkeypatch.setattr(judge, "compared", lambda *_: mine)
         monkeypatch.setattr(judge, "shown", lambda *_: {each.trial for each in PLANTED} - {*void})
         given: dict[str, Any] = {
@@ -218,15 +223,30 @@ def test_a_breach_that_nobody_saw_shows_no_quiet(
 
 def test_of_breaches_that_nobody_saw_all_are_named(said: Said) -> None:
     planted = [*PLANTED, Planted(trial="errors_below_limit", begun_ns=ORIGIN_NS, ended_ns=ORIGIN_NS + NS)]
-    found = said("alert.error_ratio.quiet", [(wanted(), [])], void=["errors_too_short"], planted=planted)
+    found = said(
+        "alert.error_ratio.quiet",
+        [(wanted(), [])],
+        of_trials(*(each.trial for each in planted)),
+        ["errors_too_short"],
+        planted=planted,
+    )
     both = "errors_too_short, errors_below_limit"
     unseen = f"; what users saw does not show the breach of {both}: whether it stays quiet in it was not seen"
     assert timed(found) == (UNKNOWN, None, 1, f"{QUIET.format(1, 0)}{unseen}; {SCALED}")
 
 
+@pytest.mark.parametrize(("alert", "count"), [(ERRORS, 1), (AVAILABILITY, 2)])
+def test_a_trial_of_the_plan_that_was_not_planted_leaves_the_quiet_open(alert: str, count: int, said: Said) -> None:
+    """Of whatever kind it is."""
+    planted = [each for each in PLANTED if each.trial != "latency"]
+    found = said(f"{CLAIM[alert]}.quiet", [(wanted(alert), [])], void=["latency"], planted=planted)
+    unseen = "; what users saw does not show the breach of latency: whether it stays quiet in it was not seen"
+    assert timed(found) == (UNKNOWN, None, count, f"{QUIET.format(count, 0)}{unseen}; {SCALED}")
+
+
 def test_an_alert_that_was_never_to_stay_quiet_says_nothing_of_it(said: Said) -> None:
-    for planted in ([], [each for each in PLANTED if each.trial in ("errors", "outage")]):
-        found = said("alert.error_ratio.quiet", [(wanted(), [])], planted=planted)
+    for plan in (of_trials(), of_trials("errors", "outage")):
+        found = said("alert.error_ratio.quiet", [(wanted(), [])], plan)
         assert timed(found) == (UNKNOWN, None, 0, f"{QUIET.format(0, 0)}; {SCALED}")
 
 

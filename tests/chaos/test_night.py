@@ -206,6 +206,10 @@ async def test_no_schedule_is_begun_after_the_budget_and_the_result_says_so(tmp_
     assert len(result.children) == 2 and result.exit_status == Exit.OK
     (enough,) = (each for each in result.judgements if each.id == "schedules")
     assert "2 of 5 schedules made" in enough.reason
+    told = {each.id: (each.verdict, each.gates, each.reason) for each in result.judgements if each is not enough}
+    assert [told[f"seed {seed}"][0] for seed in (1, 2)] == [Verdict.PASS] * 2
+    left = (Verdict.NOT_EXERCISED, False, "the budget of 150 s is spent; 2 of 5 schedules were made")
+    assert [told[f"seed {seed}"] for seed in (3, 4, 5)] == [left] * 3
 
 
 async def test_a_night_of_too_few_schedules_holds_and_says_so(tmp_path: Path) -> None:
@@ -238,6 +242,7 @@ async def test_an_interrupt_ends_the_schedule_under_way_and_begins_no_other(tmp_
 
     result, _ = await night(tmp_path, plan_of(range(1, 5)), during=interrupt)
     assert [each.part for each in result.children] == ["seed 1", "seed 2"]
+    assert [verdicts(result)[f"seed {seed}"] for seed in (3, 4)] == [Verdict.INCONCLUSIVE] * 2  # and named
     assert result.exit_status == Exit.INTERRUPTED
     assert not (tmp_path / FAILING_SEEDS).exists()
 

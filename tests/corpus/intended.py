@@ -120,6 +120,7 @@ JUDGEMENTS = (
     Differs("chaos_passes", "?", "*", "unit", _FLAWS),
     Differs("chaos_nightly_*", "", "seed *", "unit", _FLAWS),
     Differs("chaos_nightly_*", "", "seed *", "reason", _ENDED),
+    Differs("chaos_nightly_interrupted", "", "seed *", NEW, "a schedule that was asked for and is not there is told"),
     Differs("chaos_nightly_*", "", "schedules", NEW, "a night in which too little was done holds"),
     Differs("conformance_[in]*", "", "*", NEW, "a check of the contract that was not made is left open, and says so"),
     *(

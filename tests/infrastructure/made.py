@@ -16,6 +16,11 @@ TABLES = planfile.bundled("infrastructure", Tables)
 PRINTED = InfrastructurePlan(tables=TABLES, repository=str(DOCUMENT), printed=True)
 
 MANIFESTS = KUBERNETES / "document"
+#: What the document prints nothing of.
+UNPRINTED = {
+    "iac.layout", "iac.secrets.environments", "security.iam.cloud_sql", "security.iam.secret_manager",
+    "security.scan.dependabot", "phase2.dockerfile",
+}  # fmt: skip
 
 CLUSTER = """
 resource "google_container_cluster" "primary" {

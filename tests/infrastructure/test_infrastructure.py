@@ -19,16 +19,11 @@ from harness.rehearsals.infrastructure.types import InfrastructureDetails, Infra
 from harness.rehearsals.infrastructure.workflow import branches, starts
 from scenarios.claims import REGISTER
 from tests.infrastructure import made
-from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, WORKFLOW
+from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, UNPRINTED, WORKFLOW
 from tests.rehearsal.made import by_id
 from tests.scenarios.document import seed_text
 
 PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
-#: What the document prints nothing of.
-UNPRINTED = {
-    "iac.layout", "iac.secrets.environments", "security.iam.cloud_sql", "security.iam.secret_manager",
-    "security.scan.dependabot", "phase2.dockerfile",
-}  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
 SQL = "terraform/modules/cloud-sql/main.tf"
 BEFORE = ".github/workflows/a.yml"

@@ -185,9 +185,20 @@ def test_a_document_out_of_the_ordinary_that_went_wrong_fails_and_is_named(odd: 
     assert found.verdict is Verdict.FAIL and odd.name in str(found.examples[0])
 
 
+WEEK_1 = load("rollout_week1")
+
+
+def without(seen: WeekSeen, number: int) -> WeekSeen:
+    """One criterion of it is gone."""
+    return replace(seen, criteria=(*seen.criteria[:number], *seen.criteria[number + 1 :]))
+
+
 def week(verdict: Verdict = Verdict.PASS, **changes: Any) -> WeekSeen:
-    criterion = Judgement(id="success.error_ratio", verdict=verdict, told=(message("0 of 330"),))
-    return replace(WeekSeen(criteria=(criterion,), asked=100), **changes)
+    """Whose first criterion came to that, and the others passed."""
+    told = (message("0 of 330"),)
+    criteria = [Judgement(id=each.id, verdict=Verdict.PASS, told=told) for each in WEEK_1.criteria]
+    criteria[0] = replace(criteria[0], verdict=verdict)
+    return replace(WeekSeen(criteria=tuple(criteria), asked=100), **changes)
 
 
 @pytest.mark.parametrize(
@@ -202,13 +213,16 @@ def week(verdict: Verdict = Verdict.PASS, **changes: Any) -> WeekSeen:
         (week(Verdict.INCONCLUSIVE, wrong=1), Verdict.FAIL),
         (week(asked=0), Verdict.INCONCLUSIVE),
         (week(criteria=()), Verdict.INCONCLUSIVE),
+        *((without(week(), each), Verdict.INCONCLUSIVE) for each in range(len(WEEK_1.criteria))),
+        (without(week(Verdict.FAIL), 0), Verdict.INCONCLUSIVE),
+        (without(week(Verdict.FAIL), 1), Verdict.FAIL),
         (None, Verdict.INCONCLUSIVE),
     ],
 )
 def test_week_1_on_what_was_moved_is_judged_with_the_walks_that_its_users_find(
     seen: WeekSeen | None, verdict: Verdict
 ) -> None:
-    plan = replace(PLAN, week=load("rollout_week1"))
+    plan = replace(PLAN, week=WEEK_1)
     found = {each.id: each for each in judged(plan, details(week=seen), requests(), SEED)}["migration.week1"]
     assert found.verdict is verdict
     assert "migration.week1" not in told(details(week=seen))  # nothing is said where none was to be run

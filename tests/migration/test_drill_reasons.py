@@ -13,9 +13,8 @@ from harness.model.message import english, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.types import Attempt, DrillDetails, OddDocument, Race, WeekSeen
-from scenarios.load import load
 from tests.migration.drilled import PLAN, details, replace, requests
-from tests.migration.test_drill import COMPARED, SEED, attempts, told, week
+from tests.migration.test_drill import COMPARED, SEED, WEEK_1, attempts, told, week, without
 
 FIELDS = (
     "30 documents against 31 walks: {equal} equal field for field, 1 of a later write in PostgreSQL, {missing} missing, "
@@ -139,15 +138,15 @@ def test_people_who_are_missing_are_named_and_who_was_not_looked_for_is_a_dash(
 
 
 def of_week(seen: WeekSeen | None) -> Judgement:
-    given = judged(replace(PLAN, week=load("rollout_week1")), details(week=seen), requests(), SEED)
+    given = judged(replace(PLAN, week=WEEK_1), details(week=seen), requests(), SEED)
     return {each.id: each for each in given}["migration.week1"]
 
 
 def test_week_1_is_told_by_its_walks_and_each_of_its_criteria() -> None:
     found = of_week(week(wrong=2, examples=("walk w of u: 404",)))
-    assert found.reason == (
-        "100 moved walks asked for at the API by their owners, 2 not as moved; success.error_ratio: 0 of 330"
-    )
+    kept = [f"{each.id}: 0 of 330" for each in WEEK_1.criteria]
+    asked = "100 moved walks asked for at the API by their owners, {} not as moved"
+    assert found.reason == "; ".join((asked.format(2), *kept))
     assert (found.samples, found.examples, found.claims) == (
         100,
         ("walk w of u: 404",),
@@ -155,10 +154,10 @@ def test_week_1_is_told_by_its_walks_and_each_of_its_criteria() -> None:
     )
     promised = "week 1 keeps its criteria on what was moved, and its users find their old walks"
     assert english(found.asked) == promised
-    assert of_week(week(unread=2)).reason == (
-        "100 moved walks asked for at the API by their owners, 0 not as moved; of 2 no answer said what became of them; "
-        "success.error_ratio: 0 of 330"
-    )
+    unread = "of 2 no answer said what became of them"
+    assert of_week(week(unread=2)).reason == "; ".join((asked.format(0), unread, *kept))
+    gone = f"{WEEK_1.criteria[0].id}: not in evidence: the run left nothing to judge it by"
+    assert of_week(without(week(), 0)).reason == "; ".join((asked.format(0), gone, *kept[1:]))
     unseen = of_week(None)
     assert (unseen.reason, unseen.samples, english(unseen.asked)) == ("week 1 was not come to", 0, promised)
 

@@ -136,6 +136,17 @@ def test_pages_of_several_runs_say_what_broke_one_as_a_message() -> None:
     assert attempt_of(broke, week=2, attempt=1, seconds=1.0).errors == (told,)
     assert ended_as(Schedule(seed=1, drawn=(), replay=""), broke, 1.0).broke == (told,)
     assert [each.values["what"] for each in broken(broke)] == [WHAT]
-    ended = Ended(seed=1, drawn=(), folder="", replay="", seconds=1.0, exit_status=31, broke=(told, "left"))
+    ended = Ended(
+        seed=1,
+        drawn=(),
+        folder="",
+        replay="",
+        seconds=1.0,
+        exit_status=31,
+        exercised=0,
+        calls=0,
+        failed=0,
+        broke=(told, "left"),
+    )
     assert msgspec.json.decode(msgspec.json.encode(ended), type=Ended) == ended
     assert str(ScheduleBroke([ended])).startswith(f"seed 1: {told}; seed 1: left")

@@ -49,8 +49,8 @@ def judged_again(rehearsal: Rehearsal[Any, Any], folder: Path) -> tuple[Judgemen
     """The judgements on a stored run, made anew from what lies in its folder."""
     result = result_in(folder)
     plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
-    left = Seen(facts=result.facts, details=details_of(rehearsal, result), evidence=stored(folder))
-    return judged(rehearsal, plan, left)
+    details, ended = details_of(rehearsal, result), not result.facts.errors
+    return judged(rehearsal, plan, Seen(facts=result.facts, details=details, evidence=stored(folder), ended=ended))
 
 
 def status_of(result: Result) -> Exit:

@@ -21,10 +21,14 @@ from harness.model.evidence import EventRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
-from harness.rehearsal.rehearsal import Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS
+from tests.alert_drill.made import PLANNED, drilled
 from tests.corpus import again as before
 from tests.corpus.today import TODAY
+from tests.migration.test_drill import WEEK_1, week
 from tests.rehearsal.losses import of_details, of_evidence
+from tests.rehearsal.made import facts
 
 RUNS = sorted(path.name for path in TODAY.iterdir() if path.is_dir())
 #: Judging their requests takes seconds: their details are lost without them.
@@ -138,6 +142,10 @@ LOSSES: dict[str, tuple[str, Loss, tuple[tuple[str, str], ...]]] = {
     "a check of the contract": ("conformance", check_gone("walks.create.times"), (("", "walks.create.times"),)),
     "a check of security": ("security", check_gone("token.absent"), (("", "token.absent"),)),
     "the way in": ("network_kind", gone("brings_ingress", "ingress"), (("", "ingress.tls"), ("", "ingress.routes"))),
+    "a workflow": ("infrastructure", lambda d: d["repository"].update(workflows={}),
+                   (("", "cicd.trigger"), ("", "cicd.auth"), ("", "cicd.build"), ("", "strategy.versus.pipeline"),
+                    ("", "security.scan.go_modules"))),
+    "the images": ("infrastructure", lambda d: d["repository"].update(images=[]), (("", "manifest.deployment.image"),)),
     "a part of the commands": ("scaling_commands_kind", lambda d: d["did"].clear(), (("commands", "monitoring.commands"),)),
 }  # fmt: skip
 
@@ -150,6 +158,75 @@ def test_a_loss_holds_and_names_what_is_not_in_evidence(loss: str) -> None:
     found = {each.key: each for each in judged(left.rehearsal, left.plan, left.seen())}
     assert {(found[key].verdict, found[key].holds) for key in keys} == {(Verdict.INCONCLUSIVE, True)}
     assert combine([*found.values()]) is combine(judge_again(left, left.seen())) is Decision.HOLD
+
+
+Left = tuple[Rehearsal[Any, Any], Any, Seen[Any]]
+
+
+def cost_of_a_run() -> Left:
+    run = run_of("cost")
+    return run.rehearsal, msgspec.structs.replace(run.plan, of="/reports/week4"), run.seen()
+
+
+def drill_with_a_week() -> Left:
+    run = run_of("migration_drill")
+    details = msgspec.structs.replace(run.details, week=week())
+    return run.rehearsal, msgspec.structs.replace(run.plan, week=WEEK_1), replace(run.seen(), details=details)
+
+
+def drill_of_alerts() -> Left:
+    details, evidence = drilled()
+    return ALERTS, PLANNED, Seen(facts=facts(), details=details, evidence=evidence)
+
+
+def night() -> Left:
+    run = before.converted("chaos_nightly_some_left_out")
+    return run.type, run.plan, run.seen
+
+
+def trial_gone(name: str) -> Loss:
+    return lambda details: details.update(planted=[each for each in details["planted"] if each["trial"] != name])
+
+
+QUIET = ("alert.availability.quiet", "alert.latency_p95.quiet", "alert.error_ratio.quiet", "alert.error_budget.quiet")
+
+
+@pytest.mark.parametrize(
+    ("of", "lose", "ids"),
+    [
+        (drill_of_alerts, trial_gone("errors_too_short"), QUIET),
+        (drill_of_alerts, trial_gone("latency_below_limit"), QUIET),
+        (drill_of_alerts, trial_gone("errors"), (QUIET[0], QUIET[1], QUIET[3])),  # whose errors are seen all the same
+        (drill_with_a_week, lambda d: d["week"].update(criteria=d["week"]["criteria"][1:]), ("migration.week1",)),
+        (drill_with_a_week, lambda d: d["week"].update(criteria=d["week"]["criteria"][:-1]), ("migration.week1",)),
+        (night, lambda d: d["ended"].pop(0), ("seed 1",)),
+        (night, lambda d: d["ended"].pop(), ("seed 3",)),
+        (cost_of_a_run, gone("measured"), ("cost.logging", "cost.assumption.database_size")),
+    ],
+)
+def test_what_the_plan_alone_knows_of_holds_where_it_is_gone(
+    of: Callable[[], Left], lose: Loss, ids: tuple[str, ...]
+) -> None:
+    rehearsal, plan, seen = of()
+    whole = {each.id: each for each in judged(rehearsal, plan, seen)}
+    assert all(whole[id_].verdict.good for id_ in ids)
+    found = judged(rehearsal, plan, replace(seen, details=lost(seen.details, lose)))
+    now = {each.id: each for each in found}
+    assert {(now[id_].verdict, now[id_].holds) for id_ in ids} == {(Verdict.INCONCLUSIVE, True)}
+    assert combine(found) is Decision.HOLD
+
+
+def test_of_a_night_nothing_is_lost_without_a_word() -> None:
+    rehearsal, plan, seen = night()
+    whole, places = judged(rehearsal, plan, seen), list[str]()
+    for place, details in of_details(msgspec.to_builtins(seen.details)):
+        try:
+            left = replace(seen, details=msgspec.convert(details, type=rehearsal.details))
+        except msgspec.ValidationError:
+            continue  # refused as it is read
+        holds(place, whole, judged(rehearsal, plan, left), set())
+        places.append(place)
+    assert {"ended.* gone", "ended emptied"} <= {*places}
 
 
 def of_kind(kind: str, subject: str = "") -> Callable[[Row], bool]:

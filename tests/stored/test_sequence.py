@@ -187,7 +187,7 @@ def test_a_rollout_went_on_by_the_attempts_that_advanced_and_a_night_by_what_pas
     passed = msgspec.structs.replace(held, attempt=2, run_id="b", decision=Decision.ADVANCE, exit_status=0)
     left = msgspec.structs.replace(passed, week=2, run_id="c", exit_status=int(Exit.LEAK))
     assert RolloutDetails(attempts=(held, passed, left)).went_on == (("week1", "b"),)
-    ended = Ended(seed=7, drawn=(), folder="x", replay="", seconds=1.0, exit_status=0)
+    ended = Ended(seed=7, drawn=(), folder="x", replay="", seconds=1.0, exit_status=0, exercised=1, calls=1, failed=0)
     failed = msgspec.structs.replace(ended, seed=8, folder="y", exit_status=10)
     assert NightDetails(ended=[ended, failed]).went_on == (("seed 7", "x"),)
 

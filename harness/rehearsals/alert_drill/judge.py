@@ -152,11 +152,12 @@ def _named(of: Sequence[Due]) -> str:
 
 
 def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine, seen: Collection[str]) -> Judgement:
-    """By the breaches that were ``seen``; one that is about it, and was not, leaves it open."""
+    """By the breaches that were ``seen`` of those that the plan has: one that was not leaves it open where it is about
+    it, or was not planted."""
     wrong = [pair for _, found in mine for pair in found if pair.due is None]
-    quiet = [t for t in plan.trials if name not in t.fires and any(p.trial == t.name for p in details.planted)]
+    quiet, planted = [t for t in plan.trials if name not in t.fires], {each.trial for each in details.planted}
     count = sum(trial.name in seen for trial in quiet)
-    void = [trial.name for trial in quiet if about(trial) == name and trial.name not in seen]
+    void = [t.name for t in quiet if t.name not in seen and (about(t) == name or t.name not in planted)]
     had_to = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
     verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if had_to or void or not count else Verdict.PASS
     asked = message("stays quiet when it must")

@@ -14,9 +14,10 @@ from chaos import catalogue
 from harness.base.clock import NS
 from harness.base.errors import NOT_JSON, Exit, RehearsalError, more_severe
 from harness.base.units import Unit
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Tell, Told, joined, message, verbatim, whole
-from harness.model.result import Result
+from harness.model.result import Facts, Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
@@ -49,6 +50,10 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         """How many were asked for."""
         return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
 
+    def expected(self, plan: NightPlan, facts: Facts) -> Iterable[Expected]:
+        """Every schedule."""
+        return (*super().expected(plan, facts), *(Expected("", f"seed {each.seed}") for each in plan.schedules))
+
     async def run(self, plan: NightPlan, on: Running[NightDetails]) -> None:
         """The schedules in order; what one came to is on disk as soon as it has ended.
 
@@ -56,19 +61,14 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         """
         refused: list[RehearsalError] = []
         for number, schedule in enumerate(plan.schedules, 1):
-            if _spent(plan, on):
+            if (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s:
+                on.details.left = [each.seed for each in plan.schedules[number - 1 :]]
+                on.say(_spent(plan, on.details))
                 break
-            on.begin(
-                message(
-                    "schedule {number} of {all}, seed {seed}: {drawn}",
-                    number=str(number),
-                    all=str(len(plan.schedules)),
-                    seed=str(schedule.seed),
-                    drawn=", ".join(schedule.drawn),
-                )
-            )
-            ended = await _conducted(plan, schedule, on)
-            on.details.ended.append(ended)
+            which = {"number": str(number), "all": str(len(plan.schedules)), "seed": str(schedule.seed)}
+            drawn = ", ".join(schedule.drawn)
+            on.begin(message("schedule {number} of {all}, seed {seed}: {drawn}", drawn=drawn, **which))
+            on.details.ended.append(ended := await _conducted(plan, schedule, on))
             try:
                 keep_failing(ended, on)
             except RehearsalError as error:
@@ -80,14 +80,16 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         on.mark("schedules")
         if refused:
             raise refused[0]
-        broke = [each for each in on.details.ended if each.broke]
-        if broke:
+        if broke := [each for each in on.details.ended if each.broke]:
             raise ScheduleBroke(broke)
 
     def judge(self, plan: NightPlan, seen: Seen[NightDetails]) -> Iterable[Judgement]:
-        """Every schedule that was made; and that there were enough that did anything."""
+        """Every schedule that was made, or left by the budget; and that there were enough that did anything."""
         for each in seen.details.ended:
             yield _judged(each)
+        told = (_spent(plan, seen.details),)
+        for seed in seen.details.left:
+            yield Judgement(id=f"seed {seed}", verdict=Verdict.NOT_EXERCISED, told=told, gates=False)
         yield _enough(plan, seen.details)
 
     def sections(self, plan: NightPlan, seen: Seen[NightDetails]) -> Iterable[Section]:
@@ -97,12 +99,9 @@ class Night(Rehearsal[NightPlan, NightDetails]):
             yield _schedules_table(seen.details.ended)
 
 
-def _spent(plan: NightPlan, on: Running[NightDetails]) -> bool:
-    spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
-    if spent:
-        made = {"seconds": f"{plan.budget_s:g}", "made": str(len(on.details.ended)), "all": str(len(plan.schedules))}
-        on.say(message("the budget of {seconds} s is spent; {made} of {all} schedules were made", **made))
-    return spent
+def _spent(plan: NightPlan, details: NightDetails) -> Message:
+    made = {"seconds": f"{plan.budget_s:g}", "made": str(len(details.ended)), "all": str(len(plan.schedules))}
+    return message("the budget of {seconds} s is spent; {made} of {all} schedules were made", **made)
 
 
 async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetails]) -> Ended:
@@ -119,7 +118,7 @@ async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetai
         seconds = _since(begun_ns, on)
         return Ended(
             seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
-            exit_status=int(error.exit), broke=(whole(error),),
+            exit_status=int(error.exit), exercised=0, calls=0, failed=0, broke=(whole(error),),
         )  # fmt: skip
     return ended_as(schedule, result, _since(begun_ns, on))
 
@@ -198,12 +197,10 @@ def _judged(ended: Ended) -> Judgement:
 def _enough(plan: NightPlan, details: NightDetails) -> Judgement:
     """Fewer schedules than ``plan.least`` in which anything was done are no night."""
     exercised, least = sum(each.exercised > 0 for each in details.ended), max(plan.least, 1)
+    counts = {"made": len(details.ended), "asked": len(plan.schedules), "exercised": exercised, "least": least}
     told = message(
         "{made} of {asked} schedules made; {exercised} of them did something, and at least {least} were to",
-        made=str(len(details.ended)),
-        asked=str(len(plan.schedules)),
-        exercised=str(exercised),
-        least=str(least),
+        **{name: str(count) for name, count in counts.items()},
     )
     return Judgement(
         id="schedules",

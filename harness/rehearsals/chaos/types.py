@@ -190,9 +190,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     replay: str
     seconds: float
     exit_status: int
-    exercised: int = 0
-    calls: int = 0
-    failed: int = 0
+    exercised: int
+    calls: int
+    failed: int
     shortcomings: Told = ()
     broke: tuple[Message | str, ...] = ()
 
@@ -203,9 +203,10 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NightDetails(msgspec.Struct, kw_only=True):
-    """The schedules that were made, in their order."""
+    """The schedules that were made, in their order, and the seeds of those that the budget ``left``."""
 
     ended: list[Ended] = []
+    left: list[int] = []
 
     @property
     def went_on(self) -> tuple[tuple[str, str], ...]:

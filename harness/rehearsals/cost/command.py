@@ -40,8 +40,11 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     )
 
     def planned(self) -> CostPlan:
-        of = "" if self.of is None else str(folder_of(self.of, self.reports))
-        return CostPlan(tables=self.read(Tables), prices=listed(self.prices), of=of)
+        from harness.rehearsals.cost.reading import newest  # evidence loads here
+
+        tables = self.read(Tables)
+        of = newest(self.reports, tables.measured_by) if self.of is None else folder_of(self.of, self.reports)
+        return CostPlan(tables=tables, prices=listed(self.prices), of="" if of is None else str(of.resolve()))
 
     def asked(self) -> Target:
         return resolve(self.target)

@@ -30,7 +30,9 @@ _FEWEST = 100  # requests, of which the logs of one are counted
 
 
 def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) -> Iterator[Judgement]:
-    """Every claim, of the run that was read."""
+    """Every claim, of the run that was read; of one that the plan names, and that is gone, there is none."""
+    if run is None and plan.of:
+        return
     if (why := refused(plan, run, facts)) is not None or run is None:
         reason = why or message("no run was read")
         yield from (not_exercised(MEASURED, claim, reason) for claim in CLAIMS)

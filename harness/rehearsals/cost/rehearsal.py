@@ -17,7 +17,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.cost import judge, judge_measured
 from harness.rehearsals.cost.month.bill import GIB, Size
 from harness.rehearsals.cost.month.page import sections
-from harness.rehearsals.cost.reading import newest, read
+from harness.rehearsals.cost.reading import read
 from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, PodSizes
 
 
@@ -46,10 +46,9 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
         """Reads the manifests' pod, and the run."""
         on.phase(DOCUMENT, message("recomputing the document's tables"))
         on.details.pod = pod_of(on.manifests)
-        folder = Path(plan.of) if plan.of else newest(on.options.reports, plan.tables.measured_by)
-        if folder is not None:
-            on.phase(MEASURED, message("reading the run {name}", name=folder.name))
-            on.details.measured = read(folder)
+        if plan.of:
+            on.phase(MEASURED, message("reading the run {name}", name=Path(plan.of).name))
+            on.details.measured = read(Path(plan.of))
 
     def judge(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Judgement]:
         """Arithmetic on plan and details."""

@@ -14,7 +14,7 @@ DOCUMENT, MEASURED = "document", "measured"
 
 
 class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of a run. ``of`` is the folder of the stored run that is measured by, "" for the newest that fits."""
+    """The plan of a run. ``of`` is the folder of the stored run that is measured by, "" where there is none."""
 
     name: str = "cost"
     tables: Tables

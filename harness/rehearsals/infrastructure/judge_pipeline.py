@@ -45,7 +45,7 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield _build(steps_of(found.workflows.values()))
         told = message("workflows that deploy: {names}", names=", ".join(deploying))
         yield held("", "strategy.versus.pipeline", len(deploying) == 1, told)
-    yield from _images(found)
+    yield from _images(plan, found)
     yield from _scans(plan, found)
     yield from _commands(plan, found)
 
@@ -88,10 +88,11 @@ def _build(steps: list[Step]) -> Judgement:
     return held("", claim, False, told)
 
 
-def _images(found: Repository) -> Iterator[Judgement]:
+def _images(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     claim = "manifest.deployment.image"
     if not found.images:
-        yield not_exercised("", claim, message("there is no Deployment: manifests may lie elsewhere"))
+        if not plan.printed:  # which stands beside the document's own manifests
+            yield not_exercised("", claim, message("there is no Deployment: manifests may lie elsewhere"))
         return
     told = message("images: {names}", names=", ".join(each.image for each in found.images))
     unread = [each.image for each in found.images if TEMPLATED in each.image]

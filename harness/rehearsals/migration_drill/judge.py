@@ -15,6 +15,7 @@ from harness.migration.convert import MOST_LOCATIONS
 from harness.model.evidence import Operation, RequestRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message, verbatim
+from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import (
@@ -53,7 +54,7 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield served_of(rows, stayers_due(plan.population, plan.population, seed, details.origin_ns, window))
     yield written_of(rows, 0 if details.race is None else details.race.written)
     if plan.week is not None:
-        yield week(details.week)
+        yield week(plan.week, details.week)
 
 
 def whole(found: Compared, planted: int) -> Judgement:
@@ -277,17 +278,18 @@ def people(details: DrillDetails) -> Judgement:
     )
 
 
-def week(seen: WeekSeen | None) -> Judgement:
-    """Does week 1 hold on what was moved, and do its users find their old walks?"""
+def week(scenario: Scenario, seen: WeekSeen | None) -> Judgement:
+    """Does week 1 hold on what was moved, by each criterion that its ``scenario`` has, and do users find old walks?"""
     if seen is None:
         found = Verdict.INCONCLUSIVE
         told: tuple[Message, ...] = (message("week 1 was not come to"),)
     else:
         verdicts = {each.verdict for each in seen.criteria}
         failed = seen.wrong > 0 or Verdict.FAIL in verdicts
-        found = Verdict.FAIL if failed else Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
-        if (not seen.asked or seen.unread) and found is Verdict.PASS:
-            found = Verdict.INCONCLUSIVE
+        unseen = message("not in evidence: the run left nothing to judge it by")
+        said = {each.id: unseen for each in scenario.criteria} | {each.id: each.told[0] for each in seen.criteria}
+        complete = seen.asked and not seen.unread and len(said) == len(seen.criteria) and verdicts == {Verdict.PASS}
+        found = Verdict.FAIL if failed else Verdict.PASS if complete else Verdict.INCONCLUSIVE
         unread = message("of {count} no answer said what became of them", count=str(seen.unread))
         told = (
             message(
@@ -296,7 +298,7 @@ def week(seen: WeekSeen | None) -> Judgement:
                 wrong=str(seen.wrong),
             ),
             *((unread,) if seen.unread else ()),
-            *(message("{what}: {why}", what=each.id, why=each.told[0]) for each in seen.criteria),
+            *(message("{what}: {why}", what=id_, why=why) for id_, why in said.items()),
         )
     return Judgement(
         id="migration.week1",
