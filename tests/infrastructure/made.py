@@ -36,6 +36,7 @@ resource "google_container_cluster" "primary" {
 """
 DATABASE = """
 resource "google_sql_database_instance" "main" {
+  database_version = "POSTGRES_15"
   settings {
     tier              = "db-custom-2-4096"
     availability_type = "REGIONAL"
