@@ -184,7 +184,6 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
     [
         (MAIN, CLUSTER.replace("= true", "= false", 1), "iac.autopilot", "fail", "enable_autopilot is false"),
         (MAIN, CLUSTER.replace("nodes = true", "nodes = false"), "security.network.private_nodes", "fail", ""),
-        (STATE, BACKEND.replace("version", "note"), "iac.workload_pool", "fail", "no version"),
         (SQL, DATABASE.replace("2-4096", "2-4000"), "iac.database.tier", "fail", "4000 MB"),
         (SQL, DATABASE.replace("2-4096", "3-4096"), "iac.database.tier", "fail", "3 processors"),
         (SQL, DATABASE.replace("custom-2-4096", "f1-micro"), "iac.database.tier", "inconclusive", "db-f1-micro"),
