@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CALCULATION, MEASUREMENT, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CALCULATION,
+    COMPUTED,
+    MEASUREMENT,
+    MONEY,
+    READ,
+    RECORD,
+    SEEN,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _MONTH = "月額コスト概算（500同時接続想定）"
 _SCALE = "スケールアップ時（レプリカ数別）"
@@ -21,19 +35,28 @@ _ESTIMATE = (
             "$110 is what three pods of the limits (1000m, 1Gi) cost; of the requests that the row names (500m, "
             "512Mi), which are what Autopilot bills, they cost half as much",
             "price the requests",
+            MONEY,
+            COMPUTED,
         ),
         wrong(
             "cost.sidecar_left_out",
             "a pod asks for 600m and 640Mi with its sidecar: a fifth more CPU and a quarter more memory than "
             "priced; and three pods on average at 500 users is measured nowhere",
             "price 600m/640Mi x the measured mean of replicas",
+            MONEY,
+            COMPUTED,
         ),
         wrong(
             "cost.cluster_fee",
             "the cluster fee of $0.10 an hour ($73 a month) is missing; the free tier's credit covers one such "
             "cluster of a billing account, not dev, staging and prod",
             "name the fee and the credit",
+            MONEY,
+            COMPUTED,
         ),
+        says="Three pods on average cost about $110 a month on GKE Autopilot.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.cloud_sql",
@@ -47,7 +70,12 @@ _ESTIMATE = (
             "2 vCPU x $0.0413 + 4 GB x $0.007 an hour, 730 h, is $81 (us-central1) without HA; HA doubles it to "
             "about $161, Tokyo is dearer, storage and backups come on top",
             "about $161 and more: recompute with Tokyo's prices, HA and storage",
+            MONEY,
+            COMPUTED,
         ),
+        says="The Cloud SQL instance with HA costs about $85 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.storage",
@@ -60,7 +88,12 @@ _ESTIMATE = (
             "cost.storage_by_photos",
             "10 photos of up to 5 MB a walk: 100 GB is full after 2,000 such walks, four for each of 500 users",
             "state walks a month and photos a walk",
+            MONEY,
+            COMPUTED,
         ),
+        says="100 GB in Firebase Storage and their transfer cost about $10 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.logging",
@@ -74,7 +107,12 @@ _ESTIMATE = (
             "Cloud Logging takes $0.50 a GiB after 50 GiB free a month: 50 GB cost nothing, and without the free "
             "part $25; $2.50 is neither",
             "$0 up to 50 GiB, $0.50 for each further GiB",
+            MONEY,
+            COMPUTED,
         ),
+        says="50 GB of logs cost about $2.50 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.monitoring",
@@ -88,7 +126,12 @@ _ESTIMATE = (
             "latency percentiles and error ratios of the API are no system metrics of a layer-4 Service: they are "
             "custom or managed-Prometheus metrics, which are charged by samples",
             "price the samples of the API's own metrics",
+            MONEY,
+            COMPUTED,
         ),
+        says="Cloud Monitoring costs nothing.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.load_balancer",
@@ -97,6 +140,9 @@ _ESTIMATE = (
         CALCULATION,
         judged_by("cost"),
         "$0.025 x 730 h = $18.25, without traffic",
+        says="One load balancer costs about $18 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.total",
@@ -107,9 +153,15 @@ _ESTIMATE = (
         "110 + 85 + 10 + 2.50 + 0 + 18 = 225.50; at 150.8 yen a dollar 34,000: the sum is right, its parts are not",
         wrong(
             "cost.total_from_wrong_parts",
-            "the sum is right but its parts are not (Cloud SQL HA, sidecar, logging, cluster fee)",
-            "sum the corrected parts",
+            "the sum is right, and those by replicas are but for $2.50; their parts are not (Cloud SQL HA, "
+            "sidecar, logging, cluster fee)",
+            "sum the corrected parts, in both tables",
+            MONEY,
+            COMPUTED,
         ),
+        says="The whole costs about $225.50 (34,000 yen) a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.assumption.database_size",
@@ -123,7 +175,11 @@ _ESTIMATE = (
             "500 users at 10 requests/s hold no 500 connections: the pools of 2..10 pods do, and the default "
             "max_connections of 4 GB (about 100) would not carry 500 anyway",
             "size the instance by pool x (10 + 1) and by the measured load",
+            WRONG_FIGURE,
+            SEEN,
         ),
+        says="The database instance is sized for 500 connections at once.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "cost.assumption.f1_micro",
@@ -132,6 +188,8 @@ _ESTIMATE = (
         RECORD,
         person("cost.assumption.database_size"),
         "Shared-core instances carry no SLA either; not exercised",
+        says="The smaller instance db-f1-micro cannot carry the connections.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "cost.assumption.billing",
@@ -144,7 +202,12 @@ _ESTIMATE = (
             "cost.billed_by_requests",
             "Autopilot bills the pods' requests; limits cost nothing",
             "write 'requestから算出'",
+            MONEY,
+            READ,
         ),
+        says="Autopilot bills by the pods' requests and limits.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.assumption.final_size",
@@ -153,6 +216,8 @@ _ESTIMATE = (
         RECORD,
         person("checklist.performance.sizing", "manifest.hpa.max", "load.target_qps"),
         "The load report is what is needed for it",
+        says="After the load test of Phase 2 the team settles the final sizes.",
+        consequence=MONEY,
     ),
 )
 
@@ -163,13 +228,10 @@ _REPLICAS = (
         "$188",
         CALCULATION,
         judged_by("cost"),
-        "75 + 85 + 28, recomputed",
-        wrong(
-            "cost.replicas_leave_out_logging",
-            "every row adds $28 (storage and load balancer) and leaves the $2.50 of logging out: three pods would "
-            "be $223 here and are $225.50 in the table above",
-            "add the same parts in both tables",
-        ),
+        "75 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        says="With 2 pods the whole costs about $188 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.replicas.4",
@@ -177,7 +239,10 @@ _REPLICAS = (
         "$258",
         CALCULATION,
         judged_by("cost"),
-        "145 + 85 + 28; see erratum cost.replicas_leave_out_logging",
+        "145 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        says="With 4 pods the whole costs about $258 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.replicas.8",
@@ -185,7 +250,10 @@ _REPLICAS = (
         "$398",
         CALCULATION,
         judged_by("cost"),
-        "285 + 85 + 28; see erratum cost.replicas_leave_out_logging",
+        "285 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        says="With 8 pods the whole costs about $398 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.replicas.10",
@@ -193,7 +261,10 @@ _REPLICAS = (
         "$468",
         CALCULATION,
         judged_by("cost"),
-        "355 + 85 + 28; see erratum cost.replicas_leave_out_logging",
+        "355 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        says="With 10 pods the whole costs about $468 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "cost.saving.commitment",
@@ -207,7 +278,13 @@ _REPLICAS = (
             "37 % is Compute Engine's resource commitment; on Autopilot a year gives 28 % (flexible commitment; "
             "formerly 20 %), on Cloud SQL 25 %",
             "write 28 % for Autopilot and 25 % for Cloud SQL",
+            MONEY,
+            COMPUTED,
         ),
+        says="A commitment for one year saves about 37 %.",
+        shown_on=ARITHMETIC,
+        phase=4,
+        consequence=MONEY,
     ),
     promise(
         "cost.saving.budget_alert",
@@ -221,7 +298,13 @@ _REPLICAS = (
             "$500 lies above ten replicas all month ($468): neither a doubled bill ($451) nor a runaway HPA "
             "alone would reach it; and it is put off to Phase 4 while the checklist has it before Phase 2",
             "alert at 80 %, 100 % and 150 % of $225.50, from Phase 2",
+            MONEY,
+            COMPUTED,
         ),
+        says="An alert tells the team when a month passes $500.",
+        shown_on=ARITHMETIC,
+        phase=4,
+        consequence=MONEY,
     ),
     promise(
         "cost.saving.log_retention",
@@ -234,7 +317,13 @@ _REPLICAS = (
             "cost.retention_saves_nothing",
             "the price is for ingestion and includes 30 days of storage: keeping 7 saves nothing",
             "exclude or sample log lines (health checks, INFO of reads) instead",
+            MONEY,
+            COMPUTED,
         ),
+        says="Keeping logs for 7 days instead of 30 saves 50 % of their cost.",
+        shown_on=ARITHMETIC,
+        phase=4,
+        consequence=MONEY,
     ),
 )
 

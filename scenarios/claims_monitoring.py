@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CALCULATION, MEASUREMENT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CALCULATION,
+    CLUSTER,
+    COMPUTED,
+    KIND,
+    MEASUREMENT,
+    MONTH,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    promise,
+    wrong,
+)
 
 _SLI = "Cloud Monitoring/list 1"
 _SLO = "SLO定義/table 1"
@@ -18,7 +35,11 @@ _INDICATORS = (
         "p50, p95, p99",
         MEASUREMENT,
         judged_by("rollout"),
-        "Every window carries the three",
+        "Every window carries the three as the load generator measures them; Cloud Monitoring itself is not asked",
+        says="Cloud Monitoring shows the latency's p50, p95 and p99.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Cloud Monitoring's chart of the latency stays empty in the first hour under load.",
     ),
     promise(
         "sli.errors",
@@ -31,7 +52,13 @@ _INDICATORS = (
             "sli.error_ratio_undefined",
             "whether a 4xx is an error is not said: a client's 404 would burn the budget, a 429 would not",
             "define it: 5xx, timeouts, refused and broken connections, 429, unexpected 4xx over all requests",
+            WRONG_FIGURE,
+            READ,
         ),
+        says="Cloud Monitoring shows the ratio of errors, 4xx and 5xx.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Cloud Monitoring's chart of errors has no 4xx although a client asked for a missing walk.",
     ),
     promise(
         "sli.request_rate",
@@ -40,6 +67,10 @@ _INDICATORS = (
         MEASUREMENT,
         judged_by("rollout"),
         "Completed requests over the window",
+        says="Cloud Monitoring shows the requests a second.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Cloud Monitoring's chart of requests differs from the API's own log lines of the same hour.",
     ),
     promise(
         "sli.pod_resources",
@@ -48,6 +79,10 @@ _INDICATORS = (
         MEASUREMENT,
         judged_by("rollout"),
         "Sampled for each pod: the highest share that one used of the CPU and of the memory it asks for",
+        says="Cloud Monitoring shows each pod's use of CPU and memory.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Cloud Monitoring's use of CPU and memory differs from `kubectl top pods` in the same minute.",
     ),
     promise(
         "sli.replicas",
@@ -56,6 +91,10 @@ _INDICATORS = (
         MEASUREMENT,
         judged_by("rollout"),
         "Sampled; drawn on the timeline",
+        says="Cloud Monitoring shows the number of replicas.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Cloud Monitoring's number of replicas differs from `kubectl get hpa` in the same minute.",
     ),
 )
 
@@ -67,6 +106,10 @@ _OBJECTIVES = (
         MEASUREMENT,
         judged_by("rollout"),
         "Probes of week 4's window, and how fast it burns the budget: minutes break it, only 30 days keep it",
+        says="Over 30 days at least 99.9 % of the API's answers are good.",
+        shown_on=MONTH,
+        consequence=OUTAGE,
+        first_sign="The document's alert on an availability below 99.5 %; the burn rate over 1 h tells sooner.",
     ),
     promise(
         "slo.availability.budget",
@@ -75,6 +118,9 @@ _OBJECTIVES = (
         CALCULATION,
         judged_by("alert_drill", unmeasured="--scale"),
         "30 d x 24 h x 60 min x 0.1 % = 43.2 min: right for 30 days (44.6 in a month of 31)",
+        says="99.9 % over 30 days leaves 43 minutes of outage.",
+        shown_on=ARITHMETIC,
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "slo.latency_p95",
@@ -84,6 +130,10 @@ _OBJECTIVES = (
         judged_by("rollout"),
         "Requests of users in week 4's window, and how fast it burns the budget: minutes break it, only 7 days keep it",
         go=True,
+        says="Over 7 days the p95 of the latency is below 500 ms.",
+        shown_on=MONTH,
+        consequence=WRONG_FIGURE,
+        first_sign="The document's alert on a p95 above 600 ms; between 500 and 600 ms only the dashboard tells.",
     ),
     promise(
         "slo.latency_p95.budget",
@@ -92,6 +142,9 @@ _OBJECTIVES = (
         CALCULATION,
         judged_by("alert_drill", unmeasured="--scale"),
         "The same statement as p95 < 500 ms",
+        says="A p95 below 500 ms lets 5 % of the requests take longer.",
+        shown_on=ARITHMETIC,
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "slo.error_ratio",
@@ -100,6 +153,10 @@ _OBJECTIVES = (
         MEASUREMENT,
         judged_by("rollout"),
         "Requests of users in week 4's window, and how fast it burns the budget: minutes break it, only 7 days keep it",
+        says="Over 7 days less than 1 % of the users' requests fail.",
+        shown_on=MONTH,
+        consequence=OUTAGE,
+        first_sign="The document's alert on errors above 3 %; between 1 and 3 % only the dashboard tells.",
     ),
     promise(
         "slo.error_ratio.budget",
@@ -113,7 +170,12 @@ _OBJECTIVES = (
             "1 % of requests may fail, yet availability allows 0.1 %: were a failed request counted in both, the "
             "second budget is gone at a tenth of the first",
             "say that availability is measured by probes and errors by users' requests",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The objective lets 1 % of the requests of 7 days fail.",
+        shown_on=ARITHMETIC,
+        consequence=WRONG_FIGURE,
     ),
 )
 
@@ -130,7 +192,11 @@ _ALERTS = (
             "no window: over 30 days 99.5 % fires after 3.6 h of outage, long past the budget of 43 minutes; over "
             "one minute every blip fires",
             "alert on burn rate: 14.4x over 1 h, 6x over 6 h of the 99.9 % budget",
+            OUTAGE,
+            SEEN,
         ),
+        says="When the availability falls below 99.5 %, Slack and mail tell the team.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.latency_p95",
@@ -143,7 +209,11 @@ _ALERTS = (
             "alert.gap_to_objective",
             "p95 between 500 and 600 ms, or errors between 1 and 3 %, break the objective without any alert",
             "alert at the objective (500 ms, 1 %) as a warning; keep 600 ms and 3 % as critical",
+            WRONG_FIGURE,
+            SEEN,
         ),
+        says="When the p95 stays above 600 ms for 10 minutes, Slack tells the team.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.error_ratio",
@@ -157,13 +227,19 @@ _ALERTS = (
             "the alert goes to PagerDuty in Phase 2, the route list has PagerDuty in Phase 4: in between nobody "
             "is paged",
             "name a Phase 2 route for the critical alert, or bring PagerDuty forward",
+            OUTAGE,
+            READ,
         ),
         wrong(
             "alert.error_ratio_blind",
             "measured by the API's own counters the ratio stands still when nothing reaches the API: an outage in "
             "front of the pods, when every request fails, fires nothing",
             "alert on probes from outside as well, by the burn rate of the availability",
+            OUTAGE,
+            SEEN,
         ),
+        says="When errors stay above 3 % for 5 minutes, PagerDuty and Slack tell the team.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.error_budget",
@@ -172,6 +248,8 @@ _ALERTS = (
         MEASUREMENT,
         judged_by("alert_drill", unmeasured="--scale"),
         "alert_drill: at 80 % of each window's budget, over made days",
+        says="When 80 % of an error budget is spent, Slack warns the team.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.route.slack",
@@ -180,6 +258,8 @@ _ALERTS = (
         MEASUREMENT,
         judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver that speaks its protocol",
+        says="Alerts arrive in the Slack channel #tekutoko-alerts.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.route.email",
@@ -188,6 +268,8 @@ _ALERTS = (
         MEASUREMENT,
         judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver that speaks its protocol",
+        says="Alerts arrive on the team's mailing list.",
+        consequence=OUTAGE,
     ),
     promise(
         "alert.route.pagerduty",
@@ -196,6 +278,9 @@ _ALERTS = (
         MEASUREMENT,
         judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver; see erratum alert.pagerduty_phase4",
+        says="From Phase 4 on, critical alerts page the one on duty by PagerDuty.",
+        phase=4,
+        consequence=OUTAGE,
     ),
 )
 
@@ -207,6 +292,7 @@ _LOGS = (
         MEASUREMENT,
         judged_by("conformance"),
         "Every log line is JSON with severity, message, walk_id, user_id, pod_name, timestamp",
+        says="The API writes every log line as JSON with the named fields.",
     ),
     promise(
         "monitoring.commands",
@@ -215,6 +301,8 @@ _LOGS = (
         PROCEDURE,
         judged_by("scaling"),
         "The five commands are run as written",
+        says="The printed kubectl commands show pods, logs, use of resources, HPA and events.",
+        shown_on=KIND,
     ),
     promise(
         "monitoring.logs_command",
@@ -227,7 +315,11 @@ _LOGS = (
             "monitoring.logs_of_one_pod",
             "kubectl logs deployment/... follows one container of one pod; the other replicas stay unseen",
             "kubectl logs -f -l app=tekutoko-api --all-containers --prefix --max-log-requests 20",
+            WORDING,
+            SEEN,
         ),
+        says="kubectl logs -f deployment/tekutoko-api shows the logs of the API.",
+        shown_on=KIND,
     ),
 )
 

@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    COMPUTED,
+    DATA_EXPOSED,
+    KIND,
+    MANIFEST,
+    MEASUREMENT,
+    MONEY,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    RECORD,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _HPA = "自動スケーリング（HPA）"
 _TIMES = "スケーリング時間/table 1"
@@ -24,13 +44,12 @@ _SCALING = (
             "the HPA owns the replica count: within its next syncs it takes a manual change back to what the "
             "metrics say (after the 5 minutes of stabilisation on the way down)",
             "raise minReplicas for a planned peak; set replicas by hand only with the HPA removed",
+            OUTAGE,
+            SEEN,
         ),
-        wrong(
-            "scaling.hpa_puts_back",
-            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it has asked for, "
-            "and scales back up to it although all metrics are below target",
-            "leave replicas out of deployment.yaml while an HPA owns it",
-        ),
+        says="Applying deployment.yaml with replicas: 8 makes 8 pods.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "scaling.manual.command",
@@ -39,6 +58,9 @@ _SCALING = (
         PROCEDURE,
         judged_by("scaling"),
         "Run as written, with the HPA on and off; see erratum scaling.hpa_takes_back",
+        says="kubectl scale makes 8 pods in one command.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "scaling.hpa.apply",
@@ -47,6 +69,9 @@ _SCALING = (
         PROCEDURE,
         judged_by("scaling"),
         "Run as written",
+        says="kubectl apply -f hpa.yaml turns automatic scaling on.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "scaling.hpa.cpu",
@@ -57,9 +82,15 @@ _SCALING = (
         "The step at which replicas rise, under CPU alone",
         wrong(
             "scaling.hpa_tolerance",
-            "with the controller's tolerance of 10 % nothing happens between 70 % and 77 % of the requests",
-            "write 'above 77 % (70 % plus tolerance)'",
+            "with the controller's tolerance of 10 % nothing happens between 70 % and 77 % of the requests of CPU, nor "
+            "between 80 % and 88 % of those of memory (563Mi a pod)",
+            "write 'above 77 % (70 % plus tolerance)', and 'above 88 %' for memory",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The HPA adds pods when CPU use passes 70 % of the requests.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "scaling.hpa.memory",
@@ -68,11 +99,9 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "The step at which replicas rise, under memory alone",
-        wrong(
-            "scaling.hpa_tolerance_memory",
-            "with the tolerance of 10 % the rise begins above 88 % of 640Mi (563Mi a pod)",
-            "write 'above 88 % (80 % plus tolerance)'",
-        ),
+        says="The HPA adds pods when memory use passes 80 % of the requests.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "scaling.hpa.down_to_2",
@@ -81,12 +110,9 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "Back to 2 after the load ends",
-        wrong(
-            "scaling.memory_seldom_falls",
-            "memory that a program has once asked for seldom goes back to the system, so its utilization stays and the "
-            "pods that were added for memory stay too",
-            "scale by CPU or by the rate of requests; leave memory to limits and an alert",
-        ),
+        says="When the load falls, the HPA goes back to 2 pods by itself.",
+        shown_on=KIND,
+        consequence=MONEY,
     ),
     promise(
         "scaling.time.manual_up",
@@ -99,7 +125,13 @@ _SCALING = (
             "scaling.time.autopilot_nodes",
             "about 30 s needs room on running nodes; Autopilot first provisions nodes for six more pods, minutes",
             "state the time with and without room; keep room with a balloon pod",
+            WRONG_FIGURE,
+            READ,
         ),
+        says="Going from 2 to 8 pods by hand takes about 30 s.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Pods stay Pending for more than 30 s after `kubectl scale`: Autopilot brings nodes first.",
     ),
     promise(
         "scaling.time.manual_down",
@@ -108,6 +140,17 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "8 -> 2: from the request to 2 pods left; bounded by the stop's 10 s",
+        wrong(
+            "scaling.hpa_puts_back",
+            "while an HPA is there a smaller number that is set by hand lasts seconds: the HPA remembers for 5 minutes "
+            "what it has asked for, and scales back up to it although all metrics are below target",
+            "say that it holds without the HPA; with it, lower minReplicas, and the pods go after 5 minutes",
+            WRONG_FIGURE,
+            SEEN,
+        ),
+        says="Going from 8 to 2 pods by hand takes about 10 s.",
+        shown_on=KIND,
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "scaling.time.hpa_up",
@@ -116,6 +159,10 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "From the load step to the replicas it asks for, ready",
+        says="The HPA has the pods that a load needs within 1 to 3 minutes.",
+        shown_on=CLUSTER,
+        consequence=WRONG_FIGURE,
+        first_sign="Pods stay Pending while the HPA asks for more, and the alert on a p95 above 600 ms fires.",
     ),
     promise(
         "scaling.time.hpa_down",
@@ -123,12 +170,10 @@ _SCALING = (
         "5分",
         MEASUREMENT,
         judged_by("scaling"),
-        "From the end of load to fewer replicas",
-        wrong(
-            "scaling.time.five_minutes_is_the_least",
-            "5 minutes is the stabilisation window, the least; metrics lag and syncs of 15 s come on top",
-            "write '5-6 minutes'",
-        ),
+        "From the last moment at which the metrics asked for the most pods to fewer of them; 390 s count as 5 minutes",
+        says="The HPA takes pods away 5 minutes after the load falls.",
+        shown_on=KIND,
+        consequence=WRONG_FIGURE,
     ),
 )
 
@@ -140,6 +185,7 @@ _DATABASE = (
         RECORD,
         person("database.path"),
         "A judgement",
+        says="The Cloud SQL Proxy as a sidecar fits Kubernetes' own way of doing things.",
     ),
     promise(
         "database.proxy.encrypted",
@@ -148,19 +194,18 @@ _DATABASE = (
         RECORD,
         person(),
         "Cloud SQL's own; the way from API to proxy stays inside the pod",
+        says="The Cloud SQL Proxy encrypts the connection to the database by itself.",
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "database.proxy.iam",
         f"{_PROXY}/list 1/item 3",
         "IAM認証サポート",
-        MANIFEST,
-        judged_by("rollout"),
-        "Looked for in the proxy's arguments and the pod's variables",
-        wrong(
-            "database.iam_unused",
-            "the pod logs in by DB_PASSWORD; --auto-iam-authn is not among the proxy's arguments",
-            "add --auto-iam-authn and an IAM database user, and drop the password; or say it is not used",
-        ),
+        RECORD,
+        person("database.path"),
+        "The proxy's own, as its makers document it; not exercised",
+        says="The Cloud SQL Proxy supports logging in by IAM.",
+        not_rehearsed="It says what the proxy can do; the design logs in by a password and rests nothing on it.",
     ),
     promise(
         "database.proxy.per_pod",
@@ -168,7 +213,10 @@ _DATABASE = (
         "各Podに専用Proxy",
         MANIFEST,
         judged_by("rollout"),
-        "One sidecar process a pod on local; chaos kills one alone",
+        "Read off the Deployment that was applied: exactly one container of its pod is the proxy",
+        says="Each pod has a Cloud SQL Proxy of its own.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "database.path",
@@ -177,6 +225,8 @@ _DATABASE = (
         MEASUREMENT,
         judged_by("chaos"),
         "The API's connections reach PostgreSQL through its pod's proxy only",
+        says="The API reaches the database only through the proxy in its own pod.",
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -192,7 +242,12 @@ _PIPELINE = (
             "cicd.no_tests",
             "a push to main goes to production without a test, a scan or an approval",
             "deploy after the test job, with an environment that asks for approval",
+            OUTAGE,
+            READ,
         ),
+        says="A push to main deploys the API to GKE.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "cicd.auth",
@@ -206,7 +261,12 @@ _PIPELINE = (
             "a long-lived key of a service account in GitHub, while the security chapter asks for Workload "
             "Identity and least privilege",
             "use workload_identity_provider and service_account of google-github-actions/auth",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="The workflow signs in to Google Cloud by a secret of the repository.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "cicd.build",
@@ -220,7 +280,11 @@ _PIPELINE = (
             "PROJECT_ID is set nowhere in the workflow: the image's name becomes gcr.io//tekutoko-api and the "
             "build fails",
             "set env: PROJECT_ID: ${{ vars.PROJECT_ID }}",
+            WORDING,
+            READ,
         ),
+        says="The workflow's build command names the commit's image, with every variable set.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "cicd.set_image",
@@ -228,14 +292,19 @@ _PIPELINE = (
         "kubectl set image deployment/tekutoko-api",
         PROCEDURE,
         judged_by("deploy_rehearsal", "scaling"),
-        "Run as written; the next kubectl apply is run after it (erratum manifest.deployment.image_latest)",
+        "Run as written; it has to end in 0",
         wrong(
             "cicd.no_schema_step",
             "no step changes the database's schema: old and new pods run side by side on whatever schema there is, and "
             "after a change that the old ones cannot live with kubectl rollout undo mends nothing",
             "before kubectl set image run the migrations as a job, and let them expand only; contract when no old pod "
             "is left",
+            OUTAGE,
+            SEEN,
         ),
+        says="kubectl set image puts a new version out.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "cicd.rollout_status",
@@ -249,7 +318,12 @@ _PIPELINE = (
             "rollout status only fails after the progress deadline (10 minutes); nothing undoes the rollout, "
             "though 自動ロールバック is a Phase 2 task",
             "add kubectl rollout undo on failure, and a --timeout",
+            OUTAGE,
+            SEEN,
         ),
+        says="kubectl rollout status fails when a new version does not become ready.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "deploy.rolling.strategy",
@@ -257,7 +331,10 @@ _PIPELINE = (
         "maxSurge: 1",
         MANIFEST,
         judged_by("rollout"),
-        "Part of document/deployment.yaml; the rolling rule follows it",
+        "Read off the Deployment that was applied: maxSurge 1, maxUnavailable 0",
+        says="The Deployment replaces pods with maxSurge 1 and maxUnavailable 0.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "deploy.rolling.no_downtime",
@@ -265,19 +342,26 @@ _PIPELINE = (
         "maxUnavailable: 0  # ダウンタイムなし",
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
-        "A rolling update under load: failed requests of at least 3,000",
+        "A rolling update under at least 300 requests: none may fail, but a CREATE lost with a closing connection",
         wrong(
             "deploy.downtime_without_prestop",
             "a pod gets SIGTERM while it is still an endpoint, and the sidecar stops at once: requests fail in "
             "the seconds until every node has forgotten the endpoint",
             "add a preStop sleep of a few seconds and a native sidecar (component graceful)",
+            OUTAGE,
+            SEEN,
         ),
         wrong(
             "deploy.create_lost_at_close",
             "a pod that ends closes its kept connections, and a CREATE on its way then is lost: HTTP/1.1 lets no "
             "client send a POST again by itself (RFC 9112, 9.3.1), whatever the order of endpoints and signals",
             "let the app create walks by PUT with an id of its own, which it may send again",
+            OUTAGE,
+            SEEN,
         ),
+        says="No request fails while a rolling update replaces the pods.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "deploy.rolling.one_up",
@@ -286,6 +370,9 @@ _PIPELINE = (
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
         "The pods' timeline in a rolling replacement",
+        says="A rolling update starts new pods one at a time.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "deploy.rolling.one_down",
@@ -294,6 +381,9 @@ _PIPELINE = (
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
         "The pods' timeline in a rolling replacement",
+        says="A rolling update stops old pods one at a time, and never has too few ready.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "deploy.rolling.complete",
@@ -302,6 +392,9 @@ _PIPELINE = (
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
         "At the end as many new pods are ready as there are replicas, and none of those from before",
+        says="At the end of a rolling update every pod is a new one.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
 )
 

@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    COMPUTED,
+    DATA_EXPOSED,
+    DATA_LOST,
+    KIND,
+    MANIFEST,
+    MEASUREMENT,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    RECORD,
+    REGION,
+    SEEN,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _NETWORK = "ネットワークセキュリティ/list 1"
 _HARDENING = "セキュリティ強化施策（Phase2実装項目）"
@@ -16,7 +36,22 @@ _IAM = (
         "Kubernetes Service Account → GCP Service Account",
         MANIFEST,
         judged_by("security"),
-        "The same ServiceAccount as in the manifests; see erratum manifest.workload_identity_binding_missing",
+        "The pods run under the ServiceAccount with the annotation; whether that grants anything only GKE shows "
+        "(erratum manifest.workload_identity_binding_missing)",
+        wrong(
+            "security.pods_unrestricted",
+            "the annotation takes no permission of Kubernetes away: as printed, every pod under this account carries a "
+            "token for the API server, which nothing in it asks, and no securityContext keeps its containers from "
+            "root, from more privileges, or from the capabilities that they have by default",
+            "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
+            "capabilities: {drop: [ALL]} for each container",
+            DATA_EXPOSED,
+            READ,
+        ),
+        says="The pods act as a Google service account by Workload Identity.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="The Cloud SQL Proxy logs that it may not connect, and new pods do not become ready.",
     ),
     promise(
         "security.iam.cloud_sql",
@@ -25,6 +60,9 @@ _IAM = (
         MANIFEST,
         judged_by("infrastructure"),
         "Looked for in the Terraform",
+        says="The Terraform grants the pods' account the role Cloud SQL Client.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "security.iam.secret_manager",
@@ -33,6 +71,9 @@ _IAM = (
         MANIFEST,
         judged_by("infrastructure"),
         "Looked for in the Terraform",
+        says="The Terraform grants the pods' account the role Secret Manager Accessor.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "security.iam.firebase",
@@ -40,13 +81,17 @@ _IAM = (
         "Firebase Admin",
         MANIFEST,
         judged_by("security"),
-        "The calls the API makes against what the role allows",
+        "Tokens are verified by an account that exists nowhere, so without the role; no other call is tried",
         wrong(
             "security.firebase_admin_too_broad",
-            "Firebase Admin may change every Firebase product; verifying ID tokens needs no role, and the mirror "
-            "needs Firestore only: no least privilege",
-            "grant roles/datastore.user (and Storage's object role where used) instead",
+            "Firebase Admin may change every Firebase product; verifying ID tokens needs no role, the mirror needs "
+            "Firestore and the photos of walks need Storage: no least privilege",
+            "grant roles/datastore.user, and roles/storage.objectUser on the photos' bucket, instead",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="The pods' Google account needs the role Firebase Admin.",
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -63,7 +108,13 @@ _NET = (
             "a layer-4 LoadBalancer Service with port 80 ends no TLS: there is nothing to move in Phase 4, and ID "
             "tokens travel in the clear until then",
             "bring Ingress and certificate into Phase 2 (as erratum architecture.https_at_l4)",
+            DATA_EXPOSED,
+            SEEN,
         ),
+        says="TLS ends at the LoadBalancer, so that users reach the API by HTTPS.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign="A request by HTTPS to the Service's address is refused on the first day.",
     ),
     promise(
         "security.network.cloud_armor",
@@ -72,6 +123,9 @@ _NET = (
         RECORD,
         person("security.network.tls"),
         "Google's own; not exercised. The API's rate limit is",
+        says="From Phase 4 on, Cloud Armor stands against floods of requests.",
+        phase=4,
+        consequence=OUTAGE,
     ),
     promise(
         "security.network.private_nodes",
@@ -85,7 +139,12 @@ _NET = (
             "neither the create-auto command (--enable-private-nodes) nor the Terraform (private_cluster_config) "
             "asks for private nodes; a default may change",
             "ask for them in both, with Cloud NAT for the way out",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="The cluster's nodes have private addresses only.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "security.network.policy",
@@ -94,6 +153,10 @@ _NET = (
         MEASUREMENT,
         judged_by("network"),
         "Allowed paths work, all others are refused",
+        says="From Phase 4 on, pods reach only what a NetworkPolicy allows.",
+        shown_on=KIND,
+        phase=4,
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -110,6 +173,8 @@ _HARD = (
             "no container mounts the volume, so kubelet passes over it: the pod starts and the driver is never asked; "
             "with a mount, the class tekutoko-secrets is defined nowhere and no pod starts",
             "add SecretProviderClass, volumeMount and secretObjects (base removes the volume until then)",
+            OUTAGE,
+            SEEN,
         ),
         wrong(
             "security.csi.driver_on_autopilot",
@@ -117,7 +182,13 @@ _HARD = (
             "printed is the open-source driver's",
             "enable the Secret Manager add-on and use its driver name, provider gke; it mounts files only, so for the "
             "variable DB_PASSWORD also GKE's secret synchronization (1.34 or newer), which makes the Secret",
+            OUTAGE,
+            READ,
         ),
+        says="The Secret Manager CSI driver brings the secrets into the pods.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign="New pods stay in ContainerCreating, with FailedMount among their events.",
     ),
     promise(
         "security.scan.container",
@@ -130,7 +201,12 @@ _HARD = (
             "security.scan_needs_artifact_registry",
             "images are pushed to gcr.io and no Artifact Registry repository is managed: nothing is scanned",
             "manage the repository and push there (as erratum manifest.gcr_shut_down)",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="Artifact Registry scans every image for known vulnerabilities.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "security.scan.go_modules",
@@ -144,7 +220,12 @@ _HARD = (
             "the workflow printed has no scan at all, and nancy reads `go list -json -deps ./...` for what is "
             "really built; -m all also lists modules that never ship",
             "run govulncheck ./... in the test job",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="CI scans the Go modules for known vulnerabilities.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "security.scan.dependabot",
@@ -153,6 +234,9 @@ _HARD = (
         MANIFEST,
         judged_by("infrastructure"),
         "Looked for as .github/dependabot.yml",
+        says="Dependabot is turned on for the repository.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "security.least_privilege",
@@ -161,22 +245,18 @@ _HARD = (
         MANIFEST,
         judged_by("security"),
         "Whether Firebase Admin is needed: tokens verified by an account that exists nowhere; no other role is tried",
+        says="The pods' Google account has only the three roles that it needs.",
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "security.unneeded_permissions",
         f"{_HARDENING}/list 2/item 2",
         "不要な権限を排除",
         RECORD,
-        person(),
-        "A review; the rehearsal lists the calls the API makes",
-        wrong(
-            "security.pods_unrestricted",
-            "Workload Identity takes no permission of Kubernetes away: as printed, every pod carries a token for the "
-            "API server, which nothing in it asks, and no securityContext keeps its containers from root, from more "
-            "privileges, or from the capabilities that they have by default",
-            "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
-            "capabilities: {drop: [ALL]} for each container",
-        ),
+        person("security.workload_identity", "security.least_privilege"),
+        "A review of the roles; no rehearsal lists which calls the API makes",
+        says="Workload Identity leaves the pods no permission that they do not need.",
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -187,7 +267,12 @@ _RECOVERY = (
         "4時間",
         MEASUREMENT,
         judged_by("dr_restore"),
-        "Detect + restore + replay + switch + ready, measured; predicted for a named production size",
+        "Detect, restore, replay, switch and ready are measured here with small databases, and a line through them is "
+        "drawn to a named size; left out are making an instance of Cloud SQL, waking somebody, and deciding",
+        says="After a disaster the service is back within 4 hours.",
+        shown_on=REGION,
+        consequence=OUTAGE,
+        first_sign="The first recovery drill on Cloud SQL: how long until an instance of production's size answers.",
     ),
     promise(
         "dr.rpo",
@@ -201,7 +286,13 @@ _RECOVERY = (
             "what is lost is as old as the newest archived WAL: the hour holds only while archiving stalls for less "
             "than an hour minus archive_timeout, and no alert of the document watches that",
             "alert when the newest archived WAL is older than 30 minutes",
+            DATA_LOST,
+            SEEN,
         ),
+        says="After a disaster at most the last hour of writes is lost.",
+        shown_on=REGION,
+        consequence=DATA_LOST,
+        first_sign="`gcloud sql instances get-latest-recovery-time` names a time more than 30 minutes ago.",
     ),
     promise(
         "dr.backup.daily",
@@ -214,7 +305,13 @@ _RECOVERY = (
             "dr.backup_hour_is_utc",
             "Cloud SQL reads start_time as UTC: the Terraform's 03:00 is 12:00 JST, at noon",
             'start_time = "18:00" (03:00 JST)',
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="Cloud SQL makes a backup every day at 03:00 JST.",
+        shown_on=REGION,
+        consequence=DATA_LOST,
+        first_sign="Cloud SQL's newest automated backup is older than 25 hours.",
     ),
     promise(
         "dr.backup.pitr",
@@ -228,7 +325,13 @@ _RECOVERY = (
             "a point is restored from the backup before it: seven daily backups (Cloud SQL's default count; the "
             "Terraform names none) reach back six days right after a backup, not seven",
             "backup_retention_settings with retained_backups = 8",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The database can be restored to any moment of the last 7 days.",
+        shown_on=REGION,
+        consequence=DATA_LOST,
+        first_sign="Once the instance is 8 days old, its earliest recovery time is less than 7 days ago.",
     ),
     promise(
         "dr.backup.cross_region",
@@ -237,6 +340,11 @@ _RECOVERY = (
         RECORD,
         judged_by("dr_restore"),
         "Until then the loss of the region is outside RTO and RPO; named at sign-off",
+        says="From Phase 4 on, the data may be replicated to another region.",
+        shown_on=REGION,
+        phase=4,
+        consequence=DATA_LOST,
+        first_sign="Google's status page of the region: nothing of the team's own tells before there is a replica.",
     ),
     promise(
         "dr.restore.step1",
@@ -247,10 +355,14 @@ _RECOVERY = (
         "Restored to a chosen second into a new instance and verified",
         wrong(
             "dr.restored_instance_unmanaged",
-            "the new instance is outside Terraform, without HA, backups and the old name; no step verifies the "
-            "data before traffic",
-            "add: verify counts and digests, import the instance into Terraform, set HA and backups again",
+            "the new instance has another name, is outside Terraform, and inherits HA and backups only from one that "
+            "still runs; no step verifies the data before traffic",
+            "add: verify counts and digests, import the instance into Terraform, look that HA and backups are on",
+            DATA_LOST,
+            READ,
         ),
+        says="The database is restored to a chosen moment into a new instance.",
+        consequence=DATA_LOST,
     ),
     promise(
         "dr.restore.step2",
@@ -264,7 +376,12 @@ _RECOVERY = (
             "db_host is localhost, the sidecar; the instance is named in the sidecar's argument, so the pods go on "
             "talking to the old one (and with the endpoint in db_host they would pass the proxy by)",
             "change PROJECT_ID:REGION:INSTANCE_NAME in the Deployment; that rolls the pods by itself",
+            OUTAGE,
+            SEEN,
         ),
+        says="Writing the new instance's endpoint into the ConfigMap leads the pods to it.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "dr.restore.step3",
@@ -273,6 +390,9 @@ _RECOVERY = (
         MEASUREMENT,
         judged_by("dr_restore", whole_in="stack"),
         "Restarted in order under load; the time until all are ready",
+        says="Restarting the Deployment takes 5 to 10 minutes at most.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
 )
 

@@ -35,13 +35,12 @@ _HTTPS = "architecture.https_at_l4"
 _VARIABLES = ("ENVIRONMENT", "DB_HOST", "DB_PASSWORD")
 _CONFIG = ("environment", "db_host", "db_port", "db_name", "log_level")
 _CREDENTIALS = "firebase_credentials"
-_IAM = "--auto-iam-authn"
 #: The ids of what is said of any manifests.
 PRINTED = (
     "manifest.deployment.replicas", "manifest.deployment.resources", "manifest.deployment.limits",
     "manifest.deployment.liveness", "manifest.deployment.readiness", "deploy.rolling.strategy", "manifest.sidecar",
-    "manifest.sidecar.args", "manifest.sidecar.requests", "manifest.configmap.db_host", "database.proxy.iam",
-    "manifest.service.ports", "manifest.serviceaccount", "manifest.hpa.range", "phase2.manifests",
+    "manifest.sidecar.args", "manifest.sidecar.requests", "manifest.configmap.db_host", "manifest.service.ports",
+    "manifest.serviceaccount", "manifest.hpa.range", "phase2.manifests",
     "strategy.replicated_monolith", "architecture.https_clients", "manifest.files",
 )  # fmt: skip
 
@@ -191,17 +190,6 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
         "manifest.sidecar.requests", kept, "500m/512Mi + 100m/128Mi", " + ".join(_size(*one) for one in asked)
     )
     yield _judgement("manifest.configmap.db_host", of.db_host == "localhost", "localhost", of.db_host or "–")
-    arguments = ", ".join(argument for each in proxies for argument in each.args) or "–"
-    if any(argument.startswith(_IAM) for each in proxies for argument in each.args):
-        yield _judgement("database.proxy.iam", True, _IAM, arguments)
-    elif not proxies:
-        why = message("no container is the proxy, whose arguments would tell")
-        yield msgspec.structs.replace(
-            _judgement("database.proxy.iam", False, _IAM, "–"), verdict=Verdict.NOT_EXERCISED, told=(why,)
-        )
-    else:
-        told = message("not among the proxy's arguments: {argument} ({arguments})", argument=_IAM, arguments=arguments)
-        yield _shown("database.proxy.iam", "database.iam_unused", told)
 
 
 def _others(of: Applied) -> Iterator[Judgement]:

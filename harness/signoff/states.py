@@ -23,7 +23,7 @@ from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.signoff import counting
 from harness.signoff.types import PROVING, RUNGS, Asked, Evidence, Run, Standing, State, Stored
-from harness.signoff.ways import way
+from harness.signoff.ways import firing, way
 
 #: So many tries of a check must each have held.
 LAST = 3
@@ -105,7 +105,8 @@ def standings(
         seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
         tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
         made = _Claim(claim, [*_own_first(tries)], [why[0] for _, _, why in seen if why]).standing()
-        return msgspec.structs.replace(made, way=way(claim, made.state, lines))
+        unfired = made.told == (_NEVER_FIRED,)
+        return msgspec.structs.replace(made, way=firing(claim, lines) if unfired else way(claim, made.state, lines))
 
     return tuple(map(standing, register.values()))
 

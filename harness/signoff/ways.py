@@ -19,6 +19,15 @@ def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
     return next(_ways(claim, lines), "")
 
 
+def firing(claim: Claim, lines: Sequence[str]) -> str:
+    """The command line by which a rollback limit must fire: of its own week, with a fault of what it limits where
+    there is one. "" where no line has a fault."""
+    week = f"rollout_{claim.id.split('.')[1]} "
+    faults = [line for line in lines if "--fault" in line and week in line]
+    of_it = [line for line in faults if line.partition("--fault ")[2].partition("=")[0] in claim.id]
+    return next((f"python3 -m harness {line}" for line in (*of_it, *faults)), "")
+
+
 def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
     on = _ON.get(claim.shown_on, "")
     for line in lines:

@@ -24,7 +24,7 @@ from harness.stack.targets import bundled
 from scenarios import claims
 
 FOUND = applied(load(OVERLAYS / "local"))
-HTTPS, IAM, UNUSED = "architecture.https_clients", "database.proxy.iam", "manifest.secret.firebase_credentials"
+HTTPS, UNUSED = "architecture.https_clients", "manifest.secret.firebase_credentials"
 STAGING = "manifest.configmap.environment"
 
 
@@ -44,8 +44,8 @@ def test_a_plan_asks_for_what_is_said_of_any_manifests() -> None:
 
 def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https() -> None:
     found = judged(FOUND)
-    assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS, IAM, UNUSED, STAGING}
-    for name in (HTTPS, IAM, UNUSED):
+    assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS, UNUSED, STAGING}
+    for name in (HTTPS, UNUSED):
         assert found[name].erratum in claims.ERRATA and found[name].verdict is Verdict.ERRATUM_SHOWN
     assert found[STAGING].verdict is Verdict.NOT_EXERCISED and "unsigned tokens" in found[STAGING].reason
     assert {claim for each in found.values() for claim in each.claims} <= claims.REGISTER.keys()
@@ -173,22 +173,14 @@ def test_a_load_balancer_on_port_443_is_not_accused_of_what_the_pods_may_do_them
     assert found.verdict is Verdict.NOT_EXERCISED and "behind port 443 of Service/walk-public" in found.reason
 
 
-def test_a_proxy_that_logs_in_by_iam_and_a_secret_without_the_unused_key_show_no_erratum() -> None:
-    by_iam = containers(
-        lambda all_: tuple(
-            msgspec.structs.replace(each, args=(*each.args, "--auto-iam-authn")) if each.proxy else each
-            for each in all_
-        )
-    )
-    assert judged(by_iam)[IAM].verdict is Verdict.PASS
+def test_a_secret_without_the_unused_key_shows_no_erratum() -> None:
     assert judged(other(unread=()))[UNUSED].verdict is Verdict.PASS
     assert judged(other(environment="production"))[STAGING].verdict is Verdict.PASS
 
 
-def test_without_a_proxy_it_is_not_shown_that_the_proxy_logs_in_without_iam() -> None:
+def test_pods_without_a_proxy_are_not_as_printed() -> None:
     found = judged(containers(lambda all_: tuple(each for each in all_ if not each.proxy)))
     assert found["manifest.sidecar"].verdict is Verdict.FAIL
-    assert (found[IAM].verdict, found[IAM].erratum) == (Verdict.NOT_EXERCISED, "")
 
 
 def test_keys_that_no_container_is_given_are_told_and_those_of_a_mounted_secret_are_not() -> None:

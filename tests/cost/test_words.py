@@ -63,10 +63,13 @@ PRINTED: dict[str, Words] = {
     "checklist.cost.budget": (SHOWN, 225.5, 262.91, _ADDED.format("$225.50", "$225.50", 150.8) + _CORRECTED),
     **{
         f"cost.replicas.{count}": (
-            SHOWN, total, total + 2.5,
-            _ROW.format(pods, f"${total + 2.5:.2f}", f"${total:.2f}") + "; the difference is the logging, $2.50",
+            verdict, total, due,
+            _ROW.format(pods, f"${total + 2.5:.2f}", f"${total:.2f}") + f"; the corrected parts add up to ${due}",
         )
-        for count, pods, total in ((2, 75, 188.0), (4, 145, 258.0), (8, 285, 398.0), (10, 355, 468.0))
+        for count, pods, total, due, verdict in (
+            (2, 75, 188.0, 239.65, SHOWN), (4, 145, 258.0, 286.17, PASS),
+            (8, 285, 398.0, 379.22, PASS), (10, 355, 468.0, 425.74, PASS),
+        )
     },
     "stack.monthly_cost": (SHOWN, 150.0, 225.5, _COMPARED.format("$150.00")),
     "strategy.versus.cost": (PASS, 239.65, 332.69, _SPLIT.format(3, "$332.69")),
@@ -164,10 +167,11 @@ _ADDS_UP = changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)
                 (claim, _ADDS_UP, PASS, 260.5, 262.91, _ADDED.format("$260.50", "$260.50", 130.5) + _CORRECTED),
             )
         ),
-        ("cost.replicas.4", row(259.0), FAIL, 259.0, 260.5, _ROW.format(145, "$260.50", "$259.00")),
-        ("cost.replicas.4", row(260.5), PASS, 260.5, 260.5, _ROW.format(145, "$260.50", "$260.50")),
-        ("cost.replicas.4", changed(printed__monitoring_usd=1.0), FAIL, 258.0, 261.5, ""),  # a part like the others
-        ("cost.replicas.4", row(260.507), FAIL, 260.51, 260.5, ""),  # more than half a cent
+        ("cost.replicas.4", row(234.4), FAIL, 234.4, 260.5, _ROW.format(145, "$260.50", "$234.40")),  # below a tenth less
+        ("cost.replicas.4", row(234.5), SHOWN, 234.5, 286.17, ""),
+        ("cost.replicas.4", row(286.5), PASS, 286.5, 286.17, ""),
+        ("cost.replicas.4", row(286.6), FAIL, 286.6, 260.5, ""),  # as the corrected parts have it, and not its own
+        ("cost.replicas.4", changed(printed__monitoring_usd=30.0), FAIL, 258.0, 290.5, ""),  # a part like the others
         ("stack.monthly_cost", changed(comparison_usd=203.0), PASS, 203.0, 225.5, _COMPARED.format("$203.00")),
         ("stack.monthly_cost", changed(comparison_usd=202.9), SHOWN, 202.9, 225.5, ""),
         ("stack.monthly_cost", changed(comparison_usd=300.0), FAIL, 300.0, 225.5, _COMPARED.format("$300.00")),

@@ -50,7 +50,6 @@ KNOWN_ERRATA = {
     "migration.firestore_is_written",
     "learning.phase2_lacks_hpa_and_probes",
     "cost.logging_price",
-    "cost.replicas_leave_out_logging",
     "deploy.downtime_without_prestop",
     "deploy.create_lost_at_close",
     "iac.tier_is_4_megabytes",

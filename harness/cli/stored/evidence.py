@@ -10,8 +10,9 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.base.clock import NS, Clock
@@ -30,6 +31,8 @@ from harness.stack.targets import resolve
 #: Runs ``python -m harness`` with these words to its end; its exit status.
 Runs = Callable[[Sequence[str]], int]
 _STANDARD_ERROR = 2
+#: How a step of the plan names a checkout of the team's own.
+THEIRS = Path("THEIRS")
 
 
 def due_of(
@@ -41,9 +44,11 @@ def due_of(
     reports: Path,
     lang: str,
     no_defaults: bool = False,
+    theirs: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Due]:
-    """Every command of the plan with ``target`` and ``reports``; ``no_defaults``: without defaults from outside. Raises
-    ``BadInput`` for a line that is no command."""
+    """Every command of the plan with ``target`` and ``reports``; ``no_defaults``: without defaults from outside.
+    ``theirs`` are the options that name the team's own cluster and repository. Raises ``BadInput`` for a line that is
+    no command."""
     from harness.cli.main import parse
 
     on_kind = any(str(Rung.KIND) in step.words for step in plan.steps)
@@ -51,7 +56,9 @@ def due_of(
     found, over = list[Due](), ["--no-defaults"] if no_defaults else []
     for step in plan.steps:
         command = parse([*step.words, *over])
-        cannot = _cannot(command, target, lacking)
+        own = {name: value for name, value in theirs.items() if name in _theirs(command)}
+        command = dataclasses.replace(command, **own)
+        cannot = _not_theirs(command) or _cannot(command, target, lacking)
         given: dict[str, Any] = {"reports": reports.absolute(), "lang": lang}
         if target is not None and cannot is None:
             given["target"] = target
@@ -68,6 +75,22 @@ def due_of(
             )
         )
     return found
+
+
+def _theirs(command: Command) -> tuple[str, ...]:
+    """The options by which a step of the plan asks for what is the team's own."""
+    if getattr(command, "on", "") == Rung.KUBE:
+        return "context", "kubeconfig", "image_registry", "yes_use_this_cluster"
+    return ("repository",) if getattr(command, "repository", None) == THEIRS else ()
+
+
+def _not_theirs(command: Command) -> Message | None:
+    """That a step wants the team's own cluster or repository, and none is named."""
+    if getattr(command, "on", "") == Rung.KUBE and not getattr(command, "context", None):
+        return message("it wants a cluster of your own: name its context by {option}", option="--context")
+    if getattr(command, "repository", None) == THEIRS:
+        return message("it wants a checkout of your own: name it by {option}", option="--repository")
+    return None
 
 
 def _cannot(command: Command, target: str | None, lacking: str) -> Message | None:

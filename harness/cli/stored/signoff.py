@@ -19,6 +19,7 @@ from harness.model.message import message, of_error, verbatim
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
 from harness.rehearsal.command import Duration, option
+from harness.rehearsal.own_cluster import OnCluster
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.signoff.making import EvidencePlan
@@ -29,6 +30,8 @@ from harness.stack.targets import resolve
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
 ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
 _OLDEST = Duration("7d")
+#: With --run: what is the team's own.
+_THEIRS = ("context", "kubeconfig", "image_registry", "yes_use_this_cluster", "repository")
 
 
 def _digest(text: str) -> str:
@@ -39,7 +42,7 @@ def _digest(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignOff(WithTarget, InReports, Spoken, AsJson):
+class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
     """Where every claim of the document stands, on one page.
 
     By the stored results, judged again by today's judges. Those of another target or image, simulated ones and old ones
@@ -58,6 +61,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     run_: bool = option("make the evidence that is missing first", default=False, dest="run_")
     short: bool = option("with --run: the plan of 150 minutes", default=False)
     plan: Path | None = option("with --run: a plan of your own", Path, metavar="FILE")
+    repository: Path | None = option("with --run: a checkout of your own, which is read", Path, metavar="DIR")
     decisions: Path | None = option("what people decided (default: decisions.yaml here)", Path, metavar="FILE")
     template: bool = option("print every open item as an entry of decisions.yaml, and write no page", default=False)
     max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")
@@ -150,7 +154,14 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
         due = due_of(
-            plan, stored, asked, target=self.target, reports=self.reports, lang=self.lang, no_defaults=self.no_defaults
+            plan,
+            stored,
+            asked,
+            target=self.target,
+            reports=self.reports,
+            lang=self.lang,
+            no_defaults=self.no_defaults,
+            theirs={name: value for name in _THEIRS if (value := getattr(self, name))},
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 

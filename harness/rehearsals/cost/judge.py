@@ -41,7 +41,7 @@ def judged(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         plan.tables.printed.load_balancer_usd,
     )  # fmt: skip
     yield from _total(plan, pod)
-    yield from (_replicas(plan, row) for row in plan.tables.replicas)
+    yield from (_replicas(plan, pod, row) for row in plan.tables.replicas)
     yield _comparison(plan)
     yield from _split(plan, pod)
     yield from savings(plan, pod)
@@ -171,45 +171,45 @@ def _monitoring(plan: CostPlan) -> Judgement:
 
 def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     """Its parts add up to it, or it fails, whatever they are; then the corrected parts."""
-    tables, printed = plan.tables, plan.tables.printed
+    printed = plan.tables.printed
     added, total = sum(printed.parts_usd), printed.total_usd
     told = (
         message("the printed parts add up to {added}, printed is {total}", added=money(added), total=money(total)),
         message("{yen} yen are {rate} yen a dollar", yen=f"{printed.total_yen:,}",
                 rate=f"{printed.total_yen / total:.1f}"),
     )  # fmt: skip
-    due = plan.corrected(pod).total
-    corrected = message("the corrected parts add up to {due}", due=money(due))
     for claim in ("cost.total", "checklist.cost.budget"):
         if not same(added, total):
             yield held(DOCUMENT, claim, False, *told, **dollars(total, added))
-        elif near(due, total, tables.tolerance):
-            yield priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
         else:
-            amount, erratum = dollars(total, due), "cost.total_from_wrong_parts"
-            yield priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
+            yield _by_parts(plan, claim, total, plan.corrected(pod).total, *told)
 
 
-def _replicas(plan: CostPlan, row: ReplicasRow) -> Judgement:
-    """The row's own sum with the other parts of the estimate; the erratum is that logging alone is left out."""
+def _by_parts(plan: CostPlan, claim: str, printed: float, due: float, *told: Message) -> Judgement:
+    """A total whose parts do add up to it: by the corrected ones it would be ``due``."""
+    why, amount = (*told, message("the corrected parts add up to {due}", due=money(due))), dollars(printed, due)
+    if near(due, printed, plan.tables.tolerance):
+        return priced(plan, held(DOCUMENT, claim, True, *why, **amount))
+    return priced(plan, shown_as(DOCUMENT, "cost.total_from_wrong_parts", *why, claim=claim, **amount))
+
+
+def _replicas(plan: CostPlan, pod: PodSizes, row: ReplicasRow) -> Judgement:
+    """The row's own sum with the other parts of the estimate, about; then the corrected parts of so many pods."""
     printed = plan.tables.printed
-    parts = row.autopilot_usd + row.cloud_sql_usd
-    rest = printed.storage_usd + printed.monitoring_usd + printed.load_balancer_usd
-    whole = parts + rest + printed.logging_usd
+    rest = printed.storage_usd + printed.monitoring_usd + printed.load_balancer_usd + printed.logging_usd
+    whole = row.autopilot_usd + row.cloud_sql_usd + rest
     told = message(
         "{pods} for the pods, {database} for the database and {rest} of the estimate's other parts are {whole}, "
         "printed is {total}",
         pods=money(row.autopilot_usd),
         database=money(row.cloud_sql_usd),
-        rest=money(whole - parts),
+        rest=money(rest),
         whole=money(whole),
         total=money(row.total_usd),
     )
-    amount = dollars(row.total_usd, whole)
-    if not same(row.total_usd, whole) and same(row.total_usd, parts + rest):
-        why = message("the difference is the logging, {amount}", amount=money(printed.logging_usd))
-        return shown_as(DOCUMENT, "cost.replicas_leave_out_logging", told, why, claim=row.claim, **amount)
-    return held(DOCUMENT, row.claim, same(row.total_usd, whole), told, **amount)
+    if not near(whole, row.total_usd, plan.tables.tolerance):
+        return held(DOCUMENT, row.claim, False, told, **dollars(row.total_usd, whole))
+    return _by_parts(plan, row.claim, row.total_usd, plan.corrected(pod, row.replicas).total, told)
 
 
 def _comparison(plan: CostPlan) -> Judgement:

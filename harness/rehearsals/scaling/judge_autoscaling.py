@@ -209,7 +209,7 @@ def highest(did: Loaded, rows: Sequence[EventRow]) -> int:
 
 
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
-    """The document's five minutes. They are the least, says an erratum, which a time of more shows."""
+    """The document's five minutes, from the last time that the metrics asked for the most."""
     end_ns = did.end_ns
     last_ns = max((at_ns for at_ns, _, size in asked if did.load_ns <= at_ns and size >= most), default=end_ns)
     falls = [each for each in resizes(rows, did.load_ns) if each.at_ns >= end_ns and each.size < most]
@@ -225,10 +225,7 @@ def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
             "from the last recommendation of {most}, {seconds} s after its cause had ended, to fewer replicas",
             **words,
         )
-    found = timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
-    if found.verdict is not Verdict.PASS or fell_s is None or fell_s < _FIVE_MINUTES_S:
-        return found
-    return msgspec.structs.replace(found, erratum="scaling.time.five_minutes_is_the_least")
+    return timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
 
 
 def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str, ruled: Ruled | None) -> Judgement:
