@@ -23,7 +23,10 @@ from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GO
 from tests.rehearsal.made import by_id
 from tests.scenarios.document import seed_text
 
-PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
+PASSES = {
+    "iac.autopilot", "iac.workload_pool", "iac.database.log_retention", "strategy.versus.pipeline",
+    "operations.credentials",
+}  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
 SQL = "terraform/modules/cloud-sql/main.tf"
 BEFORE = ".github/workflows/a.yml"
