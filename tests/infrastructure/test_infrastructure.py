@@ -24,7 +24,7 @@ from tests.rehearsal.made import by_id
 from tests.scenarios.document import seed_text
 
 PASSES = {
-    "iac.autopilot", "iac.database.version", "iac.database.ha", "iac.database.log_retention",
+    "iac.autopilot", "iac.workload_pool", "iac.database.version", "iac.database.ha", "iac.database.log_retention",
     "strategy.versus.pipeline", "operations.credentials",
 }  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
@@ -187,7 +187,6 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
     [
         (MAIN, CLUSTER.replace("= true", "= false", 1), "iac.autopilot", "fail", "enable_autopilot is false"),
         (MAIN, CLUSTER.replace("nodes = true", "nodes = false"), "security.network.private_nodes", "fail", ""),
-        (STATE, BACKEND.replace("version", "note"), "iac.workload_pool", "fail", "no version"),
         (SQL, DATABASE.replace("REGIONAL", "ZONAL"), "iac.database.ha", "fail", "ZONAL"),
         (SQL, DATABASE.replace("availability_type", "# availability_type"), "iac.database.ha", "fail", "–"),
         (SQL, DATABASE.replace("REGIONAL", "${var.ha}"), "iac.database.ha", "inconclusive", "not read"),

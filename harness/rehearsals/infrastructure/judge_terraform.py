@@ -110,7 +110,7 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield from absent(plan, "iac.autopilot", message("resource {kind}", kind="google_container_cluster"), *names)
         return
     for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
-        yield worst([of(claim, each.attributes, found) for each in clusters])
+        yield worst([of(claim, each.attributes) for each in clusters])
     yield _private([first(each.attributes, "private_cluster_config") for each in clusters], found)
 
 
@@ -131,25 +131,22 @@ def _private(configured: Sequence[Document], found: Repository) -> Judgement:
     return held("", claim, True, message("private nodes are asked for wherever a cluster is made"))
 
 
-def _autopilot(claim: str, cluster: Document, _: Repository) -> Judgement:
+def _autopilot(claim: str, cluster: Document) -> Judgement:
     said = cluster.get("enable_autopilot")
     if elsewhere(said):
         return left_open(claim, "enable_autopilot", said)
     return held("", claim, said is True, message("enable_autopilot is {value}", value=str(said).lower()))
 
 
-def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
+def _pool(claim: str, cluster: Document) -> Judgement:
     pool = first(cluster, "workload_identity_config").get("workload_pool", "")
     if not pool:
-        alone = _autopilot(claim, cluster, found)
+        alone = _autopilot(claim, cluster)
         by_itself = message("no workload pool is named, and Autopilot has it by itself")
         without = message("no workload pool is named, which Autopilot alone has by itself")
         why = by_itself if alone.verdict is Verdict.PASS else without
         return msgspec.structs.replace(alone, told=(why, *alone.told))
     told = message("the workload pool {pool} stands beside enable_autopilot", pool=str(pool))
-    if cluster.get("enable_autopilot") is True and "google" not in found.pinned:
-        why = message("no version of the provider google is pinned")
-        return shown_as("", "iac.workload_pool_redundant", told, why, claim=claim)
     if elsewhere(pool) and not str(pool).endswith(".svc.id.goog"):
         return left_open(claim, "workload_pool", pool)
     return held("", claim, str(pool).endswith(".svc.id.goog"), told)
