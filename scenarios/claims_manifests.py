@@ -14,6 +14,7 @@ from scenarios.claim_form import (
     MONEY,
     OUTAGE,
     PROCEDURE,
+    REGION,
     READ,
     SEEN,
     WORDING,
@@ -235,7 +236,7 @@ _PODS = (
         "New connections reach ready pods alone, by Envoy on local and by kube-proxy on kind, whose address the "
         "rehearsal sets in a cloud's place",
         says="A load balancer with an address of its own leads to the ready pods.",
-        shown_on=CLUSTER,
+        shown_on=REGION,
         consequence=OUTAGE,
         first_sign="`kubectl get svc tekutoko-api` shows no external IP, or a request to that address gets no answer.",
     ),
