@@ -283,10 +283,10 @@ def test_heavy_work_harms_the_whole_where_every_operation_is_slower_and_only_lim
         if each.claim == claim
     ]
     assert free.verdict is Verdict.NOT_EXERCISED and "CPU" in free.reason
-    limited = {"capabilities": ("cpu_limits",)}
     for meanwhile_ms, verdict in ((900, Verdict.PASS), (10, Verdict.FAIL)):
         rows = [*probes(0), *timed(meanwhile_ms)]
-        (found,) = [each for each in judged(REHEARSAL, heavy, seen(done, rows, **limited)) if each.claim == claim]
+        limited = seen(done, rows, capabilities=("cpu_limits",))
+        (found,) = [each for each in judged(REHEARSAL, heavy, limited) if each.claim == claim]
         assert (found.verdict, found.gates) == (verdict, False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -83,7 +85,9 @@ def test_no_downtime_with_the_component_graceful_alone_is_the_correction(
     assert standing(DOWNTIME, run).state is state
 
 
-@pytest.mark.parametrize(("calls", "verdict"), [(872, Verdict.INCONCLUSIVE), (2999, Verdict.INCONCLUSIVE), (3000, PASS)])
+@pytest.mark.parametrize(
+    ("calls", "verdict"), [(872, Verdict.INCONCLUSIVE), (2999, Verdict.INCONCLUSIVE), (3000, PASS)]
+)
 def test_no_downtime_is_judged_by_the_three_thousand_calls_of_its_own_text(calls: int, verdict: Verdict) -> None:
     for part in (each for each in load().parts if DOWNTIME in each.claims):
         assert judge.undisturbed(DOWNTIME, Tally(calls=calls, failed=0), part.least_calls).verdict is verdict
@@ -142,7 +146,7 @@ def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn |
     ],
 )  # fmt: skip
 def test_a_pass_where_less_is_proved_shows_nothing_and_a_fail_counts(claim: str, rung: Rung, bundled: bool) -> None:
-    more = {"rung": rung, "target_bundled": bundled}
+    more: dict[str, Any] = {"rung": rung, "target_bundled": bundled}
     assert standing(claim, stored("run", judgement(claim, PASS), **more)).state is State.NOT_SHOWN
     failed = standing(claim, stored("run", judgement(claim, FAIL), **more)).state
     assert failed is (State.NOT_SHOWN if bundled else State.FAILED)

@@ -150,7 +150,9 @@ def shown(erratum: str, seen: bool, value: Message, *told: Message, also: tuple[
     if seen:
         told = (message("shown: {what}", what=told[0]), *told[1:])
         verdict = Verdict.ERRATUM_SHOWN
-        return Judgement(id=erratum, claim=erratum, verdict=verdict, told=told, shown=(value,), erratum=erratum, also=also)
+        return Judgement(
+            id=erratum, claim=erratum, verdict=verdict, told=told, shown=(value,), erratum=erratum, also=also
+        )
     told = (message("not seen: {what}", what=told[0]), *told[1:])
     return Judgement(id=erratum, claim=erratum, verdict=Verdict.INCONCLUSIVE, told=told, shown=(value,), also=also)
 

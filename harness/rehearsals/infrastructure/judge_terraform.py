@@ -176,7 +176,9 @@ def _as_printed(claim: str, name: str, value: str, said: object) -> Judgement:
     if elsewhere(said):
         return left_open(claim, name, said)
     there = "–" if said is None else str(said)
-    return held("", claim, said == value, message("{name} is {there}, printed: {value}", name=name, there=there, value=value))
+    return held(
+        "", claim, said == value, message("{name} is {there}, printed: {value}", name=name, there=there, value=value)
+    )
 
 
 def _retention(backup: Document) -> Judgement:
