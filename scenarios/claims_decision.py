@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from harness.model.claim import Claim
 from scenarios.claim_form import (
+    ARITHMETIC,
     CALCULATION,
+    COMPUTED,
+    KIND,
     MANIFEST,
     MEASUREMENT,
+    MONEY,
+    OUTAGE,
     PROCEDURE,
+    READ,
     RECORD,
+    REGION,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
     judged_by,
     person,
     promise,
@@ -26,7 +36,9 @@ _REASONS = (
         "Google Kubernetes Engine (GKE) Autopilot",
         RECORD,
         person("scaling.hpa.cpu", "deploy.rolling.no_downtime", "cost.total"),
-        "A decision; sign-off names what only Autopilot itself can show",
+        "A decision; the verdicts on scaling, rolling updates and the monthly total bear on it",
+        says="The API runs on GKE Autopilot.",
+        consequence=MONEY,
     ),
     promise(
         "decision.learning",
@@ -34,7 +46,9 @@ _REASONS = (
         "負荷分散と冗長構成を自前で学習できる",
         PROCEDURE,
         judged_by("runbooks"),
-        "The learning path is run through in the environment kind",
+        "The harness types every command of the learning path on kind; whether anybody learns by it is not judged",
+        says="The team can practise load balancing and redundancy on the platform by itself.",
+        shown_on=KIND,
     ),
     promise(
         "decision.low_operations",
@@ -42,7 +56,9 @@ _REASONS = (
         "GKE Autopilotで運用負荷を抑える",
         RECORD,
         person("cicd.set_image", "dr.rto", "monitoring.commands"),
-        "The operations pages list what is left to do by hand",
+        "A judgement; the verdicts on the deploy, the recovery and the commands of watching bear on it",
+        says="GKE Autopilot keeps the work of operating the platform low.",
+        consequence=MONEY,
     ),
     promise(
         "decision.replicas_2_10",
@@ -51,6 +67,9 @@ _REASONS = (
         MEASUREMENT,
         judged_by("scaling"),
         "Scaled out by the HPA under load, and back to the fewest pods after it",
+        says="The number of pods is easily changed between 2 and 10.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "decision.future",
@@ -60,6 +79,8 @@ _REASONS = (
         judged_by("load_stages"),
         "The knee of the load search for 2..10 pods shows how far it grows",
         go=True,
+        says="The platform carries more load when it is given more pods.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -72,6 +93,8 @@ _REQUIREMENTS = (
         judged_by("load_stages", unmeasured="--pods"),
         "500 users at the document's pace on the plan's pods: good answers a second, and the stage's limits",
         go=True,
+        says="500 users at the same time are served well by 2 to 10 pods.",
+        consequence=OUTAGE,
     ),
     promise(
         "requirements.latency_500ms",
@@ -85,8 +108,12 @@ _REQUIREMENTS = (
             "'no cold start' holds for the two pods always kept; a third pod on Autopilot may wait for a new "
             "node, minutes, and every pod waits 5 s for its first readiness probe",
             "say 'no cold start at minReplicas'; count node provisioning in the HPA's 1-3 minutes",
+            WRONG_FIGURE,
+            READ,
         ),
         go=True,
+        says="The p95 of the response time stays below 500 ms, with no cold start.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "requirements.availability_sla",
@@ -100,7 +127,12 @@ _REQUIREMENTS = (
             "99.95 % is Autopilot's control plane; its pods in several zones carry 99.9 %, and Cloud SQL HA "
             "another 99.95 %: in series 99.85 %, below the 99.9 % required",
             "state 99.9 % x 99.95 % = 99.85 % as the platform's promise; 99.9 % is a goal of our own",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The platform's SLA of 99.95 % exceeds the required availability of 99.9 %.",
+        shown_on=ARITHMETIC,
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "requirements.multi_zone",
@@ -114,7 +146,13 @@ _REQUIREMENTS = (
             "the Deployment has no topologySpreadConstraints; the scheduler's default only prefers a spread, so "
             "both replicas may share a zone",
             "add topologySpreadConstraints on topology.kubernetes.io/zone, maxSkew 1",
+            OUTAGE,
+            SEEN,
         ),
+        says="The pods run in several zones, and the loss of one zone does not stop the service.",
+        shown_on=REGION,
+        consequence=OUTAGE,
+        first_sign="The pods of the Deployment run on nodes of one zone alone (label topology.kubernetes.io/zone).",
     ),
     promise(
         "requirements.learning",
@@ -122,7 +160,9 @@ _REQUIREMENTS = (
         "Pod/Deployment/Service等",
         PROCEDURE,
         judged_by("runbooks"),
-        "The learning path is run through in the environment kind",
+        "The harness types every command of the learning path on kind; whether anybody learns by it is not judged",
+        says="The team can practise Pods, Deployments and Services on the platform.",
+        shown_on=KIND,
     ),
     promise(
         "load.target_qps",
@@ -132,6 +172,8 @@ _REQUIREMENTS = (
         judged_by("load_stages", unmeasured="--pods"),
         "500 users at one request in 50 s each: 500 / 50 = 10.0/s offered and completed",
         go=True,
+        says="500 users make 10 requests a second, and the API completes them.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "load.pod_capacity",
@@ -140,13 +182,9 @@ _REQUIREMENTS = (
         MEASUREMENT,
         judged_by("load_stages", unmeasured="--pods"),
         "20 requests/s to two pods under enforced limits for a minute; the knee with 2 pods beside it",
-        wrong(
-            "load.pod_capacity_unfounded",
-            "'a general figure of Go APIs' is no measurement: 10 requests/s and core is far below what such APIs "
-            "do, and the limit (1000m) is what a pod may use, not the request (500m)",
-            "replace it by the measured knee per pod of the target at hand",
-        ),
         go=True,
+        says="Two pods of 500m CPU and 512Mi serve about 20 requests a second.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "load.stages",
@@ -160,8 +198,12 @@ _REQUIREMENTS = (
             "'同時接続' has two readings (N in flight, N users), and Apache Bench sends one token: beyond 100 "
             "requests a minute it measures the rate limiter (429), not the API",
             "name the reading of each stage; spread requests over enough users (Locust)",
+            WRONG_FIGURE,
+            SEEN,
         ),
         go=True,
+        says="The load test has stages of 10, 50, 100 and 500 concurrent users.",
+        consequence=WRONG_FIGURE,
     ),
 )
 
@@ -177,7 +219,12 @@ _COMPARISON = (
             "cost.autopilot_150_or_225",
             "the comparison chooses Autopilot at $150 a month; the estimate below says $225.50 for the same",
             "compare the three with one bill of parts; Autopilot's is the table's total",
+            MONEY,
+            READ,
         ),
+        says="GKE Autopilot costs about $150 a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "stack.operations_load",
@@ -185,9 +232,19 @@ _COMPARISON = (
         "運用負荷",
         RECORD,
         person("cicd.set_image", "dr.restore.step1", "monitoring.commands"),
-        "A judgement; the daily tasks are timed",
+        "A judgement; the verdicts on the deploy, the restore and the commands of watching bear on it",
+        says="GKE Autopilot takes a middling amount of work to operate, less than GKE Standard.",
+        consequence=MONEY,
     ),
-    promise("stack.learning", f"{_STACK}/row 3", "Kubernetes学習", RECORD, person(), "A judgement"),
+    promise(
+        "stack.learning",
+        f"{_STACK}/row 3",
+        "Kubernetes学習",
+        RECORD,
+        person(),
+        "A judgement",
+        says="GKE Autopilot lets the team learn Kubernetes, and Cloud Run does not.",
+    ),
     promise(
         "stack.one_command",
         f"{_STACK}/row 4",
@@ -199,7 +256,11 @@ _COMPARISON = (
             "stack.standard_scales_by_hpa_too",
             "pods scale the same way on GKE Standard (HPA, kubectl scale); only nodes differ",
             "compare node scaling: automatic on Autopilot, a node pool's autoscaler on Standard",
+            WORDING,
+            READ,
         ),
+        says="One command changes the number of pods.",
+        shown_on=KIND,
     ),
     promise(
         "stack.one_line",
@@ -208,6 +269,8 @@ _COMPARISON = (
         PROCEDURE,
         judged_by("scaling"),
         "replicas: changed in the manifest and applied, with the HPA on and off",
+        says="One changed line of the manifest changes the number of pods.",
+        shown_on=KIND,
     ),
     promise(
         "stack.nodes",
@@ -216,6 +279,7 @@ _COMPARISON = (
         RECORD,
         person("requirements.multi_zone"),
         "Autopilot's own; not exercised in any environment",
+        says="Autopilot manages the nodes by itself.",
     ),
 )
 

@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    COMPUTED,
+    DATA_EXPOSED,
+    DATA_LOST,
+    MANIFEST,
+    MONEY,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    RECORD,
+    REGION,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _RESOURCES = "管理対象リソース/code 1"
 _SECRETS = "Secrets管理戦略/list 1"
@@ -21,7 +41,11 @@ CLAIMS: tuple[Claim, ...] = (
             "the operations chapter creates the cluster by gcloud; Artifact Registry, Secret Manager, alerts, "
             "network and the state's own bucket have no module",
             "drop the gcloud creation (or import), and add the missing modules",
+            WORDING,
+            READ,
         ),
+        says="Terraform manages every resource on Google Cloud.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "iac.layout",
@@ -30,6 +54,8 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "The files of the layout are looked for",
+        says="The Terraform has the folders and files of the printed layout.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "iac.autopilot",
@@ -38,6 +64,9 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "Read off the cluster's resource",
+        says="The Terraform makes the cluster an Autopilot cluster.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "iac.workload_pool",
@@ -46,20 +75,20 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "Read off the cluster's resource, beside the provider's version",
-        wrong(
-            "iac.workload_pool_redundant",
-            "Autopilot always has this pool; google providers before mid-2024 refuse the block beside "
-            "enable_autopilot, and no provider version is pinned",
-            "leave the block out, and pin the provider",
-        ),
+        says="The Terraform turns Workload Identity on for the cluster.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "iac.database.version",
         _RESOURCES,
         'database_version = "POSTGRES_15"',
         MANIFEST,
-        judged_by("dr_restore"),
-        "The version that the server of the recovery says it is, beside 15",
+        judged_by("infrastructure"),
+        "The attribute, read",
+        says="The database is PostgreSQL 15.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "iac.database.tier",
@@ -73,15 +102,24 @@ CLAIMS: tuple[Claim, ...] = (
             "the last number is megabytes, a multiple of 256 and at least 3,840: db-custom-2-4 asks for 4 MB and "
             "is refused",
             'tier = "db-custom-2-4096"',
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The database has 2 vCPU and 4 GB.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "iac.database.ha",
         _RESOURCES,
         'availability_type = "REGIONAL"',
         MANIFEST,
-        judged_by("chaos"),
-        "Read; failover itself is rehearsed with a standby (a stand-in for Cloud SQL's)",
+        judged_by("infrastructure"),
+        "The attribute, read; chaos has a stand-in fail over, which proves nothing of Cloud SQL",
+        says="The database fails over to a standby in another zone of the region.",
+        shown_on=REGION,
+        consequence=OUTAGE,
+        first_sign="Cloud SQL's metric `database/available_for_failover` is 0.",
     ),
     promise(
         "iac.database.backup",
@@ -90,6 +128,9 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "Read as UTC; see erratum dr.backup_hour_is_utc",
+        says="The database is backed up daily at 03:00 and can be restored to a moment.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_LOST,
     ),
     promise(
         "iac.database.log_retention",
@@ -98,6 +139,9 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "7, the most of the Enterprise edition",
+        says="The transaction logs are kept for 7 days.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_LOST,
     ),
     promise(
         "iac.state",
@@ -106,6 +150,9 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "The backend's block",
+        says="Terraform's state lies in Cloud Storage, encrypted by KMS.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "iac.state.kms",
@@ -118,7 +165,12 @@ CLAIMS: tuple[Claim, ...] = (
             "iac.state_key_is_no_kms",
             "encryption_key takes a customer-supplied key (32 bytes, base64): a KMS path there is refused",
             "kms_encryption_key = the path, and object versioning on the bucket",
+            WORDING,
+            READ,
         ),
+        says="The backend's settings name the KMS key of the state.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "iac.secrets.csi",
@@ -126,25 +178,35 @@ CLAIMS: tuple[Claim, ...] = (
         "k8s Secretに自動マウント",
         PROCEDURE,
         judged_by("secret_rotation"),
-        "The CSI pattern with a local provider",
+        "Rehearsed on kind with a provider of its own in the place of GKE's driver",
         wrong(
             "iac.csi_mounts_files",
             "the driver mounts files; a Kubernetes Secret appears only by secretObjects and only while a pod mounts "
             "the volume, and the variable DB_PASSWORD is not renewed by a rotation",
             "read the mounted file, or sync by secretObjects and restart pods on rotation",
+            OUTAGE,
+            SEEN,
         ),
         wrong(
             "iac.csi_existing_secret",
             "the driver leaves a Secret alone that exists already: with secret.yaml applied, the pods keep the "
             "template's value whatever Secret Manager holds",
             "do not apply secret.yaml where the driver syncs app-secret (component secret-manager deletes it)",
+            OUTAGE,
+            SEEN,
         ),
         wrong(
             "iac.csi_rotation_gap",
             "no step for a rotation is planned: changed in place, the password keeps every running pod from the "
             "database once its sessions end, until the Secret is synced and the pods are restarted",
             "two roles in turn: prepare the idle one, publish, wait for the Secret, restart, revoke the old one",
+            OUTAGE,
+            SEEN,
         ),
+        says="The CSI driver brings secrets from Secret Manager into a Kubernetes Secret by itself.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="After a new version in Secret Manager the Secret keeps the old value, or pods report FailedMount.",
     ),
     promise(
         "iac.secrets.tfvars",
@@ -152,13 +214,9 @@ CLAIMS: tuple[Claim, ...] = (
         "`terraform.tfvars`はgitignore、SOPS暗号化",
         RECORD,
         person("iac.secrets.csi"),
-        "Looked for in the repository",
-        wrong(
-            "iac.ignored_or_encrypted",
-            "a file that git ignores needs no SOPS, and one encrypted by SOPS is meant to be committed; the layout "
-            "shows terraform.tfvars in the folder",
-            "commit terraform.sops.tfvars, ignore the plain file",
-        ),
+        "A person looks whether git leaves the plain file out and SOPS encrypts what is committed",
+        says="terraform.tfvars stays out of git, and SOPS encrypts it.",
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "iac.secrets.environments",
@@ -167,5 +225,7 @@ CLAIMS: tuple[Claim, ...] = (
         MANIFEST,
         judged_by("infrastructure"),
         "One folder an environment, of the same files, differing in values only",
+        says="Development, staging and production each have their own terraform.tfvars.",
+        shown_on=ARITHMETIC,
     ),
 )

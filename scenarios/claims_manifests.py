@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    COMPUTED,
+    DATA_EXPOSED,
+    KIND,
+    MANIFEST,
+    MEASUREMENT,
+    MONEY,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    REGION,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    promise,
+    wrong,
+)
 
 _FILES = "必要なマニフェストファイル"
 _DEPLOYMENT = "1. Deployment設定/code 1"
@@ -21,13 +40,9 @@ _FOLDER = (
         "backend/deploy/kubernetes/",
         MANIFEST,
         judged_by("rollout"),
-        "deploy/kubernetes/document holds one file for each manifest printed",
-        wrong(
-            "manifest.folder_mixes_phases",
-            "networkpolicy.yaml and ingress.yaml of Phase 4 lie in the folder that Phase 2 applies whole with "
-            "kubectl apply -f",
-            "put Phase 4's files into a component or overlay of their own",
-        ),
+        "Each of the seven kinds stands once in the folder that was applied",
+        says="The folder holds one file for each manifest that the document names.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "manifest.phase2_required",
@@ -37,6 +52,9 @@ _FOLDER = (
         judged_by("rollout"),
         "All seven are loaded; without a Deployment, a Service or what they refer to the folder is refused, and what "
         "else is missing stands in the report",
+        says="All seven manifests that Phase 2 requires are there.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.phase4_added",
@@ -45,12 +63,10 @@ _FOLDER = (
         MANIFEST,
         judged_by("network"),
         "Opt-in components, rehearsed on kind",
-        wrong(
-            "manifest.phase4_not_printed",
-            "networkpolicy.yaml and ingress.yaml are named with a purpose and printed nowhere: which paths are open, "
-            "and which certificate answers, is decided by nobody",
-            "print them; deploy/kubernetes/components has the least that the document's architecture needs",
-        ),
+        says="Phase 4 adds a NetworkPolicy and an Ingress.",
+        shown_on=KIND,
+        phase=4,
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -61,12 +77,17 @@ _PODS = (
         "replicas: 2  # 初期レプリカ数",
         MANIFEST,
         judged_by("rollout"),
-        "Every environment starts with this number",
+        "Read off the Deployment that was applied",
         wrong(
             "manifest.deployment.replicas_beside_hpa",
             "with an HPA, applying a manifest that says replicas: 2 cuts a scaled-out Deployment back to 2",
             "leave replicas out of the manifest once the HPA owns it",
+            OUTAGE,
+            SEEN,
         ),
+        says="The Deployment starts with 2 pods.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.image",
@@ -80,13 +101,20 @@ _PODS = (
             "':latest' names no version: after CI's set image the next kubectl apply takes the Deployment back "
             "to whatever latest is, and undo cannot name what ran before",
             "pin the commit's tag or digest, set in the manifest by CI (kustomize edit set image)",
+            OUTAGE,
+            READ,
         ),
         wrong(
             "manifest.gcr_shut_down",
             "Container Registry was shut down on 18 March 2025; gcr.io works only as a repository of Artifact "
             "Registry, which must be created first and which the Terraform lacks",
             "use asia-northeast1-docker.pkg.dev/PROJECT_ID/REPOSITORY and manage the repository by Terraform",
+            OUTAGE,
+            READ,
         ),
+        says="The Deployment names the image that the pods run.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.env",
@@ -100,7 +128,12 @@ _PODS = (
             "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "
             "PORT, POD_NAME and LOG_LEVEL are not, so the API can neither connect nor verify a token",
             "pass them (base/patches database-env, firebase-env, process-env)",
+            OUTAGE,
+            READ,
         ),
+        says="The pods get their environment, database host and password as variables.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.resources",
@@ -108,7 +141,10 @@ _PODS = (
         "cpu: 500m",
         MANIFEST,
         judged_by("rollout"),
-        "Requests and limits are read in every environment; enforced where it can",
+        "Read off the Deployment that was applied: what its first container requests",
+        says="The API requests 500m CPU and 512Mi of memory.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.limits",
@@ -116,13 +152,10 @@ _PODS = (
         "cpu: 1000m",
         MANIFEST,
         judged_by("rollout"),
-        "Limits, enforced where the environment can",
-        wrong(
-            "manifest.deployment.burst",
-            "a limit twice the request only means something with Autopilot's bursting; on clusters without it the "
-            "limit is set down to the request, and the capacity measured at 1000m is not there",
-            "state that bursting is expected, or set limits = requests",
-        ),
+        "Read off the Deployment that was applied: the limits of its first container",
+        says="The API may use 1000m CPU and 1Gi of memory at most.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.liveness",
@@ -130,7 +163,10 @@ _PODS = (
         "path: /health",
         MANIFEST,
         judged_by("rollout"),
-        "Probed as written: first after 10 s, each 30 s, timeout 1 s, three failures",
+        "Read off the Deployment that was applied: path, port and times; what the probe does is not judged",
+        says="The liveness probe asks /health, first after 10 s, then every 30 s.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.deployment.readiness",
@@ -138,14 +174,10 @@ _PODS = (
         "path: /ready",
         MANIFEST,
         judged_by("rollout"),
-        "Probed as written: first after 5 s, each 10 s, timeout 1 s, three failures",
-        wrong(
-            "manifest.readiness_follows_database",
-            "/ready answers 503 while the database is away: an outage that three probes in a row meet (20 s to 30 s) "
-            "takes every pod out of the Service at once, and back only by the next 10 s probe; failovers rehearsed "
-            "here were over in 3 s to 12 s and took none out",
-            "keep it, but count these seconds in the availability objective",
-        ),
+        "Read off the Deployment that was applied: path, port and times; what the probe does is not judged",
+        says="The readiness probe asks /ready, first after 5 s, then every 10 s.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.sidecar",
@@ -153,14 +185,25 @@ _PODS = (
         "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
         MANIFEST,
         judged_by("rollout"),
-        "A sidecar proxy for each pod in every environment",
-        wrong("manifest.sidecar_unpinned", "':latest' changes the proxy under a running Deployment", "pin a version"),
+        "Read off the Deployment that was applied: exactly one container of its pod is the proxy",
+        wrong(
+            "manifest.sidecar_unpinned",
+            "':latest' changes the proxy under a running Deployment",
+            "pin a version",
+            OUTAGE,
+            READ,
+        ),
         wrong(
             "manifest.sidecar_stops_at_once",
             "as an ordinary container the proxy gets SIGTERM together with the API and cuts its connections while "
             "the API still drains; it has neither probe nor limit",
             "make it a native sidecar (an init container with restartPolicy: Always) with probes",
+            OUTAGE,
+            READ,
         ),
+        says="Each pod runs the Cloud SQL Proxy beside the API.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.sidecar.args",
@@ -169,6 +212,9 @@ _PODS = (
         MANIFEST,
         judged_by("rollout"),
         "The instance is named here and nowhere else: the restore must change it",
+        says="The proxy's arguments name the Cloud SQL instance.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.sidecar.requests",
@@ -177,6 +223,9 @@ _PODS = (
         MANIFEST,
         judged_by("rollout"),
         "Summed with the API's: 600m and 640Mi a pod",
+        says="The proxy requests 100m CPU and 128Mi of memory.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "manifest.service",
@@ -184,7 +233,12 @@ _PODS = (
         "type: LoadBalancer",
         MANIFEST,
         judged_by("rollout", "chaos", "deploy_rehearsal", "runbooks"),
-        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind; there also at a load balancer's address",
+        "New connections reach ready pods alone, by Envoy on local and by kube-proxy on kind, whose address the "
+        "rehearsal sets in a cloud's place",
+        says="A load balancer with an address of its own leads to the ready pods.",
+        shown_on=REGION,
+        consequence=OUTAGE,
+        first_sign="`kubectl get svc tekutoko-api` shows no external IP, or a request to that address gets no answer.",
     ),
     promise(
         "manifest.service.ports",
@@ -193,6 +247,9 @@ _PODS = (
         MANIFEST,
         judged_by("rollout"),
         "Port 80 to the containers' 8080",
+        says="The Service takes port 80 to the pods' port 8080.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
 )
 
@@ -203,7 +260,12 @@ _SETTINGS = (
         'environment: "production"',
         MANIFEST,
         judged_by("rollout"),
-        "Patched in base: production and emulators exclude each other",
+        "Read off the ConfigMap that was applied; a rehearsal says staging there, because in production a target "
+        "refuses the emulators' tokens",
+        says="The pods are told that they run in production.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign="The ConfigMap app-config names another environment, or the API accepts an unsigned token.",
     ),
     promise(
         "manifest.configmap.db_host",
@@ -211,7 +273,10 @@ _SETTINGS = (
         'db_host: "localhost"',
         MANIFEST,
         judged_by("rollout"),
-        "The sidecar's side of the pod; see erratum dr.configmap_changes_nothing",
+        "Read off the ConfigMap that was applied; see erratum dr.configmap_changes_nothing",
+        says="The API finds its database at localhost, where the proxy listens.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.configmap.keys",
@@ -224,7 +289,12 @@ _SETTINGS = (
             "manifest.configmap.keys_missing",
             "no key for user, TLS mode or project id; and db_port, db_name and log_level are read by no container",
             "add db_user, db_sslmode and firebase_project_id and pass all (base/patches/config-keys)",
+            OUTAGE,
+            READ,
         ),
+        says="The ConfigMap holds environment, database host, port, name and log level.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.secret.template",
@@ -237,7 +307,12 @@ _SETTINGS = (
             "manifest.secret.placeholders_not_base64",
             "the underscore is no base64: the API server refuses the Secret, and the pods wait for it",
             "do not apply the template; create the Secret from Secret Manager (or use stringData)",
+            OUTAGE,
+            SEEN,
         ),
+        says="The Secret's manifest is a template with placeholders for the values.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.secret.firebase_credentials",
@@ -251,7 +326,11 @@ _SETTINGS = (
             "the key is mounted nowhere and no variable names its path; with Workload Identity, which the "
             "document requires, a key file is neither needed nor wanted",
             "drop firebase_credentials; rely on Workload Identity",
+            WORDING,
+            READ,
         ),
+        says="The Secret holds the Firebase credentials.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "manifest.secret.from_secret_manager",
@@ -259,7 +338,11 @@ _SETTINGS = (
         "実際の値は Secret Manager から取得",
         PROCEDURE,
         judged_by("secret_rotation"),
-        "Rehearsed with a local provider of the CSI pattern",
+        "Rehearsed on kind with a provider of its own in the place of GKE's driver",
+        says="The real secrets come from Secret Manager.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign="Pods report FailedMount, or the Secret app-secret is older than the newest version there.",
     ),
     promise(
         "manifest.serviceaccount",
@@ -267,13 +350,19 @@ _SETTINGS = (
         "iam.gke.io/gcp-service-account",
         MANIFEST,
         judged_by("rollout"),
-        "Named by the Deployment and present",
+        "Named by the Deployment and annotated; that Google grants the pods anything by it is not judged",
         wrong(
             "manifest.workload_identity_binding_missing",
             "the annotation alone grants nothing: roles/iam.workloadIdentityUser on the Google service account is "
             "set by no command and no Terraform shown",
             "add google_service_account_iam_member for PROJECT_ID.svc.id.goog[NAMESPACE/tekutoko-api-sa]",
+            OUTAGE,
+            READ,
         ),
+        says="By Workload Identity the pods act as the Google service account tekutoko-api.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="The proxy's log reports status 403, and no pod becomes ready.",
     ),
 )
 
@@ -284,7 +373,10 @@ _LIMITS = (
         "minReplicas: 2",
         MANIFEST,
         judged_by("rollout"),
-        "Read; bounds of every scaling rule",
+        "Read off the HPA that was applied",
+        says="The HPA keeps between 2 and 10 pods.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.hpa.max",
@@ -298,7 +390,12 @@ _LIMITS = (
             "Cloud SQL's default max_connections at 4 GB is about 100: ten pods and one of surge leave fewer than "
             "nine connections each",
             "set the pool to at most 8 a pod, or raise max_connections",
+            OUTAGE,
+            COMPUTED,
         ),
+        go=True,
+        says="The HPA may go up to 10 pods, and the database has connections for all.",
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.hpa.cpu",
@@ -312,7 +409,12 @@ _LIMITS = (
             "70 % is of the pod's summed requests (600m with the sidecar): 420m a pod on average, that is 84 % of "
             "the API's own 500m when the proxy idles",
             "use a ContainerResource metric on container api, or say what 70 % is of",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="The HPA adds pods when CPU use passes 70 %.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.hpa.memory",
@@ -326,7 +428,12 @@ _LIMITS = (
             "80 % is of 640Mi, 512Mi for the whole pod: the API's own request; a runtime that keeps its heap "
             "never scales in again",
             "scale on CPU or request rate; keep memory as an alert",
+            MONEY,
+            COMPUTED,
         ),
+        says="The HPA adds pods when memory use passes 80 %.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "manifest.hpa.external",
@@ -337,16 +444,18 @@ _LIMITS = (
         "The commented lines in force: under light load answers are made slow; replica decisions by the metric alone, "
         "against the rule",
         wrong(
-            "manifest.hpa.quantity_500m",
-            "the quantity 500m is 0.5: right for a metric in seconds, half a millisecond for one in ms",
-            "name the metric's unit; for ms write 500",
-        ),
-        wrong(
             "manifest.hpa.latency_of_the_database",
             "a p95 rises with a slow database too, and no pod makes that quicker: the HPA adds pods up to maxReplicas, "
             "each with its connections, and the p95 stays",
             "scale on CPU and on requests a pod, and keep the p95 as an alert",
+            MONEY,
+            SEEN,
         ),
+        says="The HPA adds pods when the p95 of the response time passes 500 ms.",
+        shown_on=CLUSTER,
+        phase=4,
+        consequence=OUTAGE,
+        first_sign="`kubectl describe hpa` reports FailedGetExternalMetric.",
     ),
     promise(
         "manifest.pdb",
@@ -355,11 +464,9 @@ _LIMITS = (
         MEASUREMENT,
         judged_by("scaling"),
         "Drain under load: no eviction granted that would breach it",
-        wrong(
-            "manifest.pdb.involuntary",
-            "a PDB bounds evictions only; crashes, zone loss and rolling updates pass it by",
-            "say 'during voluntary disruptions'",
-        ),
+        says="At least one pod keeps running while nodes are drained.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
 )
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from harness.model.claim import Claim
 from scenarios.claim_form import (
+    ARITHMETIC,
     CALCULATION,
+    CLUSTER,
+    DATA_EXPOSED,
+    DATA_LOST,
+    KIND,
     MANIFEST,
     MEASUREMENT,
+    MONEY,
+    OUTAGE,
     PROCEDURE,
+    READ,
     RECORD,
     judged_by,
     person,
@@ -28,6 +36,8 @@ _SCALE_OUT = (
         MANIFEST,
         judged_by("rollout"),
         "One Deployment, one Service",
+        says="The API is one application that runs in several pods.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "strategy.versus.structure",
@@ -36,6 +46,8 @@ _SCALE_OUT = (
         MANIFEST,
         judged_by("rollout"),
         "The manifests hold one Deployment and one Service",
+        says="There is one code base and one Service.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "strategy.versus.pipeline",
@@ -44,6 +56,8 @@ _SCALE_OUT = (
         PROCEDURE,
         judged_by("infrastructure"),
         "The workflows that deploy are counted; what their steps do: deploy_rehearsal",
+        says="One pipeline deploys everything.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "strategy.versus.scaling",
@@ -52,6 +66,9 @@ _SCALE_OUT = (
         MEASUREMENT,
         judged_by("scaling"),
         "HPA under CPU alone and under memory alone",
+        says="The HPA scales the whole application by its number of pods.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "strategy.versus.blast_radius",
@@ -60,6 +77,7 @@ _SCALE_OUT = (
         MEASUREMENT,
         judged_by("chaos"),
         "Chaos: what one slow dependency does to every endpoint",
+        says="A fault in one part easily spreads to the whole application.",
     ),
     promise(
         "strategy.versus.observability",
@@ -68,6 +86,7 @@ _SCALE_OUT = (
         MEASUREMENT,
         judged_by("rollout"),
         "Log fields and metrics of every pod are found in one place",
+        says="Logs and metrics of all pods are found in one place.",
     ),
     promise(
         "strategy.versus.network",
@@ -76,6 +95,8 @@ _SCALE_OUT = (
         MANIFEST,
         judged_by("network"),
         "NetworkPolicy: what paths the pods need",
+        says="The pods need hardly any network paths inside the cluster.",
+        shown_on=KIND,
     ),
     promise(
         "strategy.versus.cost",
@@ -83,12 +104,30 @@ _SCALE_OUT = (
         "少規模では安価になりやすい",
         CALCULATION,
         judged_by("cost"),
-        "By the price list: one application of the fewest pods beside the supposed services of as many each",
+        "By the price list: one application of the fewest pods beside services of as many each; the plan supposes "
+        "three, and two would cost more, too",
+        says="At a small size one application is cheaper than microservices.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
-        "strategy.versus.speed", f"{_VERSUS}/row 8", "初期は高速（認知負荷が低い）", RECORD, person(), "A judgement"
+        "strategy.versus.speed",
+        f"{_VERSUS}/row 8",
+        "初期は高速（認知負荷が低い）",
+        RECORD,
+        person(),
+        "A judgement",
+        says="One application is quicker to develop at first.",
     ),
-    promise("strategy.versus.team", f"{_VERSUS}/row 9", "少人数に最適", RECORD, person(), "A judgement"),
+    promise(
+        "strategy.versus.team",
+        f"{_VERSUS}/row 9",
+        "少人数に最適",
+        RECORD,
+        person(),
+        "A judgement",
+        says="One application suits a small team best.",
+    ),
     promise(
         "strategy.versus.growth",
         f"{_VERSUS}/row 10",
@@ -96,6 +135,7 @@ _SCALE_OUT = (
         RECORD,
         person("manifest.hpa.max", "load.stages"),
         "A judgement",
+        says="The application can be split up later, if it is designed for that.",
     ),
     promise(
         "strategy.merit.simple",
@@ -104,6 +144,7 @@ _SCALE_OUT = (
         RECORD,
         person("strategy.versus.network"),
         "A judgement",
+        says="One application keeps design, operation and deployment in one piece, so development is quick.",
     ),
     promise(
         "strategy.merit.autopilot",
@@ -111,7 +152,11 @@ _SCALE_OUT = (
         "HPAでPodスケールだけに集中",
         MEASUREMENT,
         judged_by("scaling"),
-        "HPA 2 -> 10 -> 2 without touching nodes",
+        "The HPA takes the pods up under load and down after it; nodes come by themselves on Autopilot alone",
+        says="Nobody operates nodes: the HPA scales pods, and Autopilot does the rest.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="Pods stay Pending for minutes while the HPA asks for more.",
     ),
     promise(
         "strategy.merit.cost",
@@ -120,6 +165,9 @@ _SCALE_OUT = (
         CALCULATION,
         judged_by("cost"),
         "Fixed and variable parts of the bill, recomputed",
+        says="With few services the fixed costs stay low.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "strategy.merit.operations",
@@ -128,6 +176,7 @@ _SCALE_OUT = (
         RECORD,
         person("monitoring.commands"),
         "A judgement",
+        says="One application leaves few places to watch and to search for a fault.",
     ),
     promise(
         "strategy.risk.heavy_work",
@@ -135,8 +184,9 @@ _SCALE_OUT = (
         "画像処理",
         MEASUREMENT,
         judged_by("chaos"),
-        "Heavy work in the API's own control group, as an image being made smaller there would be: the share of the "
-        "requests that fails meanwhile",
+        "A busy loop in the API's own control group, as an image being made smaller there would be: what it does to "
+        "the requests meanwhile",
+        says="Heavy work, such as on images, easily affects the whole application.",
     ),
     promise(
         "strategy.risk.redundancy",
@@ -144,7 +194,10 @@ _SCALE_OUT = (
         "冗長化で可用性は担保",
         MEASUREMENT,
         judged_by("chaos"),
-        "Pods deleted under load; failures within what readiness and detection allow",
+        "Pods deleted and killed under load; the share of requests that fails, beside each experiment's limit",
+        says="Several pods keep the API available when one of them fails.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "strategy.risk.deferred",
@@ -152,7 +205,8 @@ _SCALE_OUT = (
         "独立スケールの細かな最適化は後回し",
         RECORD,
         person("load.pod_capacity", "checklist.performance.sizing"),
-        "Accepted; named at sign-off",
+        "A risk that a person accepts; the measured capacity and sizes of pods bear on it",
+        says="Scaling single parts on their own is left for later.",
     ),
     promise(
         "strategy.review.load",
@@ -160,16 +214,26 @@ _SCALE_OUT = (
         "負荷特性の分離",
         RECORD,
         person("load.pod_capacity", "checklist.performance.sizing"),
-        "The load report shows each operation's share of CPU",
+        "A judgement; the measured capacity and sizes of pods bear on it",
+        says="A feature whose load differs greatly from the rest is a reason to split it off.",
     ),
-    promise("strategy.review.team", f"{_REVIEW}/item 2", "チーム規模拡大", RECORD, person(), "A judgement"),
+    promise(
+        "strategy.review.team",
+        f"{_REVIEW}/item 2",
+        "チーム規模拡大",
+        RECORD,
+        person(),
+        "A judgement",
+        says="Teams that grow by feature are a reason to split the application.",
+    ),
     promise(
         "strategy.review.slo",
         f"{_REVIEW}/item 3",
         "SLO要件の分離",
         RECORD,
         person("rollout.week4.success.availability", "rollout.week2.success.latency_p95"),
-        "Objectives by operation, shown apart",
+        "A judgement; the rollout's availability and p95, of all operations together, bear on it",
+        says="Features that need different objectives are a reason to split the application.",
     ),
 )
 
@@ -186,7 +250,12 @@ _PICTURE = (
             "the client's arrow says HTTPS, but a Service of type LoadBalancer is layer 4 and its only port is "
             "80: no TLS ends anywhere before Phase 4, while users come in Phases 2-3 (and iOS refuses plain HTTP)",
             "bring the Ingress with its certificate into Phase 2",
+            DATA_EXPOSED,
+            READ,
         ),
+        says="Clients come by HTTPS through a load balancer to 2 to 10 pods.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "architecture.storage",
@@ -195,6 +264,8 @@ _PICTURE = (
         MEASUREMENT,
         judged_by("rollout", "chaos", "deploy_rehearsal"),
         "Every walk's thumbnail is in Storage, and none is left of a deleted walk",
+        says="The pods keep photos in Firebase Storage.",
+        consequence=DATA_LOST,
     ),
     promise(
         "architecture.https_clients",
@@ -202,7 +273,11 @@ _PICTURE = (
         "APIはHTTPS経由で公開される",
         MANIFEST,
         judged_by("rollout"),
-        "Looked for in the manifests; see erratum architecture.https_at_l4",
+        "Looked for in the manifests, which tell nothing of the certificate; see erratum architecture.https_at_l4",
+        says="The API is public over HTTPS.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign="A request to the API's https address fails, or the managed certificate's status is not Active.",
     ),
 )
 

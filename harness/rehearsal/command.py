@@ -53,8 +53,8 @@ def option(
     confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``own`` says of a value
     that is not the default whether a run by it says nothing of the document's claims: it asks for less, or by limits
     of somebody's own. ``less`` says of any value whether a run by it makes less than the document's plan, or faster;
-    ``in_place`` that it names something of a team's own that the target's digest does not tell. ``short`` is its one letter. ``more`` is
-    argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
+    ``in_place`` that it names something of a team's own that the target's digest does not tell. ``short`` is its one
+    letter. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
     """
     shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
     more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS

@@ -99,12 +99,13 @@ def standings(
     """Where each claim of the register stands, in its order; ``lines`` are the commands that make evidence."""
     whole = {each.folder: counting.left_out(each.result, asked) for each in stored}
     found = _by_claim(register, sorted(stored, key=_started, reverse=True))
+    errata = {each.id: each for claim in register.values() for each in claim.errata}
 
     def standing(claim: Claim) -> Standing:
         seen = [(each, judgement, whole[each.folder]) for each, judgement in found[claim.id]]
         seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
         tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
-        made = _Claim(claim, [*_own_first(tries)], [why[0] for _, _, why in seen if why]).standing()
+        made = _Claim(claim, errata, [*_own_first(tries)], [why[0] for _, _, why in seen if why]).standing()
         unfired = made.told == (_NEVER_FIRED,)
         return msgspec.structs.replace(made, way=firing(claim, lines) if unfired else way(claim, made.state, lines))
 
@@ -216,8 +217,10 @@ def _less(claim: Claim, stored: Stored) -> Told:
 class _Claim:
     """A claim, its tries with the newest first, and why what else was seen of it does not count."""
 
-    def __init__(self, claim: Claim, tries: Sequence[Try], reasons: Sequence[Message]) -> None:
-        self.claim, self.tries, self.reasons = claim, tries, reasons
+    def __init__(
+        self, claim: Claim, errata: Mapping[str, Erratum], tries: Sequence[Try], reasons: Sequence[Message]
+    ) -> None:
+        self.claim, self.errata, self.tries, self.reasons = claim, errata, tries, reasons
         checks: dict[tuple[object, ...], list[Try]] = {}
         for each in tries:
             if each.outcome not in (Outcome.NOTHING, Outcome.FIRED):
@@ -282,7 +285,7 @@ class _Claim:
             yield self._made(State.DOCUMENT_WRONG, self._instead((failed or held)[0], held), [*failed, *held])
 
     def _instead(self, one: Try, held: Sequence[Try]) -> Told:
-        erratum = next((each for each in self.claim.errata if each.id == one.judgement.erratum), self._first_erratum())
+        erratum = self.errata.get(one.judgement.erratum) or next(iter(self.claim.errata), None)
         why = one.told if erratum is None or one.outcome is not Outcome.CORRECTED else Message(text=erratum.why)
         told = [message("Cannot hold as printed: {why}", why=why)]
         corrected = " ".join(dict.fromkeys(_corrected(each) for each in held))
@@ -292,9 +295,6 @@ class _Claim:
             told.append(message("write instead what the component {name} has", name=corrected))
         told.append(message("with that it held") if held else message("with that it was not tried"))
         return tuple(told)
-
-    def _first_erratum(self) -> Erratum | None:
-        return next(iter(self.claim.errata), None)
 
     def _shown(self) -> Standing | None:
         proving = {check: found for check, found in self.checks.items() if found[0].outcome is Outcome.HELD}

@@ -143,7 +143,7 @@ def test_a_fault_that_no_stack_has_is_refused_by_its_line(tmp_path: Path) -> Non
     (tmp_path / "mine.yaml").write_text(text.replace("kind: pod_kill", "kind: pod_kil"))
     with pytest.raises(BadInput, match=r"'pod_kil' is none of .*did you mean 'pod_kill'") as refused:
         catalogue.load(str(tmp_path / "mine.yaml"))
-    assert refused.value.where.endswith("mine.yaml:32, method[0].provider.arguments.kind")
+    assert refused.value.where.endswith("mine.yaml:30, method[0].provider.arguments.kind")
 
 
 def test_an_unknown_experiment_is_refused_with_those_there_are() -> None:

@@ -111,6 +111,19 @@ def asked(operation: Operation, *due_s: float, outcome: Outcome = Outcome.OK) ->
     ]
 
 
+def timed(meanwhile_ms: int) -> list[RequestRow]:
+    """Two operations, ten times each: within 10 ms before the fault, in so many ms while it lasts."""
+    before = [each for name in (Operation.PUT_WALK, Operation.GET_WALK) for each in asked(name, *range(10))]
+    meanwhile = [request(0, each.due_ns + 10 * NS, meanwhile_ms) for each in before]
+    return [
+        *before,
+        *(
+            msgspec.structs.replace(each, operation_id=f"{of.operation_id}-meanwhile", operation=of.operation)
+            for of, each in zip(before, meanwhile, strict=True)
+        ),
+    ]
+
+
 def told(plan_: ChaosPlan, made_: Made, *rows: Row) -> dict[str, tuple[Verdict, str]]:
     """What is said of the experiments of a run that made one."""
     found = judged(REHEARSAL, plan_, seen(ChaosDetails(origin_ns=LATER_NS, made=[made_]), rows))
@@ -260,7 +273,7 @@ def test_what_the_environment_lacks_is_not_exercised_and_gates_nothing() -> None
     assert combine([zone]) is Decision.HOLD, "nothing was exercised"
 
 
-def test_heavy_work_is_heavy_for_the_pod_only_where_its_limits_are_enforced() -> None:
+def test_heavy_work_harms_the_whole_where_every_operation_is_slower_and_only_limits_make_it_heavy() -> None:
     """Else the loop runs on a free core, and whatever nobody noticed says nothing."""
     done = ChaosDetails(origin_ns=LATER_NS, made=[made()])
     heavy, claim = plan("pod_cpu"), "strategy.risk.heavy_work"
@@ -270,9 +283,11 @@ def test_heavy_work_is_heavy_for_the_pod_only_where_its_limits_are_enforced() ->
         if each.claim == claim
     ]
     assert free.verdict is Verdict.NOT_EXERCISED and "CPU" in free.reason
-    limited = seen(done, probes(0), capabilities=("cpu_limits",))
-    (held,) = [each for each in judged(REHEARSAL, heavy, limited) if each.claim == claim]
-    assert held.verdict is Verdict.PASS
+    for meanwhile_ms, verdict in ((900, Verdict.PASS), (10, Verdict.FAIL)):
+        rows = [*probes(0), *timed(meanwhile_ms)]
+        limited = seen(done, rows, capabilities=("cpu_limits",))
+        (found,) = [each for each in judged(REHEARSAL, heavy, limited) if each.claim == claim]
+        assert (found.verdict, found.gates) == (verdict, False)
 
 
 def test_checks_of_the_whole_run_count_and_the_counterexample_has_to_lose() -> None:

@@ -41,12 +41,9 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 BY_NAME = {each.name: each for each in CORPUS}
 #: Not of a manifest, or not to be read in the document's own folder.
 OUTSIDE = {
-    "manifest.folder_mixes_phases",
     "manifest.workload_identity_binding_missing",
     "manifest.hpa.connections_at_max",
-    "manifest.hpa.quantity_500m",  # commented out there
-    "manifest.hpa.latency_of_the_database",
-    "manifest.pdb.involuntary",
+    "manifest.hpa.latency_of_the_database",  # commented out there
 }
 #: What the patches of ``base`` mend.
 MENDED = {
@@ -80,7 +77,7 @@ def test_in_the_documents_own_folder_every_erratum_that_can_be_read_is_still_the
     assert {name for name, each in found.items() if each.state == NOT_READABLE} == OUTSIDE
     assert {name for name, each in found.items() if each.state == FIXED_HERE} == set()
     for name, each in found.items():
-        if name not in OUTSIDE | {"manifest.phase4_not_printed"}:
+        if name not in OUTSIDE:
             assert Path(each.file).parent == KUBERNETES / "document", name
             assert each.line, name
 
@@ -235,7 +232,6 @@ READ = [
     ("autoscaled", "manifest.deployment.replicas_beside_hpa", FIXED_HERE),
     ("autoscaled", "manifest.hpa.cpu_of_summed_requests", STILL_THERE),
     ("autoscaled", "manifest.hpa.memory_of_summed_requests", FIXED_HERE),
-    ("autoscaled", "manifest.hpa.quantity_500m", FIXED_HERE),
     ("autoscaled", "manifest.hpa.latency_of_the_database", NOT_READABLE),  # its external metric is of requests
     ("deprecated", "manifest.gcr_shut_down", STILL_THERE),
     ("deprecated", "architecture.https_at_l4", STILL_THERE),

@@ -31,13 +31,15 @@ from tests.rehearsal.made import by_id, seen
 
 def test_the_bundled_plan() -> None:
     plan = load()
-    names = ["as_written", "good", "never_ready", "errors", "slow", "expand", "breaking"]
+    names = ["as_written", "never_ready", "errors", "slow", "good", "expand", "breaking"]
     assert [part.name for part in plan.parts] == names
-    assert [part.graceful for part in plan.parts] == [False, *[True] * 6]
+    assert [part.corrected for part in plan.parts] == ["", "undo", "", "", *["graceful"] * 3]
+    least = {each.least_calls for each in plan.parts if "deploy.rolling.no_downtime" in each.claims}
+    assert least == {3000}, "the claim's own number"
     assert [(limit.metric, limit.asks, limit.threshold) for limit in plan.limits] == [
         ("error_ratio", "users", 0.03), ("latency_p95", "users", 600), ("error_ratio", "probes", 0.03),
     ]  # fmt: skip
-    errors, slow = plan.parts[3].version, plan.parts[4].version
+    errors, slow = plan.parts[2].version, plan.parts[3].version
     assert (errors.error_share, slow.delay_ms) == (0.12, 700)
 
 
@@ -64,7 +66,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 def test_only_names_parts() -> None:
     chosen = DeployRehearsal(only=("errors", "good"), pace=Duration("10s")).planned()
-    assert [part.name for part in chosen.parts] == ["good", "errors"]
+    assert [part.name for part in chosen.parts] == ["errors", "good"]
     assert chosen.scenario.population.pace_s == 10
     with pytest.raises(BadInput, match="is none"):
         DeployRehearsal(only=("better",)).planned()

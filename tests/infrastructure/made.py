@@ -36,6 +36,7 @@ resource "google_container_cluster" "primary" {
 """
 DATABASE = """
 resource "google_sql_database_instance" "main" {
+  database_version = "POSTGRES_15"
   settings {
     tier              = "db-custom-2-4096"
     availability_type = "REGIONAL"
@@ -50,20 +51,12 @@ resource "google_sql_database_instance" "main" {
 """
 BACKEND = """
 terraform {
-  required_providers {
-    google = {
-      source  = "hashicorp/google"
-      version = "~> 6.0"
-    }
-  }
   backend "gcs" {
     bucket             = "state"
     kms_encryption_key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
   }
 }
 """
-#: Of an environment whose providers are pinned elsewhere.
-BACKEND_ALONE = BACKEND[: BACKEND.index("  required")] + BACKEND[BACKEND.index("  backend") :]
 ROLES = """
 resource "google_service_account" "api" { account_id = "api" }
 resource "google_project_iam_member" "api" {
@@ -134,8 +127,8 @@ GOOD = {
     **_EMPTY,
     "terraform/modules/gke-autopilot/main.tf": CLUSTER,
     "terraform/modules/cloud-sql/main.tf": DATABASE,
-    "terraform/environments/dev/backend.tf": BACKEND_ALONE,
-    "terraform/environments/staging/backend.tf": BACKEND_ALONE,
+    "terraform/environments/dev/backend.tf": BACKEND,
+    "terraform/environments/staging/backend.tf": BACKEND,
     "terraform/environments/prod/backend.tf": BACKEND,
     "terraform/modules/iam/main.tf": ROLES,
     "terraform/modules/firebase-storage/main.tf": REST,

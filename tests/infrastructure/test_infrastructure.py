@@ -23,7 +23,10 @@ from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GO
 from tests.rehearsal.made import by_id
 from tests.scenarios.document import seed_text
 
-PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
+PASSES = {
+    "iac.autopilot", "iac.workload_pool", "iac.database.version", "iac.database.ha", "iac.database.log_retention",
+    "strategy.versus.pipeline", "operations.credentials",
+}  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
 SQL = "terraform/modules/cloud-sql/main.tf"
 BEFORE = ".github/workflows/a.yml"
@@ -184,7 +187,10 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
     [
         (MAIN, CLUSTER.replace("= true", "= false", 1), "iac.autopilot", "fail", "enable_autopilot is false"),
         (MAIN, CLUSTER.replace("nodes = true", "nodes = false"), "security.network.private_nodes", "fail", ""),
-        (STATE, BACKEND.replace("version", "note"), "iac.workload_pool", "fail", "no version"),
+        (SQL, DATABASE.replace("REGIONAL", "ZONAL"), "iac.database.ha", "fail", "ZONAL"),
+        (SQL, DATABASE.replace("availability_type", "# availability_type"), "iac.database.ha", "fail", "–"),
+        (SQL, DATABASE.replace("REGIONAL", "${var.ha}"), "iac.database.ha", "inconclusive", "not read"),
+        (SQL, DATABASE.replace("POSTGRES_15", "POSTGRES_14"), "iac.database.version", "fail", "POSTGRES_14"),
         (SQL, DATABASE.replace("2-4096", "2-4000"), "iac.database.tier", "fail", "4000 MB"),
         (SQL, DATABASE.replace("2-4096", "3-4096"), "iac.database.tier", "fail", "3 processors"),
         (SQL, DATABASE.replace("custom-2-4096", "f1-micro"), "iac.database.tier", "inconclusive", "db-f1-micro"),

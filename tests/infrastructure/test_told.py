@@ -46,8 +46,7 @@ IMAGES = "images: gcr.io/PROJECT_ID/tekutoko-api:latest, gcr.io/cloud-sql-connec
         ("iac.layout", NONE, "", "3 of 21 files of the layout are there"),
         ("iac.secrets.environments", NONE, "", "environments: dev (0), staging (0), prod (1)"),
         ("iac.autopilot", PASS, "", "enable_autopilot is true"),
-        ("iac.workload_pool", SHOWN, "iac.workload_pool_redundant", "the workload pool ${var.project_id}.svc.id.goog "
-         "stands beside enable_autopilot; no version of the provider google is pinned"),
+        ("iac.workload_pool", PASS, "", "the workload pool ${var.project_id}.svc.id.goog stands beside enable_autopilot"),
         ("security.network.private_nodes", SHOWN, "security.private_nodes_not_asked_for",
          "neither every resource nor every command that makes a cluster asks for private nodes"),
         ("iac.database.tier", SHOWN, "iac.tier_is_4_megabytes", "db-custom-2-4 asks for 2 processors and 4 MB; "

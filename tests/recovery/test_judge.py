@@ -281,10 +281,10 @@ def test_another_version_than_the_documents_stands_beside_each_verdict(major: in
 
 def test_every_claim_of_the_plan_is_judged_and_what_a_part_left_out_would_judge_is_not_asked_for() -> None:
     found = {claim for each in judged(PLAN, observed(), 0) for claim in each.claims}
-    of_plan = {each.claim for each in expected(PLAN, ())} - {"iac.database.version"}
+    of_plan = {each.claim for each in expected(PLAN, ())}
     assert of_plan == set(PLAN.claims) <= found
     alone = {each.id for each in expected(msgspec.structs.replace(PLAN, parts=("schedule",)), ())}
-    assert alone == {"backup.schedule", "backup.retention", "dr.backup.cross_region", "iac.database.version"}
+    assert alone == {"backup.schedule", "backup.retention", "dr.backup.cross_region"}
 
 
 def test_a_good_rehearsal_passes_and_a_bad_finding_holds_it() -> None:

@@ -341,20 +341,6 @@ def test_a_retention_by_count_is_of_the_nearest_number_of_days() -> None:
     assert told.startswith("4 daily backups kept by count reach back 3 days right after a backup")
 
 
-@pytest.mark.parametrize(
-    ("major", "verdict", "gates", "kind"),
-    [(15, PASS, True, Kind.CHECK), (18, Verdict.NOT_EXERCISED, False, Kind.CRITERION)],
-)
-def test_the_version_of_the_terraform_is_shown_by_a_run_on_it_alone(
-    major: int, verdict: Verdict, gates: bool, kind: Kind
-) -> None:
-    claim = "iac.database.version"
-    each = all_of(observed(database=f"PostgreSQL {major}.4", database_major=major))[claim]
-    assert (each.key, each.claims, each.verdict, each.gates, each.kind) == (("", claim), (claim,), verdict, gates, kind)
-    assert each.reason == f"it ran on PostgreSQL {major}.4; the document's is 15"
-    assert claim not in all_of(observed(database="unknown")), "nothing is known of it"
-
-
 def test_what_one_machine_and_an_environment_without_instances_cannot_show_says_so() -> None:
     found = all_of(observed(stack=None), lacking=("database_instances",))
     untried = {name: (each.key, each.claims, each.reason) for name, each in found.items() if name == each.claim}

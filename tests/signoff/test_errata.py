@@ -23,8 +23,6 @@ from tests.scenarios.document import seed_text
 from tests.signoff.made import ASKED, judgement, stored
 
 SHOWN = "dr.configmap_changes_nothing"
-#: The errata of which no patch is given, and why.
-WITHOUT = {"manifest.phase4_not_printed": "two whole manifests: deploy/kubernetes/components has them"}
 KNOWN = Known(patches=read_patches(), shown_by=read_shown_by())
 
 
@@ -144,8 +142,7 @@ def test_what_a_run_says_is_no_markup() -> None:
 
 
 def test_patches_are_of_errata_and_their_lines_stay_go_or_come() -> None:
-    assert KNOWN.patches.keys() <= claims.ERRATA.keys()
-    assert claims.ERRATA.keys() - KNOWN.patches.keys() == WITHOUT.keys()
+    assert KNOWN.patches.keys() == claims.ERRATA.keys()
     for erratum, patch in KNOWN.patches.items():
         assert any(takes != gives for takes, gives in hunks(patch)), erratum
     with pytest.raises(ValueError, match="neither stays"):

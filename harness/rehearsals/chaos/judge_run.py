@@ -54,18 +54,19 @@ def experiments(
     """The verdict on every experiment of the plan, whatever became of the run."""
     made, there = {each.number: each for each in details.made}, tuple(capabilities)
     for number, planned in enumerate(plan.experiments, 1):
+        claim = planned.experiment.expects.spreads
         if missing := lacks(planned.experiment.expects.needs, there):
             found = not_exercised("", "", lacking_words(missing))
+            beside = not_exercised("", claim, lacking_words(missing))
         elif number in made:
             found = of_experiment(plan, details, made[number], evidence, seed=seed)
+            missing_ns = _missing_ns(_due_in_all(plan, details, seed), evidence)
+            beside = spread(claim, evidence.ledger, made[number], details.made, missing_ns)
         else:
             continue
         yield _placed(plan, number, planned, found)
-        if planned.experiment.expects.spreads and number in made:
-            claim = planned.experiment.expects.spreads
-            missing_ns = _missing_ns(_due_in_all(plan, details, seed), evidence)
-            spreads = spread(claim, evidence.ledger, made[number], details.made, missing_ns)
-            yield msgspec.structs.replace(spreads, part=part_of(plan, number))
+        if claim:
+            yield msgspec.structs.replace(beside, part=part_of(plan, number))
 
 
 def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: Gathered, *, seed: int) -> Judgement:

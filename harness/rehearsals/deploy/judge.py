@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,13 +17,16 @@ from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.tallies import Pods, Tally
 
+#: What nothing does of itself: ours undoes it, which is the correction.
+AUTOMATIC = "phase2.cicd"
 #: The other erratum of the document's "no downtime", that no order of endpoints and signals mends.
 CREATE_LOST = "deploy.create_lost_at_close"
+NO_DOWNTIME = "deploy.rolling.no_downtime"
 _NO_POD = message("no pod was seen to come")
 
 
 def released(
-    claims: Iterable[str],
+    claims: Collection[str],
     ran: Sequence[Ran],
     seen: Pods,
     met: Tally,
@@ -39,18 +42,16 @@ def released(
 
     ``races``: endpoints and signals race, as on a real cluster; else downtime that is not seen was not to be seen.
     ``lost_creates`` are those of ``lost_at_close`` among ``met``: a judgement of their own, and no downtime.
-    ``meanwhile`` is how many failed while a pod left; not asked where it is ``None``.
+    ``meanwhile`` is how many failed while a pod left; not asked where it is ``None``. Where the erratum on downtime is
+    among ``claims`` and was seen, it is the verdict on the promise of none.
     """
-    known = {
-        each.id: each
-        for each in (
-            _commands(ran),
-            *_one_by_one(seen, replicas=replicas, surge=surge),
-            undisturbed("deploy.rolling.no_downtime", met, least_calls, lost_creates),
-            without_prestop(met, lost_creates, races=races, came=bool(seen.new), meanwhile=meanwhile),
-            create_lost(met, lost_creates),
-        )
-    }
+    downtime = undisturbed(NO_DOWNTIME, met, least_calls, lost_creates)
+    left = without_prestop(met, lost_creates, races=races, came=bool(seen.new), meanwhile=meanwhile)
+    if NO_PRESTOP in claims and left.verdict is Verdict.ERRATUM_SHOWN:
+        downtime = msgspec.structs.replace(left, id=NO_DOWNTIME, claim=NO_DOWNTIME)
+    pods = _one_by_one(seen, replicas=replicas, surge=surge)
+    found = (_commands(ran), *pods, downtime, left, create_lost(met, lost_creates))
+    known = {each.id: each for each in found}
     if not seen.new:
         known = {claim: _proves_nothing(each, _NO_POD) for claim, each in known.items()}
     return [known[claim] for claim in claims if claim in known]
@@ -144,14 +145,16 @@ def create_lost(met: Tally, lost_creates: int) -> Judgement:
     return shown(CREATE_LOST, True, message("{count} lost", count=str(lost_creates)), told)
 
 
-def shown(erratum: str, seen: bool, value: Message, *told: Message) -> Judgement:
-    """An erratum of the document; not seen proves nothing."""
+def shown(erratum: str, seen: bool, value: Message, *told: Message, also: tuple[str, ...] = ()) -> Judgement:
+    """An erratum of the document, which is the verdict on ``also`` too; not seen proves nothing."""
     if seen:
         told = (message("shown: {what}", what=told[0]), *told[1:])
         verdict = Verdict.ERRATUM_SHOWN
-        return Judgement(id=erratum, claim=erratum, verdict=verdict, told=told, shown=(value,), erratum=erratum)
+        return Judgement(
+            id=erratum, claim=erratum, verdict=verdict, told=told, shown=(value,), erratum=erratum, also=also
+        )
     told = (message("not seen: {what}", what=told[0]), *told[1:])
-    return Judgement(id=erratum, claim=erratum, verdict=Verdict.INCONCLUSIVE, told=told, shown=(value,))
+    return Judgement(id=erratum, claim=erratum, verdict=Verdict.INCONCLUSIVE, told=told, shown=(value,), also=also)
 
 
 def never_ready(
@@ -168,7 +171,7 @@ def never_ready(
     said = status.output.strip().splitlines()[-1:]
     waits = [name for name in before_undo.new if name not in before_undo.new_ready_ns]
     kept = seen.fewest_ready >= replicas and not seen.new_ready_ns and len(seen.ready) == replicas
-    noticed = undisturbed("phase2.cicd", met, least_calls)
+    noticed = undisturbed(AUTOMATIC, met, least_calls)
     undone = undo.status == 0 and after.status == 0 and kept
     if noticed.verdict is not Verdict.INCONCLUSIVE or not undone:
         told = message(
@@ -180,7 +183,7 @@ def never_ready(
             replicas=str(replicas),
         )
         kept_all = undone and met.failed == 0
-        noticed = _held("phase2.cicd", kept_all, _failed(met.failed), told, *noticed.told, met=met)
+        noticed = _held(AUTOMATIC, kept_all, _failed(met.failed), told, *noticed.told, met=met)
     words = message(
         "`{command}`: {said}", command=status.command, said=verbatim(said[0]) if said else message("nothing")
     )
@@ -191,7 +194,7 @@ def never_ready(
     left = message("{count} pods left", count=str(len(before_undo.waiting)))
     found = [
         _held("cicd.rollout_status", status.status > 0, message("status {status}", status=str(status.status)), words),
-        shown("cicd.no_undo", status.status > 0 and bool(before_undo.waiting), left, waiting),
+        shown("cicd.no_undo", status.status > 0 and bool(before_undo.waiting), left, waiting, also=(AUTOMATIC,)),
         noticed,
     ]
     if not_put is not None:

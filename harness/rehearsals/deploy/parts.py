@@ -102,6 +102,8 @@ class Parts:
             await self._migrate(part.expand)
         await self._set_image(part)
         self._ran.append(await self._stack.rollout_status(limit_s=part.status_s))
+        while self._ran[-1].status == 0 and self._calls() < part.least_calls:
+            await self._stack.restart()
         await self._until_now()
         if part.written_by:
             self._see(written=await counts(self._stack.endpoints(), part.written_by))
@@ -220,6 +222,10 @@ class Parts:
 
     async def _answered(self, start_ns: int, end_ns: int) -> None:
         await self._users.answered(Window(start_ns=start_ns, end_ns=end_ns))
+
+    def _calls(self) -> int:
+        self._evidence.gather()
+        return len(self._evidence.ledger.calls_due(Window(start_ns=self._since_ns, end_ns=self._clock.now_ns())))
 
     def _pods(self) -> Pods:
         return pods(self._evidence.events, self._since_ns, self._clock.now_ns())

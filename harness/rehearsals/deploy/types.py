@@ -30,7 +30,8 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
 
     ``graceful``: with the component ``graceful``, else with the manifests as they are. ``status_s`` is the timeout of
     ``rollout status``; ``watch_s`` bounds how long a limit is waited for; ``within_s`` from the first bad answer to the
-    last. Fewer than ``least_calls`` requests and probes cannot tell. ``expand``, ``breaking`` and ``back`` are SQL,
+    last. Fewer than ``least_calls`` requests and probes cannot tell: a release is rolled
+    out again until so many were due. ``expand``, ``breaking`` and ``back`` are SQL,
     run as the application's own user.
     """
 
@@ -39,7 +40,7 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     claims: tuple[ClaimOrErratumId, ...]
     version: Version
-    graceful: bool = True
+    graceful: bool = False
     least_calls: int = 300
     status_s: Seconds = 180.0
     watch_s: Annotated[Seconds, ReadBy((PartKind.BREAKS_LIMIT, PartKind.BREAKING_SCHEMA))] = 120.0
@@ -56,8 +57,9 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def corrected(self) -> str:
-        """The component that the document does not print."""
-        return "graceful" if self.graceful else ""
+        """What the document does not print: the component, or the undo of a version that never becomes ready."""
+        undo = "undo" if self.kind is PartKind.NEVER_READY else ""
+        return "graceful" if self.graceful else undo
 
 
 class DeployPlan(msgspec.Struct, frozen=True, kw_only=True):

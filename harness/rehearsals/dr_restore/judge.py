@@ -9,9 +9,9 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.judge.claimed import held, not_exercised
+from harness.judge.claimed import not_exercised
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.facts import ON_STACK, RTO_PARTS, Check, Prediction
@@ -28,7 +28,6 @@ from harness.stack.local.postgres_programs import MAJOR
 
 UNMANAGED = "dr.restored_instance_unmanaged"
 REGION = "dr.backup.cross_region"
-VERSION = "iac.database.version"
 #: The judgements that each part makes, each with its claim.
 JUDGED = {
     "disasters": {"rpo.disasters": "dr.rpo", "rpo.streaming": "dr.rpo", "restore.verified": "dr.restore.step1"},
@@ -63,8 +62,6 @@ def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]
     yield from (Expected("", id_, claim, least.get(id_, 0)) for part in run for id_, claim in JUDGED[part].items())
     of_parts = {claim for its in CLAIMS.values() for claim in its}
     yield from (Expected("", claim, claim) for claim in plan.claims if claim not in of_parts)
-    if run:
-        yield Expected("", VERSION, VERSION, kind=Kind.CHECK)
 
 
 def judged(
@@ -74,7 +71,6 @@ def judged(
     capabilities that the part on the stack needs and its environment does not have.
     """
     yield from on_server(findings(plan, seen), seen)
-    yield from version(seen)
     yield from errata(plan, seen, datetime.fromtimestamp(anchor_unix_ns / NS, tz=UTC))
     if lacking:
         yield from _lacking(plan, lacking)
@@ -243,15 +239,6 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
             mode=seen.stack.lost_archiving,
         )
         yield _seen(UNMANAGED, told)
-
-
-def version(seen: RecoveryDetails) -> Iterator[Judgement]:
-    """Whether the SQL and the procedure ran on the version that the Terraform names: looked at beside whatever was
-    rehearsed, and no sign that anything was."""
-    if seen.database_major:
-        told = message("it ran on {database}; the document's is {major}", database=seen.database, major=str(MAJOR))
-        kept = seen.database_major == MAJOR
-        yield held("", VERSION, True, told, kind=Kind.CHECK) if kept else not_exercised("", VERSION, told)
 
 
 def on_server(found: Iterable[Judgement], seen: RecoveryDetails) -> Iterator[Judgement]:

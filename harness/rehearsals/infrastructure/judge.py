@@ -16,8 +16,9 @@ from harness.rehearsals.infrastructure.judge_terraform import terraform
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
 
 CLAIMS = (
-    "iac.everything", "iac.layout", "iac.autopilot", "iac.workload_pool", "iac.database.tier", "iac.database.backup",
-    "iac.database.log_retention", "iac.state", "iac.state.kms", "iac.secrets.environments",
+    "iac.everything", "iac.layout", "iac.autopilot", "iac.workload_pool", "iac.database.version", "iac.database.tier",
+    "iac.database.ha", "iac.database.backup", "iac.database.log_retention", "iac.state", "iac.state.kms",
+    "iac.secrets.environments",
     "security.iam.cloud_sql", "security.iam.secret_manager", "security.network.private_nodes",
     "security.scan.container", "security.scan.go_modules", "security.scan.dependabot",
     "cicd.trigger", "cicd.auth", "cicd.build", "strategy.versus.pipeline", "manifest.deployment.image",

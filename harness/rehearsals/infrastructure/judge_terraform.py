@@ -35,6 +35,11 @@ _LEAST_MB, _STEP_MB, _LEAST_MB_A_CPU, _MOST_MB_A_CPU = 3840, 256, 922, 6656
 _MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
 _KEY_BYTES = 32
 _BACKUP_ON = ("enabled", "point_in_time_recovery_enabled")
+#: Attributes of the instance, or of its settings, that are to have the value which the document prints.
+_PRINTED = {
+    "iac.database.version": ("database_version", "POSTGRES_15"),
+    "iac.database.ha": ("availability_type", "REGIONAL"),
+}
 _WORST = (Verdict.FAIL, Verdict.ERRATUM_SHOWN, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
@@ -105,7 +110,7 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield from absent(plan, "iac.autopilot", message("resource {kind}", kind="google_container_cluster"), *names)
         return
     for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
-        yield worst([of(claim, each.attributes, found) for each in clusters])
+        yield worst([of(claim, each.attributes) for each in clusters])
     yield _private([first(each.attributes, "private_cluster_config") for each in clusters], found)
 
 
@@ -126,25 +131,22 @@ def _private(configured: Sequence[Document], found: Repository) -> Judgement:
     return held("", claim, True, message("private nodes are asked for wherever a cluster is made"))
 
 
-def _autopilot(claim: str, cluster: Document, _: Repository) -> Judgement:
+def _autopilot(claim: str, cluster: Document) -> Judgement:
     said = cluster.get("enable_autopilot")
     if elsewhere(said):
         return left_open(claim, "enable_autopilot", said)
     return held("", claim, said is True, message("enable_autopilot is {value}", value=str(said).lower()))
 
 
-def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
+def _pool(claim: str, cluster: Document) -> Judgement:
     pool = first(cluster, "workload_identity_config").get("workload_pool", "")
     if not pool:
-        alone = _autopilot(claim, cluster, found)
+        alone = _autopilot(claim, cluster)
         by_itself = message("no workload pool is named, and Autopilot has it by itself")
         without = message("no workload pool is named, which Autopilot alone has by itself")
         why = by_itself if alone.verdict is Verdict.PASS else without
         return msgspec.structs.replace(alone, told=(why, *alone.told))
     told = message("the workload pool {pool} stands beside enable_autopilot", pool=str(pool))
-    if cluster.get("enable_autopilot") is True and "google" not in found.pinned:
-        why = message("no version of the provider google is pinned")
-        return shown_as("", "iac.workload_pool_redundant", told, why, claim=claim)
     if elsewhere(pool) and not str(pool).endswith(".svc.id.goog"):
         return left_open(claim, "workload_pool", pool)
     return held("", claim, str(pool).endswith(".svc.id.goog"), told)
@@ -153,7 +155,7 @@ def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
 def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     databases = found.of("google_sql_database_instance")
     if not databases:
-        names = ("iac.database.backup", "iac.database.log_retention")
+        names = ("iac.database.backup", "iac.database.log_retention", *_PRINTED)
         yield from absent(
             plan, "iac.database.tier", message("resource {kind}", kind="google_sql_database_instance"), *names
         )
@@ -162,9 +164,21 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
     primaries = [each for each in databases if "master_instance_name" not in each.attributes] or databases
     every = [first(each.attributes, "settings") for each in primaries]
     yield worst([_tier(str(settings.get("tier", ""))) for settings in every])
+    for claim, (name, value) in _PRINTED.items():
+        said = [first(each.attributes, "settings").get(name, each.attributes.get(name)) for each in primaries]
+        yield worst([_as_printed(claim, name, value, each) for each in said])
     backups = [first(settings, "backup_configuration") for settings in every]
     yield worst([_backup(plan, backup) for backup in backups])
     yield worst([_retention(backup) for backup in backups])
+
+
+def _as_printed(claim: str, name: str, value: str, said: object) -> Judgement:
+    if elsewhere(said):
+        return left_open(claim, name, said)
+    there = "–" if said is None else str(said)
+    return held(
+        "", claim, said == value, message("{name} is {there}, printed: {value}", name=name, there=there, value=value)
+    )
 
 
 def _retention(backup: Document) -> Judgement:

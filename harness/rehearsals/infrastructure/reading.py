@@ -39,7 +39,6 @@ def read(root: Path, manifests: Path | None = None) -> Repository:
         files=tuple(name for name in files if name.endswith((".tf", ".tfvars"))),
         resources=tuple(each for name, found in terraform.items() for each in _resources(name, found)),
         backends=tuple(each for name, found in terraform.items() for each in _backends(name, found)),
-        pinned=tuple(dict.fromkeys(each for found in terraform.values() for each in _pinned(found))),
         workflows={
             name: document
             for name in files
@@ -94,12 +93,6 @@ def _backends(name: str, found: Document) -> Iterator[Backend]:
         for backend in block.get("backend", ()):
             for kind, attributes in backend.items():
                 yield Backend(kind=kind, file=name, attributes=attributes)
-
-
-def _pinned(found: Document) -> Iterator[str]:
-    for block in found.get("terraform", ()):
-        for providers in block.get("required_providers", ()):
-            yield from (name for name, each in providers.items() if isinstance(each, dict) and each.get("version"))
 
 
 class _Step(msgspec.Struct):

@@ -90,14 +90,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repository(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read. ``files`` are Terraform's, by their path. ``pinned`` are the providers with a version.
-    ``workflows`` are GitHub's, as they stand, by their path; ``scripts`` the lines of shell scripts that call gcloud,
-    continued ones joined. ``stages`` are how many a Dockerfile has, by its path."""
+    """What was read. ``files`` are Terraform's, by their path. ``workflows`` are GitHub's, as they stand, by their
+    path; ``scripts`` the lines of shell scripts that call gcloud, continued ones joined. ``stages`` are how many a
+    Dockerfile has, by its path."""
 
     files: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
     backends: tuple[Backend, ...] = ()
-    pinned: tuple[str, ...] = ()
     workflows: dict[str, Document] = {}
     scripts: tuple[str, ...] = ()
     images: tuple[Image, ...] = ()

@@ -15,7 +15,6 @@ from typing import Any
 
 from harness.model.manifests import OLD_REGISTRY, STILL_THERE, RepositoryErratum
 from harness.model.message import Message, message
-from harness.stack.manifests import quantity
 from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
 from harness.stack.manifests.forced.work import accepts_s, drain_s
 from harness.stack.manifests.reading import Reading, fixed, still, unread
@@ -96,31 +95,6 @@ def _environment(folder: Folder) -> Reading:
         told = message("container {name} is not told {missing}", name=app.name, missing=", ".join(missing))
         return still(told, place)
     return fixed(message("the target is told its database and its project"))
-
-
-def _burst(folder: Folder) -> Reading:
-    app = folder.app()
-    limit = at(app.says, "resources", "limits", "cpu") if app else None
-    request = at(app.says, "resources", "requests", "cpu") if app else None
-    if app is None or limit is None:
-        return fixed(message("the target's CPU has no limit above what it requests"))
-    try:
-        more = request is not None and quantity.millicores(limit) > quantity.millicores(request)
-    except ValueError:
-        return unread(message("the target's CPU is no quantity"))
-    place = folder.place(app.key, *app.path, "resources", "limits", "cpu")
-    if more:
-        return still(message("CPU {request} requested, limit {limit}", request=str(request), limit=str(limit)), place)
-    return fixed(message("the target's CPU has no limit above what it requests"), place)
-
-
-def _readiness(folder: Folder) -> Reading:
-    app = folder.app()
-    path = at(app.says, "readinessProbe", "httpGet", "path") if app else None
-    if app is None or path != "/ready":
-        return unread(message("what readiness asks is not in a manifest"))
-    place = folder.place(app.key, *app.path, "readinessProbe", "httpGet", "path")
-    return still(message("readiness asks {path}, which follows the database", path="/ready"), place)
 
 
 def _proxy_stops(folder: Folder) -> Reading:
@@ -245,26 +219,12 @@ def _summed(name: str) -> Read:
     return reading
 
 
-def _external(says: Callable[[Any], Reading | None]) -> Read:
-    def reading(folder: Folder) -> Reading:
-        for each, place in _metrics(folder):
-            if found := says(at(each, "external")):
-                return found._replace(place=place)
-        return unread(message("no external metric scales the Deployment"))
-
-    return reading
-
-
-def _unit(metric: Any) -> Reading | None:
-    value = at(metric, "target", "value") or at(metric, "target", "averageValue")
-    told = message("the external metric's value is {value}", value=str(value))
-    return None if value is None else still(told) if str(value).endswith("m") else fixed(told)
-
-
-def _of_latency(metric: Any) -> Reading | None:
-    name = str(at(metric, "metric", "name") or "")
-    told = message("the external metric {name} scales the Deployment", name=name)
-    return still(told) if "latenc" in name.lower() else None
+def _latency(folder: Folder) -> Reading:
+    for each, place in _metrics(folder):
+        name = str(at(each, "external", "metric", "name") or "")
+        if "latenc" in name.lower():
+            return still(message("the external metric {name} scales the Deployment", name=name), place)
+    return unread(message("no external metric scales the Deployment"))
 
 
 def _front(folder: Folder) -> Reading:
@@ -282,13 +242,6 @@ def _front(folder: Folder) -> Reading:
         told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)
         return still(told, folder.place(key, "spec", "type"))
     return unread(message("neither LoadBalancer nor Ingress is among the manifests"))
-
-
-def _phase_4(folder: Folder) -> Reading:
-    lacking = [kind for kind in ("NetworkPolicy", "Ingress") if not folder.of_kind(kind)]
-    if lacking:
-        return still(message("not among the manifests: {kinds}", kinds=", ".join(lacking)))
-    return fixed(message("NetworkPolicy and Ingress are among the manifests"))
 
 
 def _volume(folder: Folder) -> Reading:
@@ -346,21 +299,15 @@ def _zones(folder: Folder) -> Reading:
     return still(message("nothing spreads the pods over zones"), folder.place(folder.deployment, *path))
 
 
-_WORDS = message("a matter of the document's words, not of a manifest")
 _IAM = message("who may use the account is granted outside the manifests")
 _POOL = message("the size of the connection pool is not in a manifest")
-_LISTED = message("a kustomization applies only what it lists")
 
 TABLE: dict[str, Read] = {
-    "manifest.folder_mixes_phases": _outside(_LISTED),
-    "manifest.phase4_not_printed": _phase_4,
     "manifest.deployment.replicas_beside_hpa": _replicas,
     "manifest.deployment.image_latest": _image,
     "manifest.gcr_shut_down": _registry,
     "manifest.deployment.env_incomplete": _environment,
-    "manifest.deployment.burst": _burst,
     "manifest.deployment.no_zone_spread": _zones,
-    "manifest.readiness_follows_database": _readiness,
     "manifest.sidecar_unpinned": _proxy_image,
     "manifest.sidecar_stops_at_once": _proxy_stops,
     "manifest.configmap.keys_missing": _keys,
@@ -370,9 +317,7 @@ TABLE: dict[str, Read] = {
     "manifest.hpa.connections_at_max": _outside(_POOL),
     "manifest.hpa.cpu_of_summed_requests": _summed("cpu"),
     "manifest.hpa.memory_of_summed_requests": _summed("memory"),
-    "manifest.hpa.quantity_500m": _external(_unit),
-    "manifest.hpa.latency_of_the_database": _external(_of_latency),
-    "manifest.pdb.involuntary": _outside(_WORDS),
+    "manifest.hpa.latency_of_the_database": _latency,
     "deploy.downtime_without_prestop": _pre_stop,
     "architecture.https_at_l4": _front,
     "security.load_balancer_ends_no_tls": _front,

@@ -1,0 +1,152 @@
+"""What made a claim ready before, and does so no more: the findings 1 to 10 of "ready, and too generous"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from chaos import catalogue
+from harness.base.clock import NS
+from harness.model.claim import ShownOn
+from harness.model.command import Ran
+from harness.model.judgement import Judgement
+from harness.model.message import english
+from harness.model.parts import Titled, listed
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsals.deploy import judge, tallies
+from harness.rehearsals.deploy.plan import load
+from harness.rehearsals.deploy.tallies import Pods, Tally
+from harness.rehearsals.scaling.command import ZoneLoss
+from harness.signoff.states import standings
+from harness.signoff.types import Standing, State, Stored
+from scenarios.claims import ERRATA, REGISTER
+from tests.deploys.made import pod
+from tests.signoff.made import ASKED, judgement, stored
+
+PASS, FAIL, SHOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN
+DOWNTIME, CICD, ZONES = "deploy.rolling.no_downtime", "phase2.cicd", "requirements.multi_zone"
+KIND = ShownOn.KIND
+
+
+def standing(claim: str, *found: Stored, shown_on: ShownOn | None = None) -> Standing:
+    """Where the register's claim stands, or the same claim that is proved by ``shown_on``."""
+    of = REGISTER[claim]
+    register = {**REGISTER, claim: msgspec.structs.replace(of, shown_on=shown_on or of.shown_on)}
+    return next(each for each in standings(register, found, ASKED) if each.claim == claim)
+
+
+def in_parts(rehearsal: str, parts: tuple[Titled, ...], *judgements: Judgement) -> Stored:
+    """A run of the bundled plan's ``parts`` on kind."""
+    found = stored("run", *judgements, rehearsal=rehearsal)
+    return msgspec.structs.replace(found, result=msgspec.structs.replace(found.result, parts=tuple(listed(parts, {}))))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "claim"),
+    [
+        ("pod_cpu", "strategy.risk.heavy_work"),  # at most 2 % failed: that is no harm to the whole
+        ("pod_kill", "strategy.risk.redundancy"),  # one kill, and 10 % allowed
+        ("pod_delete", "strategy.risk.redundancy"),
+        ("database_failover", "iac.database.ha"),  # our standby, and no attribute
+    ],
+)
+def test_an_experiment_is_not_the_verdict_on_what_it_does_not_prove(experiment: str, claim: str) -> None:
+    assert claim not in catalogue.load(experiment).expects.claims
+
+
+def test_heavy_work_is_judged_by_what_it_does_to_every_operation_and_redundancy_by_fifteen_kills() -> None:
+    assert catalogue.load("pod_cpu").expects.spreads == "strategy.risk.heavy_work"
+    series = catalogue.load("pod_kill_series").expects
+    assert series.claims == ("strategy.risk.redundancy",) and series.repeated is not None
+    assert series.repeated.times == 15
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "state"),
+    [
+        ({"good": PASS, "expand": PASS}, State.DOCUMENT_WRONG),
+        ({"as_written": SHOWN, "good": PASS}, State.DOCUMENT_WRONG),
+        ({"as_written": FAIL, "good": PASS}, State.DOCUMENT_WRONG),
+        ({"as_written": PASS, "good": FAIL}, State.FAILED),
+        ({"as_written": PASS, "good": PASS}, State.SHOWN),
+    ],
+)
+def test_no_downtime_with_the_component_graceful_alone_is_the_correction(
+    verdicts: dict[str, Verdict], state: State
+) -> None:
+    def of(part: str, verdict: Verdict) -> Judgement:
+        erratum = "deploy.downtime_without_prestop" if verdict is SHOWN else ""
+        return judgement(DOWNTIME, verdict, part=part, erratum=erratum)
+
+    run = in_parts("deploy_rehearsal", load().parts, *(of(*each) for each in verdicts.items()))
+    assert standing(DOWNTIME, run).state is state
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdict"), [(872, Verdict.INCONCLUSIVE), (2999, Verdict.INCONCLUSIVE), (3000, PASS)]
+)
+def test_no_downtime_is_judged_by_the_three_thousand_calls_of_its_own_text(calls: int, verdict: Verdict) -> None:
+    for part in (each for each in load().parts if DOWNTIME in each.claims):
+        assert judge.undisturbed(DOWNTIME, Tally(calls=calls, failed=0), part.least_calls).verdict is verdict
+
+
+def stuck() -> Pods:
+    """A pod of the new version waits to be ready, beside the old one."""
+    return tallies.pods([pod(1, "old", "Ready"), pod(12, "new", "Running")], 10 * NS, 40 * NS)
+
+
+def test_an_undo_by_our_harness_is_no_automatic_roll_back() -> None:
+    good, bad = (Ran(command="kubectl", status=status, output="said") for status in (0, 1))
+    seen = Tally(calls=1000, failed=0)
+    found = judge.never_ready(
+        [good, bad, good, good], before_undo=stuck(), seen=stuck(), met=seen, replicas=1, least_calls=300
+    )
+    assert {each.id: each.verdict for each in found if CICD in each.claims} == {"cicd.no_undo": SHOWN, CICD: PASS}
+    placed = [msgspec.structs.replace(each, part="never_ready") for each in found]
+    stood = standing(CICD, in_parts("deploy_rehearsal", load().parts, *placed))
+    assert stood.state is State.DOCUMENT_WRONG
+    assert ERRATA["cicd.no_undo"][1].correction in english(stood.told)
+    alone = in_parts("deploy_rehearsal", load().parts, *(each for each in placed if each.id == CICD))
+    assert standing(CICD, alone, shown_on=KIND).state is State.DOCUMENT_WRONG
+
+
+@pytest.mark.parametrize(
+    ("part", "shown_on", "state"),
+    [
+        ("spread", KIND, State.DOCUMENT_WRONG),
+        ("as_written", KIND, State.SHOWN),
+        ("as_written", None, State.NOT_SHOWN),  # the region's zones are not ours
+    ],
+)
+def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn | None, state: State) -> None:
+    run = in_parts("zone_loss", ZoneLoss().planned().parts, judgement(ZONES, PASS, part=part))
+    assert standing(ZONES, run, shown_on=shown_on).state is state
+
+
+@pytest.mark.parametrize(
+    ("claim", "rung", "bundled"),
+    [
+        *(
+            (claim, Rung.LOCAL, False)
+            for claim in (
+                "decision.replicas_2_10", "strategy.versus.scaling", "strategy.merit.autopilot", "manifest.hpa.cpu",
+                "scaling.hpa.cpu", "scaling.time.manual_up", "scaling.time.manual_down", "scaling.time.hpa_up",
+                "manifest.pdb", DOWNTIME, "deploy.rolling.one_up", "deploy.rolling.one_down",
+                "deploy.rolling.complete", "strategy.risk.redundancy",
+            )
+        ),  # our own controllers
+        ("iac.database.ha", Rung.KIND, False),
+        ("dr.rto", Rung.KIND, False),  # 17 s, and a line carried 160 times as far
+        ("manifest.hpa.max", Rung.KIND, True),  # the bundled pool was set so that it fits
+        ("manifest.service", Rung.KIND, False),  # our harness writes the type and the address
+        ("manifest.service", Rung.KUBE, False),  # where the run's Service has no address of its own
+    ],
+)  # fmt: skip
+def test_a_pass_where_less_is_proved_shows_nothing_and_a_fail_counts(claim: str, rung: Rung, bundled: bool) -> None:
+    more: dict[str, Any] = {"rung": rung, "target_bundled": bundled}
+    assert standing(claim, stored("run", judgement(claim, PASS), **more)).state is State.NOT_SHOWN
+    failed = standing(claim, stored("run", judgement(claim, FAIL), **more)).state
+    assert failed is (State.NOT_SHOWN if bundled else State.FAILED)
