@@ -335,6 +335,6 @@ def first_line(options: Options) -> Message:
         "seed {seed}, environment {environment}, target {target}; replay: {replay}",
         seed=str(options.seed),
         environment=rung,
-        target=Message(text=options.target.name) if options.target.bundled else options.target.name,
+        target=Message(text=options.target.name),
         replay=options.replay,
     )

@@ -82,7 +82,7 @@ class _Text:
     def _facts(self, seen: int, unseen: int, read: int) -> Iterator[str]:
         say, asked = self.say, self.document.asked
         digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(words.ASK))
-        yield say("target {target} ({digests})", target=asked.target, digests=digests)
+        yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
         yield say("made {moment}", moment=say.moment(asked.now_utc))
         yield say(
             "{seen} errata were shown by runs that count, {unseen} were not shown yet, {read} were found by reading",

@@ -24,7 +24,7 @@ def closing_lines(
     asked = document.asked
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
     counting = sum(not run.left_out for run in document.runs)
-    yield say("target {target} ({digests})", target=asked.target, digests=digests)
+    yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
     yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
     yield from filter(None, (judged_by(document, say), counted(document, say), *corrections(document, register, say)))
     against = [each for each in document.standings if each.state is State.NOT_READY]
