@@ -43,7 +43,7 @@ ERRORS = (
 #: Its ``description`` is what an error says of another value.
 _FIELD = "msgspec.Meta"
 _METHODS = {".py": "python", ".j2": "jinja2.ext:babel_extract"}
-_OVERLAYS = ("local",)
+_SAMPLE = ROOT / "tests" / "foreign" / "go" / "target.yaml"
 
 
 def report_messages() -> dict[str, list[tuple[str, int]]]:
@@ -117,9 +117,10 @@ def _register() -> Iterator[tuple[str, str]]:
                 yield path.stem, title
     for name in catalogue.names():
         yield name, catalogue.load(name).title
-    for overlay in _OVERLAYS:
-        for patch in load_manifests(OVERLAYS / overlay).patches:
-            yield patch.name, patch.reason
+    for patch in load_manifests(OVERLAYS / "local").patches:
+        yield patch.name, patch.reason
+    [(sample, _)] = yamltext.documents(yamltext.read(_SAMPLE), str(_SAMPLE))
+    yield "sample", sample["name"]
     for reason in reasons.ALL:
         yield "forced", reason
 

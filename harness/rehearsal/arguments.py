@@ -373,7 +373,7 @@ def first_lines(plan: object, name: str, options: Options) -> Iterator[Message]:
         "{title} · {environment} · {target} · seed {seed}",
         title=Message(text=title) if (title := getattr(plan, "title", "")) else name,
         environment=rung,
-        target=Message(text=options.target.name) if options.target.bundled else options.target.name,
+        target=Message(text=options.target.name),
         seed=str(options.seed),
     )
     yield message("replay: {replay}", replay=options.replay)

@@ -25,9 +25,9 @@ def timings(found: Facts, say: Language) -> Iterator[str]:
 
 
 def target(found: Facts, say: Language) -> str:
-    """The target, and that the bundled one is not the Go backend."""
-    known = say("{target} (bundled as a reference; not the Go backend)", target=say(found.target))
-    return known if found.target_bundled else found.target
+    """The target, and that the bundled one is not the Go backend; of our sample its name says whose the figures are."""
+    name = say(found.target)
+    return say("{target} (bundled as a reference; not the Go backend)", target=name) if found.target_bundled else name
 
 
 def place(found: Facts, say: Language) -> Iterator[tuple[str, str]]:

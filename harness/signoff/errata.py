@@ -92,7 +92,7 @@ class _Text:
     def _facts(self, doubts: Sequence[Doubt]) -> Iterator[str]:
         say, asked = self.say, self.document.asked
         digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(words.ASK))
-        yield say("target {target} ({digests})", target=asked.target, digests=digests)
+        yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
         yield say("made {moment}", moment=say.moment(asked.now_utc))
         known = Counter(each.found for each in doubts if each.found is not Found.SEEN or each.seen)
         counts = [say("{count} {verdict}", count=known[found], verdict=say(FOUND[found])) for found in Found]

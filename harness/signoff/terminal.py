@@ -25,8 +25,7 @@ def closing_lines(
     """The lines, at most 30; ``status`` is what the command ends in."""
     asked, blockers = document.asked, document.blockers
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
-    yield say("target {target} ({digests})", target=asked.target, digests=digests)
-    yield from filter(None, [asked.sample])
+    yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
     counting = sum(not run.left_out for run in document.runs)
     yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
     yield from Tally(document, register).lines(say)

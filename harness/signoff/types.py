@@ -65,7 +65,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which evidence counts: of the target of this name and one of ``digests`` (none counts where none is known),
     started at most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). The page is about one ``phase`` of the
-    document. ``sample`` is what a target that is a sample says of itself, "" of a team's own.
+    document.
     """
 
     target: str
@@ -73,7 +73,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     digests: tuple[str, ...] = ()
     max_age_s: float = 7 * DAY_S
     phase: int = 2
-    sample: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,7 +36,7 @@ def build_go(folder: Path) -> Path:
     """The program, built in ``folder`` by the machine's own Go settings; modules are those of go.sum."""
     program, go = folder / "walks", go_program()
     assert go is not None
-    environment = os.environ | {"GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
+    environment = os.environ | {"GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"}
     done = subprocess.run(
         [go, "build", "-trimpath", "-o", str(program), "."],
         cwd=GO_SOURCES, env=environment, check=False, capture_output=True, text=True, timeout=BUILD_LIMIT_S,
@@ -64,12 +64,12 @@ def target_file(
     ``faults`` and ``harmless`` are names separated by commas. ``manifests`` is the team's folder, with what it takes
     a person to say of it.
     """
-    environment = {"HOST": "127.0.0.1", "FAULTS": faults, "HARMLESS": harmless}
+    environment = {"FAULTS": faults, "HARMLESS": harmless}
     if language is Language.GO:
         command = [str(program)]
     else:
         command = [str(npm.node()), str(NODE_SOURCES / "server.js")]
-        environment["NODE_PATH"] = str(program)
+        environment |= {"HOST": "127.0.0.1", "NODE_PATH": str(program)}
     content: dict[str, object] = {
         "name": f"foreign {language} {faults or harmless or 'as it is'}",
         "command": command,

@@ -238,13 +238,6 @@ def test_nothing_blocks_only_where_all_of_the_phase_is_shown_or_accepted() -> No
     assert "✓ Nothing blocks: signed with 1 accepted gaps" in drawn(of, register=register).text
 
 
-def test_a_sample_says_whose_the_figures_are_beside_the_target() -> None:
-    asked = msgspec.structs.replace(ASKED, sample="The figures are those of the sample program.")
-    text = drawn(document(REGISTER, [], asked)).text
-    assert ASKED.target in text[: text.index(asked.sample)] and text.index(asked.sample) < text.index("What stands in")
-    assert asked.sample in [*closing_lines(document(REGISTER, [], asked), REGISTER, "x", language("en"), Exit.HOLD)]
-
-
 def test_evidence_is_linked_with_environment_age_and_verdict_and_what_does_not_count_says_why() -> None:
     page = drawn(everything(), register=claims.REGISTER)
     hrefs = [unquote(href) for href in page.values("href")]

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -267,7 +268,9 @@ func (w *watched) WriteHeader(status int) {
 }
 
 func (a *api) observed(next http.Handler) http.Handler {
+	pod := os.Getenv("POD_NAME")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Pod-Name", pod)
 		seen := &watched{ResponseWriter: w, status: http.StatusOK}
 		begun := time.Now()
 		defer func() {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func run() error {
 }
 
 func serve(stop context.Context, api *api, mirror *mirror) error {
-	host := os.Getenv("HOST") // empty is every interface, which a container needs
+	host := cmp.Or(os.Getenv("HOST"), "127.0.0.1") // the image sets it: a container needs every interface
 	server := &http.Server{
 		Addr:              net.JoinHostPort(host, os.Getenv("PORT")),
 		Handler:           api.handler(),
