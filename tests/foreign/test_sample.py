@@ -17,6 +17,7 @@ from harness.report.html import render
 from harness.report.language import LANGUAGES, language
 from harness.report.summary import summary
 from harness.signoff.document import document
+from harness.signoff.errata import Known
 from harness.signoff.page import render as signoff_page
 from harness.signoff.terminal import closing_lines
 from harness.stack.identity import digest
@@ -70,7 +71,7 @@ def test_run_and_sign_off_say_whose_the_figures_are(code: str, tmp_path: Path) -
     signed = document(REGISTER, (), msgspec.structs.replace(ASKED, target=name))
     pages = (
         render(tmp_path, run, REGISTER, say),
-        signoff_page(signed, REGISTER, CHAPTERS, say, other="other.html", errata="errata.md"),
+        signoff_page(signed, REGISTER, CHAPTERS, say, known=Known(), other="other.html", errata_file="errata.md"),
     )
     assert all(say(name) in Page(page).texts for page in pages)
     told = (summary(run, REGISTER, say), *closing_lines(signed, REGISTER, "page", say, Exit.HOLD))
