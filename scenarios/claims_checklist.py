@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    DATA_EXPOSED,
+    DATA_LOST,
+    KIND,
+    MONEY,
+    OUTAGE,
+    READ,
+    RECORD,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _LIST = "Phase2実装前の確認・追加項目/checklist"
 
@@ -15,6 +30,8 @@ _PERFORMANCE = (
         RECORD,
         person("load.stages", "load.target_qps"),
         "The load stages' scenario: target rate, users, how it is measured",
+        says="A plan of the load test names target rate, users and how they are measured.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "checklist.performance.sizing",
@@ -24,6 +41,9 @@ _PERFORMANCE = (
         judged_by("load_stages"),
         "The knee per pod and the HPA's behaviour, measured",
         go=True,
+        says="Measurements say how large a pod is to be and when the HPA adds one.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.performance.external_metrics",
@@ -32,6 +52,8 @@ _PERFORMANCE = (
         RECORD,
         person("sli.latency", "sli.request_rate", "manifest.hpa.external"),
         "A plan of the team; that the API tells what an external metric needs, and what an HPA does with it",
+        says="There is a plan for scaling by external metrics.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -42,7 +64,9 @@ _AVAILABILITY = (
         "Cloud SQL HA構成の詳細設計",
         RECORD,
         person("iac.database.ha", "dr.rto"),
-        "Failover rehearsed with a standby; the outage seen by users",
+        "A design of the team; a failover to a standby is rehearsed by chaos, and Cloud SQL's own is not",
+        says="The HA of Cloud SQL is designed in detail.",
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.availability.pdb",
@@ -51,6 +75,9 @@ _AVAILABILITY = (
         RECORD,
         judged_by("scaling"),
         "Drain under the PDB",
+        says="The PodDisruptionBudget's number is decided, and a drain keeps to it.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.availability.multi_zone",
@@ -58,7 +85,10 @@ _AVAILABILITY = (
         "マルチゾーンデプロイ検証手順書",
         RECORD,
         judged_by("zone_loss", "runbooks"),
-        "Loss of a zone, rehearsed",
+        "A zone is lost under load, and the page's commands are typed: each ends in 0",
+        says="Written steps try a deployment over several zones, and work.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.availability.auto_rollback",
@@ -66,7 +96,11 @@ _AVAILABILITY = (
         "自動ロールバック設定の実装計画",
         RECORD,
         judged_by("deploy_rehearsal"),
-        "A version that breaks a limit under load, undone by the judge",
+        "A version that breaks a limit under load is undone by the rehearsal's judge; the team's own plan is not read",
+        says="There is a plan by which a bad version is undone automatically.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="The error ratio stays above 3 % after a deploy, and the old version does not come back.",
     ),
 )
 
@@ -78,6 +112,9 @@ _IAC = (
         RECORD,
         judged_by("infrastructure"),
         "Read off the backend's block; see erratum iac.state_key_is_no_kms",
+        says="Terraform's state lies in Cloud Storage under a key of KMS.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "checklist.iac.secrets",
@@ -85,7 +122,9 @@ _IAC = (
         "Secrets管理方針（SOPS/Secret Manager CSI Driver）",
         RECORD,
         person("security.csi.volume", "iac.secrets.csi", "manifest.secret.from_secret_manager"),
-        "The CSI pattern rehearsed",
+        "A decision of the team; secret_rotation rehearses the CSI pattern",
+        says="It is decided how secrets are kept: SOPS, or the Secret Manager CSI driver.",
+        consequence=DATA_EXPOSED,
     ),
     promise(
         "checklist.iac.environments",
@@ -93,15 +132,18 @@ _IAC = (
         "環境差分管理戦略（dev/staging/prod）",
         RECORD,
         judged_by("infrastructure"),
-        "The environments' folders are compared",
+        "The environments' folders are compared: they have the same files",
+        says="It is decided how dev, staging and prod differ.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "checklist.iac.modules",
         f"{_LIST} 3/item 4",
         "Terraformモジュール粒度の決定",
         RECORD,
-        person(),
-        "A decision; the modules are listed",
+        person("iac.layout"),
+        "A decision of the team; which modules the layout has: iac.layout",
+        says="It is decided how large Terraform's modules are.",
     ),
 )
 
@@ -113,6 +155,13 @@ _SECURITY = (
         RECORD,
         judged_by("security"),
         "Whether Firebase Admin is needed, as of security.least_privilege; the design itself is not read",
+        says="The service accounts of Workload Identity are designed.",
+        shown_on=CLUSTER,
+        consequence=DATA_EXPOSED,
+        first_sign=(
+            "A call of the API to Firebase or Secret Manager is refused, or the audit log shows a role that nobody "
+            "uses."
+        ),
     ),
     promise(
         "checklist.security.csi",
@@ -120,7 +169,12 @@ _SECURITY = (
         "Secret Manager CSI Driver導入計画",
         RECORD,
         judged_by("secret_rotation"),
-        "The CSI pattern rehearsed",
+        "Two passwords are rotated under load by the CSI pattern, with a stand-in for GKE's driver; no request may "
+        "fail",
+        says="There is a plan for the Secret Manager CSI driver, and a rotation loses no request.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign="New pods stay in ContainerCreating, with an event FailedMount of secrets-store.csi.k8s.io.",
     ),
     promise(
         "checklist.security.tls",
@@ -128,7 +182,12 @@ _SECURITY = (
         "NetworkPolicy/Ingress + TLS証明書管理計画（Phase4）",
         RECORD,
         judged_by("network"),
-        "The opt-in components rehearsed",
+        "The opt-in components rehearsed with a controller of our own; GKE's certificates differ",
+        says="There is a plan for NetworkPolicy, Ingress and the TLS certificates.",
+        shown_on=CLUSTER,
+        phase=4,
+        consequence=DATA_EXPOSED,
+        first_sign="The managed certificate is not Active, or has fewer than 14 days left.",
     ),
     promise(
         "checklist.security.scan",
@@ -137,6 +196,9 @@ _SECURITY = (
         RECORD,
         judged_by("infrastructure"),
         "Looked for in the workflow",
+        says="The pipeline scans for vulnerabilities.",
+        shown_on=ARITHMETIC,
+        consequence=DATA_EXPOSED,
     ),
 )
 
@@ -147,7 +209,9 @@ _OPERATIONS = (
         "SLOドキュメント作成",
         RECORD,
         person("slo.availability", "rollout.week4.success.availability", "rollout.week2.success.latency_p95"),
-        "The definitions the judge uses, written out",
+        "A document of the team; how the judge defines and measures each objective stands in every report",
+        says="The objectives are written down in a document.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "checklist.operations.dashboard",
@@ -156,6 +220,8 @@ _OPERATIONS = (
         RECORD,
         person("sli.latency", "sli.errors", "sli.request_rate", "sli.pod_resources", "sli.replicas"),
         "A page of the team; that each panel has its indicator: the evidence of every run",
+        says="A dashboard of Cloud Monitoring is designed.",
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.operations.alerts",
@@ -172,6 +238,8 @@ _OPERATIONS = (
             "alert.route.pagerduty",
         ),
         "A page of the team; that the rules fire and are delivered: alert_drill",
+        says="Each alert's threshold and route are written down.",
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.operations.log_retention",
@@ -180,6 +248,8 @@ _OPERATIONS = (
         RECORD,
         person("cost.logging", "cost.saving.log_retention"),
         "A policy of the team; what a request logs, measured, and what keeping it costs",
+        says="It is decided how long logs are kept, and what that may cost.",
+        consequence=MONEY,
     ),
 )
 
@@ -190,15 +260,19 @@ _MIGRATION = (
         "データ同期方式の詳細設計（二重書き実装）",
         RECORD,
         person("dual_write.diagram", "dual_write.failures_logged", "dual_write.stop"),
-        "Dual write proved; losses named",
+        "A design of the team; what both stores hold after it, and what is lost where, is measured",
+        says="The dual write is designed in detail.",
+        consequence=DATA_LOST,
     ),
     promise(
         "checklist.migration.script",
         f"{_LIST} 6/item 2",
         "データ移行スクリプトの検証計画",
         RECORD,
-        judged_by("migration_drill", unmeasured="--walks --locations"),
-        "Migration under live traffic",
+        judged_by("migration_drill", unmeasured="--walks --locations --kills --week"),
+        "A migration under live traffic, killed and resumed; what was written meanwhile; week 1 on what was moved",
+        says="There is a plan to verify the migration script, and the script keeps to it.",
+        consequence=DATA_LOST,
     ),
     promise(
         "checklist.migration.criteria",
@@ -211,7 +285,9 @@ _MIGRATION = (
             "rollout.week3.success.availability",
             "rollout.week4.success.availability",
         ),
-        "The judge's definitions, windows and samples; see erratum rollout.no_windows",
+        "A decision of the team; the judge's definitions, windows and samples bear on it (erratum rollout.no_windows)",
+        says="It is clear when a week of the rollout succeeds or fails.",
+        consequence=OUTAGE,
     ),
     promise(
         "checklist.migration.ios_tests",
@@ -219,7 +295,9 @@ _MIGRATION = (
         "iOS側互換性テストケース作成",
         RECORD,
         person("api.mirror_format", "dual_write.method", "flag.factory"),
-        "Golden documents of both sides",
+        "Tests of the app's team; golden documents of both sides are at hand",
+        says="Test cases for the app's compatibility are written.",
+        consequence=DATA_LOST,
     ),
 )
 
@@ -231,6 +309,8 @@ _COST = (
         RECORD,
         person("cost.autopilot", "cost.cloud_sql", "cost.assumption.database_size"),
         "A decision of the team; pods and connections of a week that was measured, and what they cost",
+        says="The last estimate of Autopilot's and Cloud SQL's sizes is made.",
+        consequence=MONEY,
     ),
     promise(
         "checklist.cost.budget",
@@ -239,6 +319,9 @@ _COST = (
         RECORD,
         judged_by("cost"),
         "The corrected bill; see erratum cost.total_from_wrong_parts",
+        says="The budget is adjusted to $225, 34,000 yen, a month.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "checklist.cost.alerts",
@@ -251,7 +334,12 @@ _COST = (
             "checklist.budget_alert_phase",
             "before Phase 2 here, from Phase 4 in the cost chapter",
             "Phase 2, at shares of the budget (erratum cost.budget_alert_too_high)",
+            MONEY,
+            READ,
         ),
+        says="A budget alert at $500 is set up.",
+        shown_on=ARITHMETIC,
+        consequence=MONEY,
     ),
     promise(
         "checklist.cost.savings",
@@ -260,6 +348,8 @@ _COST = (
         RECORD,
         person("cost.saving.commitment", "cost.saving.log_retention", "cost.saving.budget_alert"),
         "A decision of the team; each saving recomputed from the bill, the largest first",
+        says="The ways to save are put in order.",
+        consequence=MONEY,
     ),
 )
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MEASUREMENT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import (
+    COMPUTED,
+    DATA_EXPOSED,
+    DATA_LOST,
+    MEASUREMENT,
+    OUTAGE,
+    SEEN,
+    WRONG_FIGURE,
+    judged_by,
+    promise,
+    wrong,
+)
 
 _FLAG = "iOS側実装/code 1"
 _SYNC = "データ同期戦略"
@@ -16,7 +27,9 @@ CLAIMS: tuple[Claim, ...] = (
         "Firebase完全停止せず、段階的移行",
         MEASUREMENT,
         judged_by("rollout", "migration_drill", "rollout_one_stack"),
-        "Four weeks; flag-off users keep working on Firestore throughout",
+        "Of the requests of users who stay on Firestore fewer than 1 % fail, in each week and while walks are moved",
+        says="Users move to the Go backend step by step, and Firebase goes on serving the others.",
+        consequence=OUTAGE,
     ),
     promise(
         "migration.shares",
@@ -25,11 +38,8 @@ CLAIMS: tuple[Claim, ...] = (
         MEASUREMENT,
         judged_by("rollout"),
         "Observed share of users on each side against the plan",
-        wrong(
-            "migration.shares_end_at_50",
-            "the diagram stops at 50 %, the rollout goes to 100 % within the same phases",
-            "write 10-100 % and 90-0 %",
-        ),
+        says="While both run, the flag sends 10 % to 50 % of the users to the Go backend.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "migration.firestore_read_only",
@@ -43,7 +53,11 @@ CLAIMS: tuple[Claim, ...] = (
             "Firestore is written all along: by the 90-50 % who stay, by the API's mirror, and by everybody after a "
             "rollback",
             "write 'read/write' and name who owns which user's data",
+            DATA_LOST,
+            SEEN,
         ),
+        says="While both run, Firestore is only read.",
+        consequence=DATA_LOST,
     ),
     promise(
         "flag.remote_config",
@@ -51,13 +65,17 @@ CLAIMS: tuple[Claim, ...] = (
         'RemoteConfig.remoteConfig()["use_go_backend"].boolValue',
         MEASUREMENT,
         judged_by("rollout"),
-        "Population: a value fetched from Remote Config decides each request's side",
+        "The population, in the app's place: a value fetched from Remote Config decides each request's side",
         wrong(
             "flag.no_fetch_no_activate",
             "the code only reads: without fetch and activate the value stays the default false for ever, and with "
             "the default minimum fetch interval of 12 h it stays old for half a day",
             "fetch and activate at start and in the foreground, with minimumFetchInterval <= 60 s or real-time updates",
+            OUTAGE,
+            SEEN,
         ),
+        says="The value of use_go_backend in Remote Config decides which side a request goes to.",
+        consequence=OUTAGE,
     ),
     promise(
         "flag.factory",
@@ -72,7 +90,11 @@ CLAIMS: tuple[Claim, ...] = (
             "side after a flip, and a walk begun on one side is unknown to the other: a flip to the API with only the "
             "new locations sent makes the mirror replace the whole document, and the earlier ones are on neither side",
             "hold the side for the length of a walk, decide anew between walks; or send again what was not confirmed",
+            DATA_LOST,
+            SEEN,
         ),
+        says="The app's factory chooses the backend by the flag, and no location is lost when it changes.",
+        consequence=DATA_LOST,
     ),
     promise(
         "dual_write.method",
@@ -86,12 +108,16 @@ CLAIMS: tuple[Claim, ...] = (
             "the mirror goes from the API to Firestore only: what flag-off users write never reaches PostgreSQL, "
             "so a moved user's old walks are missing until a migration",
             "copy a user's documents before the flip, and reconcile after a rollback",
+            DATA_LOST,
+            SEEN,
         ),
         wrong(
             "dual_write.ended_account_stays",
             "nothing says what ends with an account, and it has now two stores to be removed from: deleted at Firebase "
             "Auth, as the app can, it leaves its row, its walks with their locations, its documents and its photos",
             "name the operation that ends an account, and let it remove rows, documents and photos",
+            DATA_EXPOSED,
+            SEEN,
         ),
         wrong(
             "dual_write.document_of_one_mebibyte",
@@ -100,7 +126,11 @@ CLAIMS: tuple[Claim, ...] = (
             "write of that walk fails for ever, and is only logged",
             "keep the locations of a walk in a subcollection, or thin them in the mirror, and say how long a walk may "
             "be",
+            DATA_LOST,
+            COMPUTED,
         ),
+        says="What is written through the Go backend also reaches Firestore, a little later (Write-Behind).",
+        consequence=DATA_LOST,
     ),
     promise(
         "dual_write.diagram",
@@ -109,6 +139,8 @@ CLAIMS: tuple[Claim, ...] = (
         MEASUREMENT,
         judged_by("mirror_stop", "flag_proof"),
         "Field-for-field agreement of Firestore documents with the app's format",
+        says="PostgreSQL is the primary store, and Firestore holds all that a fallback needs.",
+        consequence=DATA_LOST,
     ),
     promise(
         "dual_write.order",
@@ -118,6 +150,8 @@ CLAIMS: tuple[Claim, ...] = (
         judged_by("chaos"),
         "Users' writes while Firestore answers nothing: none fails, and p95 keeps its limit; that PostgreSQL has what "
         "was acknowledged: api.version",
+        says="A write is answered once PostgreSQL has it; Firestore follows asynchronously.",
+        consequence=DATA_LOST,
     ),
     promise(
         "dual_write.reads",
@@ -127,6 +161,8 @@ CLAIMS: tuple[Claim, ...] = (
         judged_by("chaos"),
         "Users' reads while Firestore answers nothing: none fails, and p95 keeps its limit; that each shows what was "
         "acknowledged: api.version",
+        says="The Go backend reads from PostgreSQL alone.",
+        consequence=OUTAGE,
     ),
     promise(
         "dual_write.failures_logged",
@@ -140,7 +176,11 @@ CLAIMS: tuple[Claim, ...] = (
             "Firestore is the fallback of the rollback: a mirror write lost (a failure, a killed pod's queue) is a "
             "walk lost to the user who is rolled back; 'non-critical' holds only while nobody rolls back",
             "keep failed writes (an outbox table) and reconcile before and after a rollback",
+            DATA_LOST,
+            SEEN,
         ),
+        says="A write to Firestore that fails is logged, and harms nothing else.",
+        consequence=DATA_LOST,
     ),
     promise(
         "dual_write.stop",
@@ -153,7 +193,11 @@ CLAIMS: tuple[Claim, ...] = (
             "dual_write.stop_ends_rollback",
             "once mirroring stops, the rollback procedure loses every walk since; the document keeps it without a date",
             "say that the rollback by flag ends with the first reduction",
+            DATA_LOST,
+            SEEN,
         ),
+        says="Once all users have moved, the writes to Firestore are stopped step by step.",
+        consequence=DATA_LOST,
     ),
     promise(
         "api.version",
@@ -162,6 +206,8 @@ CLAIMS: tuple[Claim, ...] = (
         MEASUREMENT,
         judged_by("rollout", "chaos", "deploy_rehearsal"),
         "The contract's paths answer: what was acknowledged is kept and shown, and a walk is its owner's alone",
+        says="The API serves walks under /v1/walks, keeps what it acknowledged and shows it to its owner alone.",
+        consequence=DATA_LOST,
     ),
     promise(
         "api.adapter",
@@ -169,21 +215,21 @@ CLAIMS: tuple[Claim, ...] = (
         "新旧API契約差異を吸収するAdapter層",
         MEASUREMENT,
         judged_by("flag_proof"),
-        "A walk as the old app reads it from Firestore and as it comes over HTTP, after the adapter's mapping",
+        "A walk as the old app reads it from Firestore and as it comes over HTTP, after the mapping of the "
+        "rehearsal's adapter; the app's own is its team's",
+        says="The app's adapter makes up for the differences between the old and the new API.",
+        consequence=DATA_LOST,
     ),
     promise(
         "api.identical",
         f"{_API}/item 3",
         "既存Firestore APIのレスポンス形式との完全一致確認",
-        PROCEDURE,
-        judged_by("rollout"),
-        "Of one week, the documents as the app reads them beside the answers as the contract has them",
-        wrong(
-            "api.not_identical",
-            "the two cannot be identical: location keys are camelCase in Firestore and snake case over HTTP, ids "
-            "upper and lower case, an unknown speed -1 and null; the line before has an adapter for just that",
-            "test 'equal after the adapter', and the mirror's documents for identity",
-        ),
+        MEASUREMENT,
+        judged_by("rollout", "flag_proof", "chaos", "deploy_rehearsal"),
+        "Every field of every document that the mirror writes, against the format that the app reads; of an answer "
+        "over HTTP: api.adapter",
+        says="What the new side gives is exactly what the app reads from Firestore today.",
+        consequence=DATA_LOST,
     ),
     promise(
         "api.mirror_format",
@@ -192,5 +238,7 @@ CLAIMS: tuple[Claim, ...] = (
         MEASUREMENT,
         judged_by("rollout", "chaos", "deploy_rehearsal"),
         "The mirror's documents against the format the app reads",
+        says="Test cases show that documents of the new side are in the format that the app reads.",
+        consequence=DATA_LOST,
     ),
 )

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import (
+    ARITHMETIC,
+    CLUSTER,
+    DATA_LOST,
+    KIND,
+    MANIFEST,
+    MEASUREMENT,
+    MONEY,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    RECORD,
+    REGION,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _CREATE = "GKEクラスタ作成/code 1"
 _FIRST = "初回デプロイ/code 1"
 _WORK = "Phase2（実装フェーズ）での作業/list 1"
 _TASKS = "運用タスク/list 1"
 _LINKS = "関連ドキュメント/list 1"
+
+
+def _link(name: str, item: int, file: str) -> Claim:
+    """A file that the document names and promises nothing of."""
+    return promise(
+        f"related.{name}",
+        f"{_LINKS}/item {item}",
+        file,
+        RECORD,
+        person(),
+        "Not at hand; named",
+        says=f"The team's file {file.removeprefix('./')} belongs to the document.",
+        not_rehearsed="A link to another file of the team: it promises nothing of its own.",
+    )
+
 
 _START = (
     promise(
@@ -18,13 +53,18 @@ _START = (
         "gcloud container clusters create-auto tekutoko-cluster",
         PROCEDURE,
         judged_by("infrastructure"),
-        "Read only: no cloud is touched; kind stands in",
+        "Read only: whether one way alone makes the cluster; no cloud is touched",
         wrong(
             "operations.cluster_twice",
             "the cluster is created by gcloud here and by Terraform there, under one name: whoever comes second "
             "fails, and a cluster made by hand is outside the state",
             "replace the command by terraform apply; keep get-credentials",
+            WORDING,
+            READ,
         ),
+        says="gcloud creates the Autopilot cluster tekutoko-cluster in Tokyo.",
+        shown_on=REGION,
+        first_sign="gcloud ends in an error: a cluster of that name exists, for Terraform has made it.",
     ),
     promise(
         "operations.credentials",
@@ -33,6 +73,8 @@ _START = (
         PROCEDURE,
         judged_by("infrastructure"),
         "Read only: every command and step means the same cluster",
+        says="gcloud gives kubectl access to the cluster that all other commands mean.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "operations.first_deploy",
@@ -46,7 +88,12 @@ _START = (
             "PROJECT_ID, REGION, INSTANCE_NAME and the Secret's placeholders are in the files applied: no image "
             "can be pulled, no instance found",
             "kubectl apply -k on an overlay of the environment that fills them",
+            WORDING,
+            SEEN,
         ),
+        says="kubectl apply on the folder base brings up everything the first time.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "operations.confirm",
@@ -54,12 +101,10 @@ _START = (
         "kubectl get all",
         PROCEDURE,
         judged_by("scaling", "runbooks"),
-        "Kinds shown against kinds applied",
-        wrong(
-            "operations.get_all_is_not_all",
-            "kubectl get all shows no ConfigMap, Secret, ServiceAccount or PodDisruptionBudget: four of the seven",
-            "kubectl get -k FOLDER",
-        ),
+        "Run as written: each ends in 0 and shows the Deployment and the Service; kinds that get all leaves out are "
+        "named",
+        says="kubectl get all and get svc confirm what was deployed.",
+        shown_on=KIND,
     ),
 )
 
@@ -70,7 +115,10 @@ _PHASE2 = (
         "GKE Autopilot、Cloud SQL (HA)、IAM、Secret Manager",
         MANIFEST,
         judged_by("infrastructure"),
-        "A resource for each of the four is looked for",
+        "A resource for each of the four is looked for; whether Cloud SQL has HA: iac.database.ha",
+        says="Terraform has a resource for GKE Autopilot, Cloud SQL, IAM and Secret Manager.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "phase2.manifests",
@@ -78,7 +126,10 @@ _PHASE2 = (
         "Kubernetesマニフェスト作成",
         MANIFEST,
         judged_by("rollout"),
-        "The seven, loaded",
+        "The seven kinds are looked for among the manifests that were applied",
+        says="There are manifests of all seven kinds of Phase 2.",
+        shown_on=ARITHMETIC,
+        consequence=OUTAGE,
     ),
     promise(
         "phase2.dockerfile",
@@ -86,7 +137,9 @@ _PHASE2 = (
         "マルチステージビルド",
         MANIFEST,
         judged_by("infrastructure"),
-        "The stages of each Dockerfile are counted",
+        "The stages of each Dockerfile are counted; the scan of images: security.scan.container",
+        says="The Dockerfile builds in several stages.",
+        shown_on=ARITHMETIC,
     ),
     promise(
         "phase2.cicd",
@@ -94,15 +147,34 @@ _PHASE2 = (
         "自動ロールバック",
         PROCEDURE,
         judged_by("deploy_rehearsal"),
-        "A version that never becomes ready is undone; see erratum cicd.no_undo",
+        "A version that never becomes ready: whether anything but the rehearsal's own command undoes it; see erratum "
+        "cicd.no_undo",
+        says="The pipeline undoes a bad version by itself.",
+        shown_on=CLUSTER,
+        consequence=OUTAGE,
+        first_sign=(
+            "The workflow's run fails, and `kubectl get pods` still shows pods of the new version that are not ready."
+        ),
     ),
     promise(
         "phase2.monitoring",
         f"{_WORK}/item 5",
-        "SLI/SLO定義、アラート設定、ダッシュボード作成",
+        "アラート設定",
         MEASUREMENT,
-        judged_by("alert_drill", unmeasured="--scale"),
-        "Each alert of the rendered rules fires on injected faults, resolves, and is delivered",
+        judged_by("alert_drill"),
+        "Each alert of the rendered rules fires on injected faults, resolves, and is delivered, in the document's own "
+        "minutes",
+        says="The alerts are set up: each fires when it must, resolves and arrives.",
+        consequence=OUTAGE,
+    ),
+    promise(
+        "phase2.dashboard",
+        f"{_WORK}/item 5",
+        "ダッシュボード作成",
+        RECORD,
+        person("sli.latency", "sli.errors", "sli.request_rate", "sli.pod_resources", "sli.replicas"),
+        "A page of the team in Cloud Monitoring, which no run sees",
+        says="The team makes a dashboard of the indicators.",
     ),
     promise(
         "phase2.ios",
@@ -111,6 +183,8 @@ _PHASE2 = (
         MEASUREMENT,
         person("flag.factory", "flag.remote_config", "api.mirror_format"),
         "The app's code is its team's: a person's to sign; the population behaves as that app",
+        says="The app hides both backends behind a factory with a flag, and has compatibility tests.",
+        consequence=DATA_LOST,
     ),
     promise(
         "phase2.migration",
@@ -119,6 +193,8 @@ _PHASE2 = (
         MEASUREMENT,
         judged_by("migration_drill", unmeasured="--walks --locations --kills --week"),
         "A migration under live traffic, compared field by field",
+        says="A script moves the walks from Firestore to PostgreSQL, and the API writes both.",
+        consequence=DATA_LOST,
     ),
 )
 
@@ -129,7 +205,10 @@ _ROUTINE = (
         "`kubectl get pods`でPod状態確認",
         PROCEDURE,
         judged_by("scaling", "operations"),
-        "Run as written",
+        "The commands are run as written, and each shows something; that somebody looks every day is the team's to do",
+        says="Every day somebody looks at pods, logs and metrics by kubectl.",
+        shown_on=KIND,
+        consequence=OUTAGE,
     ),
     promise(
         "operations.weekly",
@@ -137,7 +216,10 @@ _ROUTINE = (
         "レプリカ数調整",
         RECORD,
         judged_by("operations"),
-        "The weekly figures are in the report; replicas by hand meet the HPA (erratum scaling.hpa_takes_back)",
+        "The figures of the review are there: of costs, indicators and scaling each a claim was judged, and none "
+        "failed; the review itself, and replicas by hand, are people's (erratum scaling.hpa_takes_back)",
+        says="Every week costs, performance and the number of replicas are reviewed.",
+        consequence=MONEY,
     ),
     promise(
         "operations.monthly",
@@ -145,7 +227,10 @@ _ROUTINE = (
         "SLOレビュー、キャパシティプランニング",
         RECORD,
         judged_by("operations"),
-        "Budget left and the knee are in the report",
+        "The figures of the review are there: of objectives, load and recovery each a claim was judged, and none "
+        "failed; the review itself is people's",
+        says="Every month objectives and capacity are reviewed.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -156,13 +241,17 @@ _LEARNING = (
         "Deploymentによる宣言的管理",
         PROCEDURE,
         judged_by("runbooks"),
-        "Each line has an exercise in the environment kind",
+        "The commands of each line's exercise are typed on kind: each ends in 0 and shows something",
         wrong(
             "learning.phase2_lacks_hpa_and_probes",
             "Phase 2 requires hpa.yaml and poddisruptionbudget.yaml and its Deployment has probes and limits, but "
             "the path teaches HPA, probes and limits in Phase 4",
             "move the three lines to Phase 2 and add the PodDisruptionBudget",
+            WORDING,
+            READ,
         ),
+        says="Phase 2 teaches pods, Deployments, Services, configuration, kubectl, rolling updates and resources.",
+        shown_on=KIND,
     ),
     promise(
         "learning.phase4",
@@ -170,7 +259,10 @@ _LEARNING = (
         "Liveness/Readiness Probe",
         PROCEDURE,
         judged_by("runbooks"),
-        "Each line has an exercise in the environment kind",
+        "The commands of each line's exercise are typed on kind: each ends in 0 and shows something",
+        says="Phase 4 teaches the HPA, probes, limits and troubleshooting.",
+        shown_on=KIND,
+        phase=4,
     ),
     promise(
         "learning.phase6",
@@ -178,27 +270,32 @@ _LEARNING = (
         "Network Policy（セキュリティ強化時）",
         PROCEDURE,
         judged_by("runbooks"),
-        "Each line has an exercise in the environment kind",
+        "The commands of each line's exercise are typed on kind: each ends in 0 and shows something",
         wrong(
             "learning.phase6_or_4",
             "Ingress and NetworkPolicy are Phase 4 manifests; the path has them from Phase 6",
             "move them to Phase 4",
+            WORDING,
+            READ,
         ),
+        says="From Phase 6 on Ingress, NetworkPolicy and StatefulSet are taught.",
+        shown_on=KIND,
+        phase=6,
     ),
 )
 
 _RELATED = (
-    promise("related.requirements", f"{_LINKS}/item 1", "./requirements.md", RECORD, person(), "Not at hand; named"),
-    promise(
-        "related.protocol", f"{_LINKS}/item 2", "./communication-protocol.md", RECORD, person(), "Not at hand; named"
-    ),
+    _link("requirements", 1, "./requirements.md"),
+    _link("protocol", 2, "./communication-protocol.md"),
     promise(
         "related.schema",
         f"{_LINKS}/item 3",
         "./database-schema.md",
         MEASUREMENT,
         judged_by("conformance"),
-        "What an answered write leaves in the tables of the schema",
+        "What an answered write leaves in the tables of the rehearsal's schema; the team's own file is not at hand",
+        says="The database has the tables that the document on its schema describes.",
+        consequence=DATA_LOST,
     ),
     promise(
         "related.api",
@@ -206,9 +303,12 @@ _RELATED = (
         "./openapi.yaml",
         MEASUREMENT,
         judged_by("conformance"),
-        "Each call of the contract, asked one by one",
+        "Each call of the rehearsal's contract, asked one by one; of the team's own openapi.yaml where it is given "
+        "(--openapi)",
+        says="The API does what openapi.yaml says.",
+        consequence=WRONG_FIGURE,
     ),
-    promise("related.network", f"{_LINKS}/item 5", "./network-architecture.md", RECORD, person(), "Not at hand; named"),
+    _link("network", 5, "./network-architecture.md"),
 )
 
 CLAIMS: tuple[Claim, ...] = (*_START, *_PHASE2, *_ROUTINE, *_LEARNING, *_RELATED)

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CRITERION, MEASUREMENT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import (
+    COMPUTED,
+    CRITERION,
+    DATA_LOST,
+    MEASUREMENT,
+    OUTAGE,
+    PROCEDURE,
+    READ,
+    RECORD,
+    SEEN,
+    WORDING,
+    WRONG_FIGURE,
+    judged_by,
+    person,
+    promise,
+    wrong,
+)
 
 _PLAN = "段階的ロールアウト計画"
 _WEEK = f"{_PLAN}/table 1/row"
@@ -22,12 +38,18 @@ _WEEK1 = (
             "a share (10 %) and an audience (the developers) are two rules: they agree only if the developers are "
             "50 of 500, and one boolean in Remote Config has no audience unless a condition says so",
             "name the conditions: audience developers, all of it; the share is its consequence",
+            WORDING,
+            READ,
         ),
         wrong(
             "rollout.no_windows",
             "no criterion names its window, its smallest sample, or who is counted",
             "take the windows and samples of the rehearsal's preflight (week 1: 330 s at 50 users)",
+            WRONG_FIGURE,
+            READ,
         ),
+        says="In week 1 the development team, 10 % of the users, has the flag on.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week1.check",
@@ -36,6 +58,8 @@ _WEEK1 = (
         MEASUREMENT,
         judged_by("rollout"),
         "Every operation is seen in the window",
+        says="In week 1 every basic operation is looked at.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week1.success.error_ratio",
@@ -44,6 +68,8 @@ _WEEK1 = (
         CRITERION,
         judged_by("rollout"),
         "Upper bound of the API's error ratio below 1 %",
+        says="Week 1 succeeds if fewer than 1 % of the requests fail.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week1.success.latency_p95",
@@ -53,6 +79,8 @@ _WEEK1 = (
         judged_by("rollout"),
         "Upper bound of p95 from the due time below 500 ms",
         go=True,
+        says="Week 1 succeeds if the p95 of the latency is below 500 ms.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week1.rollback.error_ratio",
@@ -66,7 +94,11 @@ _WEEK1 = (
             "between 1 % and 5 % errors the week neither succeeds nor rolls back, the critical alert (3 %) fires "
             "below the rollback limit, and a p95 of ten seconds rolls nothing back",
             "say that the gap holds the week; add a p95 limit as in week 2",
+            WRONG_FIGURE,
+            READ,
         ),
+        says="Week 1 is rolled back if more than 5 % of the requests fail.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -78,6 +110,8 @@ _WEEK2 = (
         MEASUREMENT,
         judged_by("rollout"),
         "Developers and the 100 beta users, 150 of 500: 30 %",
+        says="In week 2 the beta users have the flag on too: 30 % of the users.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week2.check",
@@ -85,7 +119,9 @@ _WEEK2 = (
         "レイテンシ、エラー率",
         MEASUREMENT,
         judged_by("rollout"),
-        "Every window carries both",
+        "The window carries both, and each is within the week's criterion",
+        says="In week 2 latency and error ratio are looked at.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week2.success.error_ratio",
@@ -94,6 +130,8 @@ _WEEK2 = (
         CRITERION,
         judged_by("rollout"),
         "As week 1: upper bound below 1 %",
+        says="Week 2 succeeds if fewer than 1 % of the requests fail.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week2.success.latency_p95",
@@ -103,6 +141,8 @@ _WEEK2 = (
         judged_by("rollout"),
         "As week 1: upper bound below 500 ms",
         go=True,
+        says="Week 2 succeeds if the p95 of the latency is below 500 ms.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week2.success.request_rate",
@@ -115,7 +155,11 @@ _WEEK2 = (
             "rollout.week2.rate_without_margin",
             "30 % of 500 at one request in 50 s offers exactly 150 / 50 = 3.0/s: one late request fails the week",
             "ask for 90 % of the offered rate, or run at one request in 45 s (3.33/s)",
+            WRONG_FIGURE,
+            SEEN,
         ),
+        says="Week 2 succeeds if 3 requests a second are reached.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week2.rollback.error_ratio",
@@ -124,6 +168,8 @@ _WEEK2 = (
         CRITERION,
         judged_by("rollout"),
         "Measured error ratio since the phase began, once 100 requests are in",
+        says="Week 2 is rolled back if more than 3 % of the requests fail.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week2.rollback.latency_p95",
@@ -132,6 +178,8 @@ _WEEK2 = (
         CRITERION,
         judged_by("rollout"),
         "Measured p95 since the phase began, once 60 requests are in",
+        says="Week 2 is rolled back if the p95 of the latency is above 600 ms.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -147,7 +195,11 @@ _WEEK3 = (
             "rollout.week3.half_of_whom",
             "half of the general users is 175; with developers and beta users that is 325 of 500, 65 %, not 50 %",
             "say '50 % of all: the first 100 of 350 general users'",
+            WRONG_FIGURE,
+            COMPUTED,
         ),
+        says="In week 3 half of the general users have the flag on too: 50 % of the users.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week3.check",
@@ -156,6 +208,8 @@ _WEEK3 = (
         MEASUREMENT,
         judged_by("rollout"),
         "250 users on the API at the document's pace; the stages are a load test of their own",
+        says="In week 3 the API is under a load test.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week3.success.concurrent_users",
@@ -169,7 +223,11 @@ _WEEK3 = (
             "250 is all whose flag is on: the week succeeds only if each of them is out walking at the same time, "
             "which real users never are",
             "judge the capacity by the rehearsal's load, and the week by the users who come",
+            WRONG_FIGURE,
+            READ,
         ),
+        says="Week 3 succeeds if 250 users are served at the same time.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week3.success.availability",
@@ -183,7 +241,11 @@ _WEEK3 = (
             "weeks 3 and 4 drop the criteria on errors and latency: with probes good, 4 % of the users' requests "
             "could fail and the week would succeed",
             "keep week 2's criteria in weeks 3 and 4",
+            OUTAGE,
+            SEEN,
         ),
+        says="Week 3 succeeds if the availability is above 99.5 %.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week3.rollback.availability",
@@ -192,6 +254,8 @@ _WEEK3 = (
         CRITERION,
         judged_by("rollout"),
         "Measured availability since the phase began, once 300 probes are in; five blind seconds fire at once",
+        says="Week 3 is rolled back if the availability is below 99 %.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -203,6 +267,8 @@ _WEEK4 = (
         MEASUREMENT,
         judged_by("rollout"),
         "All 500",
+        says="In week 4 all users have the flag on.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week4.check",
@@ -210,7 +276,9 @@ _WEEK4 = (
         "最終検証",
         MEASUREMENT,
         judged_by("rollout"),
-        "All four weeks' evidence in one report",
+        "All four weeks advanced, with one program or image",
+        says="Week 4 ends with a last look at all four weeks.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "rollout.week4.success.concurrent_users",
@@ -219,6 +287,8 @@ _WEEK4 = (
         CRITERION,
         judged_by("rollout"),
         "As week 3, at least 500; see erratum rollout.week3.everybody_at_once",
+        says="Week 4 succeeds if 500 users are served at the same time.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week4.success.availability",
@@ -227,6 +297,8 @@ _WEEK4 = (
         CRITERION,
         judged_by("rollout"),
         "Lower bound above 99.9 % (2,995 probes without a failure)",
+        says="Week 4 succeeds if the availability is above 99.9 %.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week4.rollback.availability",
@@ -235,6 +307,8 @@ _WEEK4 = (
         CRITERION,
         judged_by("rollout"),
         "Measured availability since the phase began, once 600 probes are in",
+        says="Week 4 is rolled back if the availability is below 99.5 %.",
+        consequence=OUTAGE,
     ),
 )
 
@@ -246,6 +320,8 @@ _ROLLBACK = (
         PROCEDURE,
         judged_by("run"),
         "The template is published with the flag off",
+        says="A roll back begins by setting use_go_backend to false in Remote Config.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.rollback.step2",
@@ -259,21 +335,39 @@ _ROLLBACK = (
             "Firebase's default minimum fetch interval is 12 h: a client that has just fetched keeps the old value "
             "for 12 h, and a closed app until it is opened",
             "set the interval to at most 60 s (or use real-time updates), and count open apps only",
+            OUTAGE,
+            SEEN,
         ),
+        says="Within 5 minutes every client is back on Firebase.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.rollback.step3",
         f"{_STEP} 3",
-        "メトリクス/ログを保存し、原因分析",
+        "メトリクス/ログを保存し",
         PROCEDURE,
         judged_by("run"),
-        "Evidence, and log and metrics of every pod that became ready, are in the run's folder; a person analyses them",
+        "Evidence, and log and metrics of every pod that became ready, are in the run's folder",
         wrong(
             "rollout.rollback.data_left_behind",
             "no step heals the data: walks only PostgreSQL holds (failed mirror writes) and walks written to "
             "Firestore after the rollback stay apart",
             "add a step: reconcile, in a stated direction",
+            DATA_LOST,
+            READ,
         ),
+        says="The Go backend's metrics and logs are saved at a roll back.",
+        consequence=OUTAGE,
+    ),
+    promise(
+        "rollout.rollback.analysis",
+        f"{_STEP} 3",
+        "原因分析",
+        RECORD,
+        person("rollout.rollback.step3"),
+        "People analyse the cause; who does, and by when, is for the team to say",
+        says="The cause of a roll back is analysed.",
+        consequence=OUTAGE,
     ),
 )
 

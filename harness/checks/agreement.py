@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 
 import msgspec
 
@@ -10,24 +10,15 @@ from harness.base.units import Unit
 from harness.checks.dual_write import Comparison, Flaw
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
-from harness.checks.walk_results import BODIES
 from harness.judge.judged import result, told_only, with_examples
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement, Kind
-from harness.model.message import Told, marked, message
-from harness.model.shown import parse
+from harness.model.judgement import Judgement
+from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
 CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
-#: What the documents' format is the verdict on besides.
-CLAIM_FORMAT = "api.mirror_format"
-IDENTICAL = "api.identical"
-#: What stored runs say of it, though of no answer it was seen: kept for their pages in other languages.
-SAID_BEFORE = marked(
-    "{walks} documents as the app reads them, with location keys in camelCase, beside {answers} answers as the "
-    "contract has them, with the same keys in snake case: they are equal only after the adapter"
-)
+#: What the documents' format is the verdict on besides: both halves of one sentence.
+CLAIMS_FORMAT = ("api.mirror_format", "api.identical")
 _EXAMPLES = 3
 
 
@@ -72,36 +63,8 @@ def reconciled_result(
         judged = msgspec.structs.replace(judged, erratum=erratum, seen=found.lost_as_written)
     # A document that is missing, left or old says nothing of the format: then the claim about it stays unjudged.
     format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
-    also = () if verdict is Verdict.FAIL and not format_fails else (CLAIM_FORMAT,)
+    also = () if verdict is Verdict.FAIL and not format_fails else CLAIMS_FORMAT
     return msgspec.structs.replace(judged, also=also)
-
-
-def not_identical(found: Iterable[Judgement], requests: Iterable[RequestRow]) -> Iterator[Judgement]:
-    """The erratum that an answer and a document of the same walk differ, where a run saw both as they have to be: the
-    locations of a good answer have a ``sequence_number``, those of a good document no key but its camelCase ones. Of
-    what else differs nothing is looked at here. ``requests`` are the evidence's, each once.
-    """
-    kept = {each.id: each.samples for each in found if each.verdict is Verdict.PASS and each.samples}
-    numbered = sum(map(_numbered, requests)) if DUAL_WRITE in kept and BODIES in kept else 0
-    if numbered:
-        told = message(
-            "{walks} documents as the app reads them, whose locations have keys in camelCase and no number, beside "
-            "{answers} answers with locations numbered by sequence_number: the two are not identical",
-            walks=str(kept[DUAL_WRITE]),
-            answers=str(numbered),
-        )
-        yield Judgement(
-            id=IDENTICAL, kind=Kind.CHECK, claim=IDENTICAL, verdict=Verdict.ERRATUM_SHOWN, told=(told,), gates=False,
-            samples=numbered, erratum="api.not_identical",
-        )  # fmt: skip
-
-
-def _numbered(row: RequestRow) -> bool:
-    """Whether it is a good answer of the API to a GET of one walk, which has locations, with their numbers."""
-    if row.side is not Side.API or row.operation is not Operation.GET_WALK:
-        return False
-    shown = parse(row.shown) if row.outcome is Outcome.OK else None
-    return shown is not None and any((walk.locations or 0) > 0 for walk in shown.walks)
 
 
 def photos_result(seen: Photos, unread: Told = ()) -> Judgement:

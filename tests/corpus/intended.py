@@ -95,7 +95,6 @@ JUDGEMENTS = (
     Differs("load_stages_passes", "", "load.target_qps", "claims", _CLAIMS),
     Differs("week1_virtual_hold", "", "flag.share", "claims", _CLAIMS),
     *(Differs(week, "", "reads.acknowledged", "claims", _CONTRACT) for week in _WELL_SERVED),
-    *(Differs(week, "", "api.identical", NEW, _CLAIMS) for week in _WITH_LOCATIONS),
     Differs("week2_*", "", "flag.share", "claims", _CLAIMS),
     Differs("week3_*", "", "flag.share", "claims", _CLAIMS),
     *(Differs(week, "", "migration.*", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
@@ -182,7 +181,6 @@ ERRATA = (
         for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
     ),
     *(Differs(week, "", "migration.firestore_is_written", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
-    *(Differs(week, "", "api.not_identical", NEW, _CLAIMS) for week in _WITH_LOCATIONS),
 )
 
 _COUNTS = "how many verdicts of a kind there are is seen, and counted by nobody"

@@ -250,7 +250,7 @@ def test_a_story_ends_as_the_register_says_or_is_against_the_proof(
     assert judgement.erratum == (STORIES[name][1] if verdict is Verdict.ERRATUM_SHOWN else "")
     missed = f"; the erratum {STORIES[name][1]} was to be seen, and was not"
     assert judgement.reason == english(found.told) + (missed if verdict is Verdict.FAIL and STORIES[name][1] else "")
-    adapted = ("api.adapter",) if name in {COPIED, ROLLED_BACK} else ()
+    adapted = ("api.adapter", "api.identical") if name in {COPIED, ROLLED_BACK} else ()
     assert judgement.claims == (STORIES[name][0], *adapted), "what was read on both sides went by the adapter"
     assert (judgement.key, judgement.samples) == (("real", f"continuity.{name}"), found.walks)
 

@@ -98,7 +98,7 @@ def said(of: RunbooksDetails) -> dict[str, Judgement]:
 def test_pages_that_were_typed_to_their_end() -> None:
     found = said(details())
     assert {name: each.verdict for name, each in found.items()} == {
-        "operations.confirm": Verdict.ERRATUM_SHOWN,
+        "operations.confirm": Verdict.PASS,
         "manifest.service": Verdict.PASS,
         "decision.learning": Verdict.PASS,
         "dr.restore.step1": Verdict.PASS,
@@ -272,16 +272,6 @@ def test_a_command_that_ends_in_0_and_shows_nothing_shows_no_claim(output: str) 
             ]
             found = by_id(conclude.judged(REHEARSAL, PLAN, seen(of)), page.name)[claim]
             assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
-
-
-def test_get_all_that_lists_all_is_no_erratum() -> None:
-    of = details()
-    listing = "configmap/a secret/b serviceaccount/c poddisruptionbudget.policy/d"
-    of.typed["confirm"] = [
-        msgspec.structs.replace(each, ran=msgspec.structs.replace(each.ran, output=listing))
-        for each in of.typed["confirm"]
-    ]
-    assert said(of)["operations.confirm"].verdict is Verdict.PASS
 
 
 def test_without_a_page_nothing_is_said() -> None:

@@ -24,7 +24,7 @@ STORIES = {
     AGAIN: (CLAIM_WALKS, ""),
 }
 #: A walk read over HTTP and one read in Firestore, each after the adapter's mapping.
-ADAPTED = {COPIED: ("api.adapter",), ROLLED_BACK: ("api.adapter",)}
+ADAPTED = dict.fromkeys((COPIED, ROLLED_BACK), ("api.adapter", "api.identical"))
 
 
 def judged(plan: FlagPlan, details: FlagProofDetails) -> Iterator[Judgement]:

@@ -12,7 +12,6 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.units import Unit
-from harness.checks.agreement import not_identical
 from harness.checks.as_printed import PRINTED, as_printed
 from harness.checks.invariants import CHECKS, CLAIM, OFF, judged_reads, switch_over_result
 from harness.checks.isolation import wrong_answers
@@ -86,7 +85,6 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)
-    found += not_identical(found, seen.evidence.requests)
     if week.planned is not None and not week.rolled_back:
         found += unplanted(plan, seen.details.planted)
     found = _rate_without_margin(plan, found, whole=whole)
