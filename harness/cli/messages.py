@@ -102,7 +102,7 @@ def claims_messages() -> dict[str, list[tuple[str, int]]]:
 def _register() -> Iterator[tuple[str, str]]:
     yield from (("chapter", title) for title in claims.CHAPTERS)
     for claim in claims.REGISTER.values():
-        yield claim.id, claim.how
+        yield from ((claim.id, text) for text in (claim.how, claim.first_sign, claim.not_rehearsed) if text)
         for erratum in claim.errata:
             yield erratum.id, erratum.why
             yield erratum.id, erratum.correction
