@@ -30,8 +30,6 @@ from harness.stack.targets import resolve
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
 ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
 _OLDEST = Duration("7d")
-#: With --run: what is the team's own.
-_THEIRS = ("context", "kubeconfig", "image_registry", "yes_use_this_cluster", "repository")
 
 
 def _digest(text: str) -> str:
@@ -153,6 +151,13 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
+        theirs = {
+            "context": self.context,
+            "kubeconfig": self.kubeconfig,
+            "image_registry": self.image_registry,
+            "yes_use_this_cluster": self.yes_use_this_cluster,
+            "repository": self.repository,
+        }
         due = due_of(
             plan,
             stored,
@@ -161,7 +166,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             reports=self.reports,
             lang=self.lang,
             no_defaults=self.no_defaults,
-            theirs={name: value for name in _THEIRS if (value := getattr(self, name))},
+            theirs={name: value for name, value in theirs.items() if value},
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
