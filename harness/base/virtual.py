@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
 from harness.base.clock import NS, Anchor, Clock
+from harness.base.errors import RehearsalError
+from harness.base.message import message
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -19,6 +22,21 @@ EPOCH_UNIX_S = 1_760_918_400  # 2025-10-20T00:00:00Z
 ANCHOR = Anchor(monotonic_ns=START_S * NS, unix_ns=EPOCH_UNIX_S * NS)
 #: Rounds of the loop between two looks for a signal, where it has nothing else to hear of from outside.
 _LOOK_EVERY = 64
+
+
+class NothingDue(RehearsalError):  # noqa: N818 - the exception tree reads as outcomes, not as "...Error"
+    """Every task of a loop in virtual time waits, and nothing will ever end a wait: a mistake of ours."""
+
+    def __init__(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        waiting = ", ".join(sorted(map(_where, tasks)))
+        told = message("nothing is due in virtual time, and these tasks wait for ever: {tasks}", tasks=waiting)
+        super().__init__(told, remedy="please keep the report's folder and tell the maintainers")
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    (frame, *_) = task.get_stack(limit=1) or [None]
+    name = getattr(task.get_coro(), "__qualname__", task.get_name())
+    return name if frame is None else f"{name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
 
 
 class _Jump(selectors.DefaultSelector):
@@ -31,11 +49,17 @@ class _Jump(selectors.DefaultSelector):
         self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What came from outside. A thread at work is waited for in real time, in which the loop's stands still."""
-        if timeout is None or (timeout > 0 and self.threads):
+        """What came from outside. A thread at work is waited for in real time, in which the loop's stands still.
+        Raises ``NothingDue`` where no timer, thread or descriptor is left that could end a wait."""
+        alone = len(self.get_map()) == 1  # the loop's own descriptor, for signals
+        if (self.threads and timeout != 0) or (timeout is None and not alone):
             return super().select(None)
+        if timeout is None:
+            if found := super().select(0):
+                return found
+            raise NothingDue(asyncio.all_tasks(asyncio.get_running_loop()))
         self._rounds += 1
-        if self._rounds % _LOOK_EVERY == 0 or len(self.get_map()) > 1:  # the one is the loop's own, for signals
+        if self._rounds % _LOOK_EVERY == 0 or not alone:
             found = super().select(0)
             if found:
                 return found
@@ -117,6 +141,10 @@ class VirtualClock:
         self._loop = loop = VirtualLoop(START_S)
         try:
             return loop.run_until_complete(work)
+        except NothingDue:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            raise
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 #: The scenario with everybody on the API, whose users the rehearsals under load have.
 EVERYBODY = "rollout_week4"
+_ON = "the environment to run in; auto is kind where it is at hand, else local"
 
 
 class Named(Protocol):
@@ -140,12 +141,7 @@ class WithTarget(Command):
 class OnStack(WithTarget, OnCluster, InReports):
     """The stack."""
 
-    on: str = option(
-        "the environment to run in; auto is kind where it is at hand, else local",
-        choices=RUNGS,
-        default=AUTO,
-        always=True,
-    )
+    on: str = option(_ON, choices=RUNGS, default=AUTO, always=True)
     service_port: int | None = option(
         "the service's port on 127.0.0.1 (default: any free one)", within(1024, 65535), metavar="PORT"
     )
@@ -210,6 +206,13 @@ class Staged(Rehearsing, OnStack, OwnManifests):
 
     def resolved(self) -> Options:
         return self.placed(self.seed, self.lang, self.manifests, self.component)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulable(Staged):
+    """The stack."""
+
+    on: str = option(_ON, choices=(*RUNGS, Rung.SIM.value), default=AUTO, always=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,17 +13,14 @@ from harness.checks.stores import Stores
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
-from harness.model.message import Tell, message
-from harness.model.stack import Capability
+from harness.model.message import Tell
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.lifecycle import run_identity
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
-from harness.report.words import lacking_words
 from harness.stack.protocol import Stack, StackNeeds
-from harness.stack.sim.stack import CAPABILITIES, MemoryStack
+from harness.stack.sim.stack import MemoryStack
 from harness.stack.sim.world import Planted, World
 
 _SPOOL = "spool"
@@ -31,6 +28,8 @@ _SPOOL = "spool"
 
 class Simulated(Environment):
     """Nothing of a run is outside its report's folder. ``planted`` is wrong in every world."""
+
+    capabilities = MemoryStack.capabilities
 
     def __init__(self, planted: Planted | None = None) -> None:
         self._planted = planted or Planted()
@@ -40,12 +39,8 @@ class Simulated(Environment):
         _ = clock
         return run_identity(MachineClock(), name, seed)
 
-    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
-        """What can do without all that is not in memory."""
-        processes = () if rehearsal.simulated else (Capability.REAL_PROCESSES,)
-        if lacking := sorted({*processes, *rehearsal.lacking(plan, CAPABILITIES)}):
-            told = message("this cannot be simulated: {why}", why=lacking_words(lacking))
-            raise BadInput(told, remedy="use --on local or --on kind")
+    def accept(self, options: Options) -> None:
+        """What processes alone would heed."""
         if options.service_port is not None or options.signals_at_once:
             what = "--service-port and --signals-at-once are of processes, which --on sim has not"
             raise BadInput(what, remedy="leave them out, or use --on local")

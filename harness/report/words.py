@@ -73,7 +73,6 @@ CAPABILITY = {
     Capability.ZONES: marked("zones"),
     Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
     Capability.NODES: marked("nodes drained by name"),
-    Capability.LONG_WINDOWS: marked("windows of days"),
     Capability.VERSIONS: marked("versions of the target built and deployed"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
     Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),

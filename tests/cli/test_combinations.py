@@ -121,7 +121,9 @@ def of(command: type[Command], *given: Given) -> Any:
     if asked.rung is Rung.SIM:
         from harness.rehearsal.simulated import Simulated
 
-        Simulated().accept(found, plan, asked)
+        Simulated().accept(asked)
+        if found.unable(plan, ()):
+            raise BadInput("the environment lacks what it needs")
     return untyped(msgspec.to_builtins(plan, enc_hook=str)), stack_of(asked)
 
 

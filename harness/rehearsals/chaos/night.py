@@ -12,7 +12,7 @@ import msgspec
 
 from chaos import catalogue
 from harness.base.clock import NS
-from harness.base.errors import NOT_JSON, Exit, RehearsalError, more_severe
+from harness.base.errors import NOT_JSON, Exit, NotCapable, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Tell, Told, joined, message, verbatim, whole
@@ -116,10 +116,10 @@ async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetai
     try:
         result = await on.child(f"seed {schedule.seed}", CHAOS, chaos, seed=schedule.seed, replay=schedule.replay)
     except RehearsalError as error:  # nothing was begun
-        seconds = _since(begun_ns, on)
+        seconds, unable = _since(begun_ns, on), isinstance(error, NotCapable)
         return Ended(
             seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
-            exit_status=int(error.exit), broke=(whole(error),),
+            exit_status=int(Exit.HOLD if unable else error.exit), broke=() if unable else (whole(error),),
         )  # fmt: skip
     return ended_as(schedule, result, _since(begun_ns, on))
 

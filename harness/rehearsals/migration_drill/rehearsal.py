@@ -69,8 +69,6 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
 
     async def run(self, plan: DrillPlan, on: Running[DrillDetails]) -> None:
         """Plants, lets everybody begin, moves, stops, moves the rest, compares."""
-        if self.lacking(plan, on.stack.capabilities):
-            return
         await on.up()
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)

@@ -49,8 +49,6 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""
-        if self.lacking(plan, on.stack.capabilities):
-            return
         await on.up()
         users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)

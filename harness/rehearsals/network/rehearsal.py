@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.checks.step_reads import READS_EXPECTED
 from harness.judge.window import Window
@@ -38,6 +38,9 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
 
+    #: Pods on nodes.
+    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_KUBERNETES,)}
+
     def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
         """Every check; and of a cluster, where there is load, what answers showed."""
         _ = plan
@@ -51,8 +54,8 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         return StackNeeds(manifests=without_policies(without_ingress(fronted(options))))
 
     async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
-        """Nothing is brought up where the environment lacks what it takes."""
-        if isinstance(on.stack, WithOutside) and Capability.REAL_KUBERNETES in on.stack.capabilities:
+        """Every path, without the policies and with them; then the Ingress."""
+        if isinstance(on.stack, WithOutside):
             await Course(plan, on, on.stack).run()
 
     def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:
