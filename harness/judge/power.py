@@ -151,7 +151,9 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     enough = offered >= needed and not seldom
     given: str | Message = count(offered)
     if seldom:
-        given = message("{count}, each only every {seconds} s", count=count(offered), seconds=f"{slowest_s:g}")
+        given = message(
+            "{count}, each only every {seconds} s", count=count(population.flag_on), seconds=f"{slowest_s:g}"
+        )
     wanted = message(
         "needs {count} users with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
     )

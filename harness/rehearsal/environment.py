@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 class Environment:
     """This machine: the rung that the options name, the load as processes. A rehearsal asks it for nothing itself:
-    ``conduct`` and ``Running`` do. ``capabilities`` are those of a run without a stack of its own, where they are known.
+    ``conduct`` and ``Running`` do. ``capabilities`` are those of a run without a stack of its own, if known.
     """
 
     capabilities: Collection[str] | None = None

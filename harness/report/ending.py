@@ -116,7 +116,7 @@ def _held(judgement: Judgement, say: Language) -> str:
 
 def counted(judgements: Iterable[Judgement], say: Language) -> str:
     """How many of each verdict, for example "3 pass, 1 not exercised"; "" of none. Observations are not counted."""
-    seen = [each.verdict for each in judgements if each.kind is not Kind.OBSERVATION]
+    seen = [each.verdict for each in judgements if each.kind is not Kind.OBSERVATION and not each.differs]
     return say.listed(
         say("{count} {verdict}", count=seen.count(each), verdict=say(words.VERDICT[each]))
         for each in Verdict

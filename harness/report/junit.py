@@ -103,7 +103,7 @@ def _decision(suite: str, result: Result) -> TestCase:
 
 
 def _judged(suite: str, judgement: Judgement) -> TestCase:
-    word = words.VERDICT[judgement.verdict] if judgement.kind == "check" else words.verdict_id(judgement)
+    word = words.verdict_id(judgement)
     reason = f"{word}: {judgement.reason}"
     where = f"{suite}.{judgement.part}" if judgement.part else suite
     return _case(where, judgement.id, _outcome(judgement, xml_text(reason)), _output(judgement), judgement.seconds)

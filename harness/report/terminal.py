@@ -29,6 +29,8 @@ def closing_lines(result: Result, folder: str, say: Language = ENGLISH) -> Itera
     yield from (
         _line(each, say, decides=result.decides) for each in result.judgements if _is_said(each, result.decides)
     )
+    if (line := words.differing(result.judgements)) is not None:
+        yield Line(f"  {say.message(line)}")
     if result.facts.rung is Rung.SIM:
         yield Line(f"  {say(words.RUNG[Rung.SIM])}")
     yield from (Line(f"  {say('LEAK: {what}', what=leak)}", tone="bad") for leak in result.facts.leaks)
@@ -69,7 +71,7 @@ def _headline(result: Result, say: Language) -> list[str]:
 
 
 def _is_said(judgement: Judgement, decides: bool) -> bool:
-    if judgement.kind is Kind.OBSERVATION:
+    if judgement.kind is Kind.OBSERVATION or judgement.differs:
         return False
     if judgement.verdict is Verdict.NOT_EXERCISED:
         return decides or judgement.gates  # what an environment cannot show is counted, and listed on the page

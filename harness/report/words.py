@@ -33,6 +33,8 @@ VERDICT = {
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
 #: What was merely seen passes nothing.
 VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: marked("observed")}
+#: Of manifests that have another thing than the document prints, which is not wrong for that.
+DIFFERS = marked("differs")
 VERDICT_SIGN = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
@@ -133,6 +135,8 @@ def verdict_id(judgement: Judgement) -> str:
     """The message id of the verdict as people read it: a rollback limit fires or does not; what was merely seen is
     observed."""
     known = {Kind.ROLLBACK_LIMIT: VERDICT_ROLLBACK, Kind.OBSERVATION: VERDICT_OBSERVED}
+    if judgement.differs:
+        return DIFFERS
     return known.get(judgement.kind, VERDICT)[judgement.verdict]
 
 
@@ -143,12 +147,18 @@ def anchor(judgement: Judgement) -> str:
 
 def sign(judgement: Judgement) -> str:
     """The sign beside the verdict."""
-    return OBSERVED_SIGN if is_observed(judgement) else VERDICT_SIGN[judgement.verdict]
+    return OBSERVED_SIGN if is_observed(judgement) or judgement.differs else VERDICT_SIGN[judgement.verdict]
 
 
 def is_observed(judgement: Judgement) -> bool:
     """Whether it was merely seen: nothing passed or failed."""
     return judgement.kind is Kind.OBSERVATION and judgement.verdict is Verdict.PASS
+
+
+def differing(judgements: Iterable[Judgement]) -> Message | None:
+    """All that the applied manifests have otherwise than the document prints, in one line; ``None`` of nothing."""
+    names = ", ".join(each.id for each in judgements if each.differs)
+    return message("the manifests differ from what the document prints: {names}", names=names) if names else None
 
 
 def kind_id(judgement: Judgement, *, decides: bool) -> str:
