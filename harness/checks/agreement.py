@@ -87,8 +87,8 @@ def not_identical(found: Iterable[Judgement], requests: Iterable[RequestRow]) ->
         told = message(
             "{walks} documents as the app reads them, whose locations have keys in camelCase and no number, beside "
             "{answers} answers with locations numbered by sequence_number: the two are not identical",
-            walks=str(kept[DUAL_WRITE]),
-            answers=str(numbered),
+            walks=f"{kept[DUAL_WRITE]:,}",
+            answers=f"{numbered:,}",
         )
         yield Judgement(
             id=IDENTICAL, kind=Kind.CHECK, claim=IDENTICAL, verdict=Verdict.ERRATUM_SHOWN, told=(told,), gates=False,

@@ -72,18 +72,22 @@ def _properties(result: Result) -> dict[str, str]:
 
 def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
+    down_s = facts.timings.get("tear_down", 0.0)  # a length, where the others are moments of the run
+    took_s = round(max([0.0, *(at for name, at in facts.timings.items() if name != "tear_down")]) + down_s, 3)
     return [
         _decision(suite, result),
         *(_judged(suite, each) for each in result.judgements),
-        _case(suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None),
+        _case(
+            suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None, seconds=took_s
+        ),
         _case(suite, "leaks", Failure(xml_text("; ".join(facts.leaks)), "leak") if facts.leaks else None),
         _case(suite, "exercised", Failure(NOTHING_SAID, "exercised") if nothing_exercised(result) else None),
     ]
 
 
 def _case(suite: str, name: str, outcome: _Outcome, output: str = "", seconds: float = 0.0) -> TestCase:
-    """A test case; passed when ``outcome`` is ``None``."""
-    made = TestCase(xml_text(name), classname=xml_text(suite), time=seconds)
+    """A test case; passed when ``outcome`` is ``None``. What took no time of its own is given none."""
+    made = TestCase(xml_text(name), classname=xml_text(suite), time=seconds or None)
     if outcome is not None:
         made.result = [outcome]
     if output:

@@ -53,6 +53,7 @@ _STEPS = "the steps of the roll back were a list of claims beside the judgements
 _PATCH = "an erratum that a patch mends was told beside the judgements; it is an observation"
 _ERRATUM = "an erratum that was met was told beside the judgements; it is an observation"
 _WEEKS = "a rollout judges its weeks; the criteria are those of the weeks' own runs, and stand on its page"
+_GROUPED = "a number has a comma before its thousands wherever it stands"
 _JOINED = "the parts of a reason are joined by semicolons everywhere"
 _BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
 _UNIT = "a judgement that has no value has no unit"
@@ -111,6 +112,10 @@ JUDGEMENTS = (
     ),
     *(Differs("load_stages_passes", "", "load.stages", what, _FEW) for what in ("reason", "shown")),
     *(Differs("load_stages_passes", "steps", each, "verdict", _FEW) for each in ("users_500", "capacity")),
+    *(
+        Differs(week, "", "reads.acknowledged", "reason", _GROUPED)
+        for week in ("week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back")
+    ),
     Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
     Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),
     Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
