@@ -34,9 +34,8 @@ class NothingDue(RehearsalError):  # noqa: N818 - the exception tree reads as ou
 
 
 def _where(task: asyncio.Task[Any]) -> str:
-    (frame, *_) = task.get_stack(limit=1) or [None]
-    name = getattr(task.get_coro(), "__qualname__", task.get_name())
-    return name if frame is None else f"{name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+    at = [f" ({Path(each.f_code.co_filename).name}:{each.f_lineno})" for each in task.get_stack(limit=1)]
+    return "".join([getattr(task.get_coro(), "__qualname__", task.get_name()), *at])
 
 
 class _Jump(selectors.DefaultSelector):

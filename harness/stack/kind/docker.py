@@ -122,10 +122,10 @@ def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: floa
         raise EngineRefused(error.status_code or 0, refused, "docker", remedy) from error
     except (DockerException, OSError) as error:  # those of the SDK's connections among them
         met, said = error.__cause__ or error, Message(text=what)
-        told = message("{what} failed: {error}", what=said, error=str(error))
+        failed = message("{what} failed: {error}", what=said, error=str(error))
         if isinstance(met, OSError):
-            told = message("{what} failed: the Docker engine does not answer ({why})", what=said, why=_innermost(met))
-        raise StackNotStarted(told, where="docker", remedy=remedy or NO_DOCKER) from error
+            failed = message("{what} failed: the Docker engine does not answer ({why})", what=said, why=_innermost(met))
+        raise StackNotStarted(failed, where="docker", remedy=remedy or NO_DOCKER) from error
 
 
 def _innermost(error: BaseException) -> str:
