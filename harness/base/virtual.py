@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import selectors
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -24,13 +24,11 @@ ANCHOR = Anchor(monotonic_ns=START_S * NS, unix_ns=EPOCH_UNIX_S * NS)
 _LOOK_EVERY = 64
 
 
-class NothingDue(RehearsalError):  # noqa: N818 - the exception tree reads as outcomes, not as "...Error"
-    """Every task of a loop in virtual time waits, and nothing will ever end a wait: a mistake of ours."""
-
-    def __init__(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        waiting = ", ".join(sorted(map(_where, tasks)))
-        told = message("nothing is due in virtual time, and these tasks wait for ever: {tasks}", tasks=waiting)
-        super().__init__(told, remedy="please keep the report's folder and tell the maintainers")
+def _stuck() -> RehearsalError:
+    """Of a mistake of ours, with where each task waits."""
+    waiting = ", ".join(sorted(map(_where, asyncio.all_tasks())))
+    told = message("nothing is due in virtual time, and these tasks wait for ever: {tasks}", tasks=waiting)
+    return RehearsalError(told, remedy="please keep the report's folder and tell the maintainers")
 
 
 def _where(task: asyncio.Task[Any]) -> str:
@@ -49,14 +47,14 @@ class _Jump(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What came from outside. A thread at work is waited for in real time, in which the loop's stands still.
-        Raises ``NothingDue`` where no timer, thread or descriptor is left that could end a wait."""
+        Raises ``RehearsalError`` where no timer, thread or descriptor is left that could end a wait."""
         alone = len(self.get_map()) == 1  # the loop's own descriptor, for signals
         if (self.threads and timeout != 0) or (timeout is None and not alone):
             return super().select(None)
         if timeout is None:
             if found := super().select(0):
                 return found
-            raise NothingDue(asyncio.all_tasks(asyncio.get_running_loop()))
+            raise _stuck()
         self._rounds += 1
         if self._rounds % _LOOK_EVERY == 0 or not alone:
             found = super().select(0)
@@ -140,11 +138,9 @@ class VirtualClock:
         self._loop = loop = VirtualLoop(START_S)
         try:
             return loop.run_until_complete(work)
-        except NothingDue:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            raise
         finally:
+            for task in asyncio.all_tasks(loop):  # of what ended with nothing due
+                task.cancel()
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
             if collected:

@@ -202,10 +202,7 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
     elif not proxies:
         why = message("no container is the proxy, whose arguments would tell")
         yield msgspec.structs.replace(
-            _judgement("database.proxy.iam", False, _IAM, "–"),
-            differs=False,
-            verdict=Verdict.NOT_EXERCISED,
-            told=(why,),
+            _judgement("database.proxy.iam", True, _IAM, "–"), verdict=Verdict.NOT_EXERCISED, told=(why,)
         )
     else:
         told = message("not among the proxy's arguments: {argument} ({arguments})", argument=_IAM, arguments=arguments)
@@ -244,14 +241,10 @@ def _given(of: Applied) -> Iterator[Judgement]:
     else:
         there: str | Message = _CREDENTIALS if _CREDENTIALS in of.keys else message("no such key")
         yield _judgement("manifest.secret.firebase_credentials", True, _CREDENTIALS, there)
-    told_to_be = _judgement(
-        "manifest.configmap.environment", of.environment == "production", "production", of.environment or "–"
-    )
+    told_to_be = _judgement("manifest.configmap.environment", True, "production", of.environment or "–")
     if of.environment != "production":
         why = message("in production a target refuses the emulators' unsigned tokens")
-        told_to_be = msgspec.structs.replace(
-            told_to_be, differs=False, verdict=Verdict.NOT_EXERCISED, told=(*told_to_be.told, why)
-        )
+        told_to_be = msgspec.structs.replace(told_to_be, verdict=Verdict.NOT_EXERCISED, told=(*told_to_be.told, why))
     yield told_to_be
 
 

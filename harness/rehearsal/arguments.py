@@ -167,7 +167,10 @@ class OnStack(WithTarget, OnCluster, InReports):
         target = resolve(self.target)
         chosen = choose(self.on, target)
         placed = dataclasses.replace(self, on=str(chosen.rung))
-        if self.signals_at_once and chosen.rung in CLUSTERS:  # on sim with its reason, as it is accepted
+        if chosen.rung is Rung.SIM and (self.service_port is not None or self.signals_at_once):
+            what = "--service-port and --signals-at-once are of processes, which --on sim has not"
+            raise BadInput(what, remedy="leave them out, or use --on local")
+        if self.signals_at_once and chosen.rung in CLUSTERS:
             if self.on != AUTO:  # which may have met a default: it is so there
                 what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
                 raise BadInput(what, remedy="leave it out")

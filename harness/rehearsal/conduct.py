@@ -84,7 +84,6 @@ class Conductor(Generic[P, D]):
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
-        environment.accept(options)
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else options.reports / self.run_id
         self._stack: Stack | None = None if self._needs is None else environment.stack(self, self._needs)

@@ -37,9 +37,6 @@ class Environment:
         """The id of a run that begins now, which no other run has: by the process that owns it."""
         return run_identity(clock, name, seed)
 
-    def accept(self, options: Options) -> None:
-        """Raises ``BadInput`` for what no run here can heed. Here nothing."""
-
     async def sweep(self, say: Tell) -> None:
         """Removes what killed runs of any rung left, and says what; and what there is of others, which stays."""
         await sweep(lambda line: say(message("left by a killed run: {what}", what=line)), say)

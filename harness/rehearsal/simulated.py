@@ -6,7 +6,6 @@ import shutil
 from typing import Any
 
 from harness.base.clock import Clock, MachineClock
-from harness.base.errors import BadInput
 from harness.base.virtual import VirtualClock
 from harness.checks.memory_stores import MemoryStores
 from harness.checks.stores import Stores
@@ -17,7 +16,6 @@ from harness.model.message import Tell
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.lifecycle import run_identity
-from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.sim.stack import MemoryStack
@@ -38,12 +36,6 @@ class Simulated(Environment):
         """By the machine's time: the virtual one begins at the same moment in every process."""
         _ = clock
         return run_identity(MachineClock(), name, seed)
-
-    def accept(self, options: Options) -> None:
-        """What processes alone would heed."""
-        if options.service_port is not None or options.signals_at_once:
-            what = "--service-port and --signals-at-once are of processes, which --on sim has not"
-            raise BadInput(what, remedy="leave them out, or use --on local")
 
     async def sweep(self, say: Tell) -> None:
         """A killed run leaves nothing."""

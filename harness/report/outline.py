@@ -253,11 +253,7 @@ def _small(judgement: Judgement, result: Result, say: Language) -> str:
     """Its kind, its id, and that it holds nothing where it does not."""
     said = [say(words.kind_id(judgement, decides=result.decides))]
     said += [judgement.id] if judgement.asked else []
-    if (
-        not (judgement.gates or judgement.differs)
-        and judgement.kind is not Kind.OBSERVATION
-        and not judgement.verdict.good
-    ):
+    if not judgement.gates and judgement.kind is not Kind.OBSERVATION and not judgement.verdict.good:
         said.append(say("does not keep the run from passing"))
     return say.listed(said)
 

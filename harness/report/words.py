@@ -135,9 +135,7 @@ def verdict_id(judgement: Judgement) -> str:
     """The message id of the verdict as people read it: a rollback limit fires or does not; what was merely seen is
     observed."""
     known = {Kind.ROLLBACK_LIMIT: VERDICT_ROLLBACK, Kind.OBSERVATION: VERDICT_OBSERVED}
-    if judgement.differs:
-        return DIFFERS
-    return known.get(judgement.kind, VERDICT)[judgement.verdict]
+    return DIFFERS if judgement.differs else known.get(judgement.kind, VERDICT)[judgement.verdict]
 
 
 def anchor(judgement: Judgement) -> str:

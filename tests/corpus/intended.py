@@ -138,6 +138,7 @@ JUDGEMENTS = (
     Differs("flag_proof_words", "virtual", "virtual.12h.open.on_to_off", "erratum", _CUT),
     Differs("flag_proof_words", "virtual", "virtual.*", NEW, _CUT),
     *(Differs("rolling_update_nothing", "", each, NEW, _UNSAID) for each in (*CHECKS, OFF)),
+    Differs("network_nothing", "", "*", "reason", "a run that its environment cannot have is told by one rule"),
     Differs("network_interrupted", "", "reads.acknowledged", NEW, _UNSAID),
     *(Differs(week, "", each, NEW, _NO_LOGS) for week in _ON_PROCESSES for each in (IN_ONE_PLACE, *PRINTED)),
     Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),

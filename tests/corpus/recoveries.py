@@ -5,7 +5,6 @@ What a test had planted for them stands here once more, as the findings' own wor
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 
@@ -13,7 +12,6 @@ import msgspec
 
 from harness.base import planfile
 from harness.model.message import Message, verbatim
-from harness.model.stack import Capability
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Overhead, Prediction
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sizes import Sizes
@@ -107,11 +105,7 @@ def recovery(run: str) -> Again:
         sizes=_sizes(old["prediction"]) if old["prediction"] else None,
         stack=_stack(cases(old)[0]) if "rto.measured" in found else None,
     )
-    seen = again.seen(run, details)
-    if details.stack is not None:  # which the document of before did not say of its environment
-        had = (str(Capability.DATABASE_INSTANCES), str(Capability.REAL_POSTGRESQL))
-        seen = dataclasses.replace(seen, facts=msgspec.structs.replace(seen.facts, capabilities=had))
-    return Again("dr_restore", asked, seen)
+    return Again("dr_restore", asked, again.seen(run, details))
 
 
 def _sizes(prediction: Json) -> Sizes:
