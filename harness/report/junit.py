@@ -72,8 +72,8 @@ def _properties(result: Result) -> dict[str, str]:
 
 def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
-    down_s = facts.timings.get("tear_down", 0.0)  # a length, where the others are moments of the run
-    took_s = round(max([0.0, *(at for name, at in facts.timings.items() if name != "tear_down")]) + down_s, 3)
+    moments = {**facts.timings}  # all but the tear down, which is a length
+    took_s = round(moments.pop("tear_down", 0.0) + max(moments.values(), default=0.0), 3)
     return [
         _decision(suite, result),
         *(_judged(suite, each) for each in result.judgements),

@@ -33,8 +33,7 @@ VERDICT = {
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
 #: What was merely seen passes nothing.
 VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: marked("observed")}
-#: Of manifests that have another thing than the document prints, which is not wrong for that.
-DIFFERS = marked("differs")
+DIFFERS = marked("differs")  # of manifests, from what the document prints: not wrong for that
 VERDICT_SIGN = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
