@@ -84,7 +84,7 @@ class Conductor(Generic[P, D]):
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
-        self._applied = self.manifests  # or what the rehearsal has its stack brought up with
+        self._applied = self.manifests if self._needs is None else self._needs.manifests
         self.folder: Path = resumed[0] if resumed else options.reports / self.run_id
         self._stack: Stack | None = None if self._needs is None else environment.stack(self, self._needs)
         able = environment.capabilities if self._stack is None else self._stack.capabilities
@@ -132,8 +132,7 @@ class Conductor(Generic[P, D]):
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
             publish=self._publish, environment=self._environment, children=self._children,
         )  # fmt: skip
-        if self._needs is not None and self._stack is not None:
-            self._applied = self._needs.manifests
+        if self._stack is not None:
             on.give(self._stack)
         if not self._resumed:
             self._begin()

@@ -106,8 +106,7 @@ class Rehearsal(ABC, Generic[P, D]):
         return lacks(self.needs(plan).get(part, ()), capabilities)
 
     def unable(self, plan: P, capabilities: Collection[str]) -> tuple[str, ...]:
-        """What an environment with these ``capabilities`` lacks where it can run nothing of the plan, which is then
-        refused before it begins; () where it can run something."""
+        """What keeps an environment with these ``capabilities`` from running anything of the plan; () if it can."""
         parts = (getattr(each, "name", each) for each in getattr(plan, "parts", ()))
         return self.lacking(plan, capabilities) or of_all(self.lacking(plan, capabilities, each) for each in parts)
 
