@@ -25,9 +25,6 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rollout_one_stack": ("rollout_one_stack", ("--on", "local")),
     "load_stages": ("load_stages", ("--on", "local")),
     "scaling": ("scaling", ("--on", "local")),
-    "zone_loss": ("scaling", ("--on", "local")),
-    "network": ("network", ("--on", "local")),
-    "secret_rotation": ("secret_rotation", ("--on", "local")),
     "chaos": ("chaos", ("--on", "local", "--only", "pod_kill")),
     "chaos_nightly": ("chaos", ("--on", "local", "--count", "1")),
     "rolling_update": ("chaos", ("--on", "local")),
@@ -46,12 +43,27 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+#: Of which the environment local can run nothing.
+REFUSED = ("zone_loss", "network", "secret_rotation")
+
+
 async def nothing(_self: Any, _plan: Any, _on: Any) -> None:
     """In the place of a rehearsal's acts."""
 
 
 def test_every_command_that_rehearses_is_held_to_it() -> None:
-    assert {each.name for each in DECLARED} == set(COMMANDS)
+    assert {each.name for each in DECLARED} == {*COMMANDS, *REFUSED}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [*((each,) for each in REFUSED), ("chaos", "--only", "zone_loss")])
+def test_what_cannot_be_run_at_all_is_refused_at_once_and_leaves_no_run(
+    words: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "reports"
+    assert main([*words, "--on", "local", "--reports", str(reports)]) == Exit.USAGE
+    assert "nothing of this can be run here: the environment lacks" in capfd.readouterr().err
+    assert not reports.exists()
 
 
 @pytest.mark.process

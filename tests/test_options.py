@@ -168,12 +168,12 @@ def test_the_more_severe_outcome_wins() -> None:
 
 
 @pytest.mark.process
-def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path) -> None:
+def test_a_reports_folder_that_cannot_be_written_is_2_before_anything_starts(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("a file where the folder should be")  # root may write anywhere, so permissions prove nothing
     command = [sys.executable, "-m", "harness", "run", "rollout_week3", "--on", "local", "--reports", str(blocker)]
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert result.returncode == Exit.RUN_BROKEN, result.stderr
+    assert result.returncode == Exit.USAGE, result.stderr
     assert str(blocker) in result.stderr
     assert "--reports" in result.stderr
 

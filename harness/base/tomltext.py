@@ -14,12 +14,13 @@ from harness.base.owned import own
 
 
 class Key(NamedTuple):
-    """A key with its value: ``table`` are the names of the table that it stands in, ``line`` is where it is written;
-    1 where that is written otherwise than as people do."""
+    """A key with its value: ``table`` are the names of the table that it stands in, ``line`` is where it is written
+    and ``headed`` where its table's head is; 1 where that is written otherwise than as people do."""
 
     table: tuple[str, ...]
     name: str
     value: Any
+    headed: int
     line: int
 
     @property
@@ -38,7 +39,7 @@ def keys(path: Path, remedy: str) -> Iterator[Key]:
         told = message("it cannot be read: {error}", error=str(error))
         raise BadInput(told, where=str(path), remedy=remedy) from error
     for table, name, value in _flat(document):
-        yield Key(table, name, value, _line(text, table, name))
+        yield Key(table, name, value, *_lines(text, table, name))
 
 
 def _flat(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, Any]]:
@@ -49,14 +50,16 @@ def _flat(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterator[tup
             yield names, key, value
 
 
-def _line(text: str, names: tuple[str, ...], key: str) -> int:
+def _lines(text: str, names: tuple[str, ...], key: str) -> tuple[int, int]:
     table: tuple[str, ...] = ()
+    headed = 1
     wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*(\[?)\[([^\[\]]+)\]", line):
             table = tuple(part.strip().strip("\"'") for part in header[2].split("."))
+            headed = number if table == names else headed
             if header[1] and table == (*names, key):
-                return number
+                return number, number
         elif table == names and wanted.match(line):
-            return number
-    return 1
+            return headed, number
+    return headed, 1

@@ -65,6 +65,8 @@ def seconds(text: str) -> float:
     number, unit = _split(text, message("a duration"), "120s")
     if unit not in _SECONDS:
         told = message("{value} has no unit of time (ms, s, min, h, d)", value=repr(text))
+        if unit:
+            told = message("{value}: {unit} is no unit of time (ms, s, min, h, d)", value=repr(text), unit=repr(unit))
         raise _wrong(told, "'120s'")
     return number * _SECONDS[unit]
 

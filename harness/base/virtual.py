@@ -7,9 +7,12 @@ import gc
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
 from harness.base.clock import NS, Anchor, Clock
+from harness.base.errors import RehearsalError
+from harness.base.message import message
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -19,6 +22,18 @@ EPOCH_UNIX_S = 1_760_918_400  # 2025-10-20T00:00:00Z
 ANCHOR = Anchor(monotonic_ns=START_S * NS, unix_ns=EPOCH_UNIX_S * NS)
 #: Rounds of the loop between two looks for a signal, where it has nothing else to hear of from outside.
 _LOOK_EVERY = 64
+
+
+def _stuck() -> RehearsalError:
+    """Of a mistake of ours, with where each task waits."""
+    waiting = ", ".join(sorted(map(_where, asyncio.all_tasks())))
+    told = message("nothing is due in virtual time, and these tasks wait for ever: {tasks}", tasks=waiting)
+    return RehearsalError(told, remedy="please keep the report's folder and tell the maintainers")
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    at = [f" ({Path(each.f_code.co_filename).name}:{each.f_lineno})" for each in task.get_stack(limit=1)]
+    return "".join([getattr(task.get_coro(), "__qualname__", task.get_name()), *at])
 
 
 class _Jump(selectors.DefaultSelector):
@@ -31,11 +46,17 @@ class _Jump(selectors.DefaultSelector):
         self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What came from outside. A thread at work is waited for in real time, in which the loop's stands still."""
-        if timeout is None or (timeout > 0 and self.threads):
+        """What came from outside. A thread at work is waited for in real time, in which the loop's stands still.
+        Raises ``RehearsalError`` where no timer, thread or descriptor is left that could end a wait."""
+        alone = len(self.get_map()) == 1  # the loop's own descriptor, for signals
+        if (self.threads and timeout != 0) or (timeout is None and not alone):
             return super().select(None)
+        if timeout is None:
+            if found := super().select(0):
+                return found
+            raise _stuck()
         self._rounds += 1
-        if self._rounds % _LOOK_EVERY == 0 or len(self.get_map()) > 1:  # the one is the loop's own, for signals
+        if self._rounds % _LOOK_EVERY == 0 or not alone:
             found = super().select(0)
             if found:
                 return found
@@ -118,6 +139,8 @@ class VirtualClock:
         try:
             return loop.run_until_complete(work)
         finally:
+            for task in asyncio.all_tasks(loop):  # of what ended with nothing due
+                task.cancel()
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
             if collected:

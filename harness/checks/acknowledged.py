@@ -63,19 +63,19 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
         told = [
             message(
                 "{writes} acknowledged writes: {lost} lost, of {walks} walks",
-                writes=str(self.writes),
-                lost=str(self.lost_writes),
+                writes=f"{self.writes:,}",
+                lost=f"{self.lost_writes:,}",
                 walks=str(len({each.walk_id for each in self.lost})),
             ),
             message(
                 "{count} without an acknowledgement: {applied} seen there, {absent} seen not there",
-                count=str(self.unconfirmed),
-                applied=str(self.applied),
-                absent=str(self.absent),
+                count=f"{self.unconfirmed:,}",
+                applied=f"{self.applied:,}",
+                absent=f"{self.absent:,}",
             ),
         ]
         if self.overtaken:
-            told.append(message("{count} in place of a later write", count=str(self.overtaken)))
+            told.append(message("{count} in place of a later write", count=f"{self.overtaken:,}"))
         return tuple(told)
 
 

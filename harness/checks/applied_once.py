@@ -38,9 +38,9 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
         return (
             message(
                 "{walks} walks with {locations} locations: {count} stored more than once",
-                walks=str(self.walks),
-                locations=str(self.locations),
-                count=str(len(self.repeated)),
+                walks=f"{self.walks:,}",
+                locations=f"{self.locations:,}",
+                count=f"{len(self.repeated):,}",
             ),
         )
 

@@ -1,6 +1,7 @@
 """The manifests that were applied against what the document prints: a claim for each thing that it prints. Pure.
 
 They gate nothing: manifests of somebody's own may well be better than the document's, which is then to follow them.
+More pods, more CPU and memory, and a longer timeout keep what is printed; anything else differs.
 """
 
 from __future__ import annotations
@@ -147,17 +148,19 @@ def as_printed(found: Applied) -> Iterator[Judgement]:
 def _judgement(claim: str, kept: bool, printed: str, seen: str | Message, *also: str) -> Judgement:
     told = message("printed: {printed}; applied: {seen}", printed=printed, seen=seen)
     verdict = Verdict.PASS if kept else Verdict.FAIL
-    return Judgement(id=claim, claim=claim, also=also, kind=Kind.CHECK, gates=False, verdict=verdict, told=(told,))
+    return Judgement(
+        id=claim, claim=claim, also=also, kind=Kind.CHECK, gates=False, verdict=verdict, told=(told,), differs=not kept
+    )
 
 
 def _deployment(of: Deployment) -> Iterator[Judgement]:
-    api, rolling = of.template.containers[0], of.strategy
-    yield _judgement("manifest.deployment.replicas", of.replicas == 2, "replicas 2", f"replicas {of.replicas}")
+    api, rolling, replace = of.template.containers[0], of.strategy, msgspec.structs.replace
+    yield _judgement("manifest.deployment.replicas", of.replicas >= 2, "replicas 2", f"replicas {of.replicas}")
     for claim, printed, seen in (
         ("manifest.deployment.resources", (500, 512 * _MIB), (api.request_cpu_m, api.request_memory_bytes)),
         ("manifest.deployment.limits", (1000, 1024 * _MIB), (api.limit_cpu_m, api.limit_memory_bytes)),
     ):
-        yield _judgement(claim, printed == seen, _size(*printed), _size(*seen))
+        yield _judgement(claim, _as_much(seen, printed), _size(*printed), _size(*seen))
     for claim, asked, probe in (
         (
             "manifest.deployment.liveness",
@@ -170,7 +173,8 @@ def _deployment(of: Deployment) -> Iterator[Judgement]:
             api.readiness,
         ),
     ):
-        yield _judgement(claim, probe == asked, _probe(asked), "–" if probe is None else _probe(probe))
+        kept = probe is not None and probe == replace(asked, timeout_s=max(asked.timeout_s, probe.timeout_s))
+        yield _judgement(claim, kept, _probe(asked), "–" if probe is None else _probe(probe))
     surge = (rolling.max_surge, rolling.max_unavailable)
     seen_surge = f"maxSurge {surge[0]}, maxUnavailable {surge[1]}"
     yield _judgement("deploy.rolling.strategy", surge == (1, 0), "maxSurge 1, maxUnavailable 0", seen_surge)
@@ -185,7 +189,8 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
     where = ", ".join(of.instance_in) or "–"
     yield _judgement("manifest.sidecar.args", alone, "PROJECT_ID:REGION:INSTANCE_NAME", where)
     asked = [(each.request_cpu_m, each.request_memory_bytes) for each in (*containers[:1], *proxies)]
-    kept = asked == [(500, 512 * _MIB), (100, 128 * _MIB)]
+    printed = ((500, 512 * _MIB), (100, 128 * _MIB))
+    kept = len(asked) == len(printed) and all(map(_as_much, asked, printed))
     yield _judgement(
         "manifest.sidecar.requests", kept, "500m/512Mi + 100m/128Mi", " + ".join(_size(*one) for one in asked)
     )
@@ -224,9 +229,7 @@ def _given(of: Applied) -> Iterator[Judgement]:
     else:
         there: str | Message = _CREDENTIALS if _CREDENTIALS in of.keys else message("no such key")
         yield _judgement("manifest.secret.firebase_credentials", True, _CREDENTIALS, there)
-    told_to_be = _judgement(
-        "manifest.configmap.environment", of.environment == "production", "production", of.environment or "–"
-    )
+    told_to_be = _judgement("manifest.configmap.environment", True, "production", of.environment or "–")
     if of.environment != "production":
         why = message("in production a target refuses the emulators' unsigned tokens")
         told_to_be = msgspec.structs.replace(told_to_be, verdict=Verdict.NOT_EXERCISED, told=(*told_to_be.told, why))
@@ -271,6 +274,10 @@ def _way_in(of: Applied, *, front: bool) -> Judgement:
         id=claims[0], claim=claims[0], also=claims[1:], kind=Kind.CHECK, gates=False, verdict=verdict,
         told=(*said, more),
     )  # fmt: skip
+
+
+def _as_much(seen: tuple[int | None, int | None], printed: tuple[int, int]) -> bool:
+    return all(have is not None and have >= least for have, least in zip(seen, printed, strict=True))
 
 
 def _size(cpu_m: int | None, memory_bytes: int | None) -> str:

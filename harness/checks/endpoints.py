@@ -63,9 +63,9 @@ class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
         counts = message(
             "{probes} new connections, pods left the endpoints {left} times: {late} went to one that had left "
             "{limit} s before (users' kept connections are exempt)",
-            probes=str(self.probes),
-            left=str(self.left),
-            late=str(len(self.late)),
+            probes=f"{self.probes:,}",
+            left=f"{self.left:,}",
+            late=f"{len(self.late):,}",
             limit=f"{LIMIT_S:g}",
         )
         told = [counts]

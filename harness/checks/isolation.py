@@ -122,15 +122,15 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
         counts = message(
             "{answered} answers to phones and {asked} walks of others asked for: {leaked} handed out or changed what "
             "is another user's",
-            answered=str(self.answered),
-            asked=str(self.asked),
-            leaked=str(len(self.leaked)),
+            answered=f"{self.answered:,}",
+            asked=f"{self.asked:,}",
+            leaked=f"{len(self.leaked):,}",
         )
         more: Told = ()
         if self.unanswered:
-            more += (message("{count} of those were not answered, or with 5xx or 429", count=str(self.unanswered)),)
+            more += (message("{count} of those were not answered, or with 5xx or 429", count=f"{self.unanswered:,}"),)
         if self.unseen:
-            more += (message("of {count} it could not be read whether they changed", count=str(self.unseen)),)
+            more += (message("of {count} it could not be read whether they changed", count=f"{self.unseen:,}"),)
         return (counts, *more)
 
     @property
@@ -140,9 +140,9 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
             message(
                 "{answered} answers to phones and {asked} walks of others asked for: {wrong} with another status than "
                 "the contract's",
-                answered=str(self.answered),
-                asked=str(self.asked),
-                wrong=str(len(self.statuses)),
+                answered=f"{self.answered:,}",
+                asked=f"{self.asked:,}",
+                wrong=f"{len(self.statuses):,}",
             ),
         )
 
@@ -152,8 +152,8 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
         return (
             message(
                 "{answered} answers to phones: {wrong} with another body than the contract's",
-                answered=str(self.answered),
-                wrong=str(len(self.bodies)),
+                answered=f"{self.answered:,}",
+                wrong=f"{len(self.bodies):,}",
             ),
             message(
                 "each but an empty one was looked at for JSON with id, owner, title and status, a list also for its "

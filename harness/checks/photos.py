@@ -39,15 +39,15 @@ class Photos(msgspec.Struct, frozen=True, kw_only=True):
         counts: Told = (
             message(
                 "{walks} walks name a thumbnail: {lost} not in Storage, {foreign} not the walk's own",
-                walks=str(self.with_thumbnail),
-                lost=str(len(self.lost)),
-                foreign=str(len(self.foreign)),
+                walks=f"{self.with_thumbnail:,}",
+                lost=f"{len(self.lost):,}",
+                foreign=f"{len(self.foreign):,}",
             ),
             message(
                 "{objects} objects: {left} of deleted walks, {unnamed} not named",
-                objects=str(self.objects),
+                objects=f"{self.objects:,}",
                 left=str(len(self.left) + len(self.explained)),
-                unnamed=str(self.unnamed),
+                unnamed=f"{self.unnamed:,}",
             ),
         )
         if self.explained:

@@ -107,19 +107,19 @@ class Reads(msgspec.Struct, kw_only=True):
             message(
                 "{lists} lists, {walks} walks, {writes} answers to writes and {probes} probes judged, {bound} of them "
                 "requested from the API after an acknowledged write: {wrong} wrong",
-                lists=str(self.lists),
-                walks=str(self.walks),
-                writes=str(self.writes),
-                probes=str(self.probes),
-                bound=str(self.bound),
-                wrong=str(len(self.wrong)),
+                lists=f"{self.lists:,}",
+                walks=f"{self.walks:,}",
+                writes=f"{self.writes:,}",
+                probes=f"{self.probes:,}",
+                bound=f"{self.bound:,}",
+                wrong=f"{len(self.wrong):,}",
             )
         ]
         if self.undated:
             undated = message(
                 "{count} more probes after one are not among them: they show no updated_at that a PUT was answered "
                 "with, and may be older",
-                count=str(self.undated),
+                count=f"{self.undated:,}",
             )
             told.append(undated)
         if self.alike > self.undated:
@@ -129,11 +129,11 @@ class Reads(msgspec.Struct, kw_only=True):
             )
             told.append(alike)
         if self.from_other_side:
-            told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
+            told.append(message("{count} show a write of the other side", count=f"{self.from_other_side:,}"))
         if self.unread:
-            told.append(message("what {count} of them showed is not known", count=str(self.unread)))
+            told.append(message("what {count} of them showed is not known", count=f"{self.unread:,}"))
         if self.missing:
-            told.append(message("{count} requests that were due have no row", count=str(self.missing)))
+            told.append(message("{count} requests that were due have no row", count=f"{self.missing:,}"))
         if self.unmatched:
             count, first = str(len(self.unmatched)), self.unmatched[0]
             told.append(message("{count} users' requests do not fit the schedule: {first}", count=count, first=first))

@@ -82,8 +82,8 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
             message(
                 "{compared} walks compared with their documents: {missing} missing, {extra} extra, {stale} stale, "
                 "{different} different, {doubled} doubled",
-                compared=str(self.compared),
-                doubled=str(len(self.doubled)),
+                compared=f"{self.compared:,}",
+                doubled=f"{len(self.doubled):,}",
                 **{flaw.value: str(sum(f.flaw is flaw for f in every)) for flaw in Flaw},
             )
         ]
@@ -93,9 +93,9 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
             told.append(message("{count} explained by an injected outage ({outages})", count=count, outages=outages))
         told += self.lost_as_written
         if every:
-            told.append(message("{count} not explained", count=str(len(self.unexplained))))
+            told.append(message("{count} not explained", count=f"{len(self.unexplained):,}"))
         if self.direct:
-            told.append(message("{count} walks were written to Firestore by the app itself", count=str(self.direct)))
+            told.append(message("{count} walks were written to Firestore by the app itself", count=f"{self.direct:,}"))
         return tuple(told)
 
     @property
@@ -104,7 +104,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         if not self.as_written:
             return ()
         lost = "{count} lost as pods ended, their proxy stopped together with the target: the manifests as written"
-        return (message(lost, count=str(len(self.as_written))),)
+        return (message(lost, count=f"{len(self.as_written):,}"),)
 
 
 def outages(

@@ -74,7 +74,8 @@ def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path)
             raise BadInput(told, where=where, remedy=message("write [{table}]", table=written))
         if table and table not in entries:
             told = message("[{table}]: no such command{near}", table=table, near=nearest(table, list(entries)))
-            raise BadInput(told, where=where, remedy=message("{program} list shows the commands", program=PROGRAM))
+            remedy = message("{program} list shows the commands", program=PROGRAM)
+            raise BadInput(told, where=f"{path}:{each.headed}", remedy=remedy)
         _check(key, [entries[table]] if table else entries.values(), command, where)
         if f"--{key}" in flags(command) and table in ("", command.name):
             texts = tuple(map(_text, each.value if isinstance(each.value, list) else [each.value]))

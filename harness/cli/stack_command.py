@@ -56,9 +56,6 @@ class StackUp(Spoken, OnStack, OwnManifests, AsJson):
         progress = speaking(clock, self.lang)
         tell = _tell_json if self.json else partial(_tell, language(self.lang))
         options = self.placed(0, self.lang, self.manifests)
-        if options.rung is Rung.SIM:
-            remedy = "use --on local or --on kind"
-            raise BadInput("a stack of --on sim is in memory: nobody could ask it", remedy=remedy)
         if self.detach:
             log = options.reports / f"stack-up-{process_mark()}.log"
             child = _start_detached(self._words(options), log)

@@ -131,12 +131,12 @@ def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
 
 def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     needed = math.ceil(criterion.threshold)
-    offered = scenario.population.flag_on
-    every = scenario.good_answer_every_s
-    within = [each for each in scenario.population.stretches if each.at_s < scenario.window_s or not each.at_s]
+    population, every = scenario.population, scenario.good_answer_every_s
+    offered = min(population.flag_on, _floor(population.flag_on * population.requests_in(scenario.window_s)))
+    within = [each for each in population.stretches if each.at_s < scenario.window_s or not each.at_s]
     slowest_s = max(each.pace_s for each in within)
     seldom = slowest_s > every
-    enough = offered >= needed and not seldom and scenario.window_s > 0
+    enough = offered >= needed and not seldom
     given = message("{count} users planned", count=count(offered))
     if seldom:
         given = message("{users}, each only every {seconds} s", users=given, seconds=f"{slowest_s:g}")

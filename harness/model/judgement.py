@@ -35,7 +35,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     no single number carries it. ``gates``: whether it can keep the run from its success. ``erratum`` is the one of the
     document that was seen, ``seen`` what was seen of it where that is not the reason. ``notes`` stand beside the
     reason; ``reproduce`` is a query or a command that shows the same. ``seconds`` is how long it took, ``fired_at_ns``
-    when a rollback limit fired (monotonic).
+    when a rollback limit fired (monotonic). ``differs``: manifests have another thing than the document prints, which
+    holds nothing; all such are told together, by that word.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reproduce: str = ""
     seconds: float = 0.0
     fired_at_ns: int | None = None
+    differs: bool = False
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a verdict without a reason, and for an erratum shown that names none."""

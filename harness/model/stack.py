@@ -25,7 +25,7 @@ class Rung(StrEnum):
 
 CLUSTERS = (Rung.KIND, Rung.KUBE)  # where manifests are applied to a cluster; elsewhere processes are made after them
 AUTO = "auto"
-RUNGS = (AUTO, *(each.value for each in Rung))  # what --on takes
+RUNGS = (AUTO, *(each.value for each in Rung if each is not Rung.SIM))  # what --on takes where there is a stack
 
 
 class Capability(StrEnum):
@@ -40,7 +40,6 @@ class Capability(StrEnum):
     ZONES = "zones"
     POD_SIGNALS = "pod_signals"  # a pod's processes can be killed or stopped, as a crash or a hang
     NODES = "nodes"  # the nodes are the run's to cordon and drain by name
-    LONG_WINDOWS = "long_windows"  # windows of days, in virtual time
     #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
     ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
@@ -50,9 +49,8 @@ class Capability(StrEnum):
 
 
 def lacks(needs: Iterable[Capability], capabilities: Collection[str]) -> tuple[str, ...]:
-    """What of ``needs`` an environment with these ``capabilities`` has not, in order. Of a run that came to no stack
-    they are not known, and there are none."""
-    return tuple(sorted({*needs} - {*capabilities})) if capabilities else ()
+    """What of ``needs`` an environment with these ``capabilities`` has not, in order."""
+    return tuple(sorted({*needs} - {*capabilities}))
 
 
 class FaultKind(StrEnum):

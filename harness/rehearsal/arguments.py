@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 #: The scenario with everybody on the API, whose users the rehearsals under load have.
 EVERYBODY = "rollout_week4"
+_ON = "the environment to run in; auto is kind where it is at hand, else local"
 
 
 class Named(Protocol):
@@ -170,12 +171,7 @@ class WithTarget(Command):
 class OnStack(WithTarget, OnCluster, InReports):
     """The stack."""
 
-    on: str = option(
-        "the environment to run in; auto is kind where it is at hand, else local",
-        choices=RUNGS,
-        default=AUTO,
-        always=True,
-    )
+    on: str = option(_ON, choices=RUNGS, default=AUTO, always=True)
     service_port: int | None = option(
         "the service's port on 127.0.0.1 (default: any free one)", within(1024, 65535), metavar="PORT"
     )
@@ -201,7 +197,10 @@ class OnStack(WithTarget, OnCluster, InReports):
         target = resolve(self.target)
         chosen = choose(self.on, target)
         placed = dataclasses.replace(self, on=str(chosen.rung))
-        if self.signals_at_once and chosen.rung in CLUSTERS:  # on sim with its reason, as it is accepted
+        if chosen.rung is Rung.SIM and (self.service_port is not None or self.signals_at_once):
+            what = "--service-port and --signals-at-once are of processes, which --on sim has not"
+            raise BadInput(what, remedy="leave them out, or use --on local")
+        if self.signals_at_once and chosen.rung in CLUSTERS:
             if self.on != AUTO:  # which may have met a default: it is so there
                 what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
                 raise BadInput(what, remedy="leave it out")
@@ -240,6 +239,13 @@ class Staged(Rehearsing, OnStack, OwnManifests):
 
     def resolved(self) -> Options:
         return self.placed(self.seed, self.lang, self.manifests, self.component)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulable(Staged):
+    """The stack."""
+
+    on: str = option(_ON, choices=(*RUNGS, Rung.SIM.value), default=AUTO, always=True)
 
 
 @dataclass(frozen=True, kw_only=True)

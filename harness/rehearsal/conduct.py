@@ -17,7 +17,7 @@ import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS, Clock, utc
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, NotCapable
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
@@ -39,6 +39,7 @@ from harness.report.files import write_atomically
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
+from harness.report.words import lacking_words
 from harness.report.write_all import publish, write_pages, write_reports
 from harness.stack.identity import Identity
 from harness.stack.protocol import Stack
@@ -83,9 +84,15 @@ class Conductor(Generic[P, D]):
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
-        environment.accept(rehearsal, plan, options)
-        self._applied = self.manifests  # or what the rehearsal has its stack brought up with
-        self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
+        self._applied = self.manifests if self._needs is None else self._needs.manifests
+        self.folder: Path = resumed[0] if resumed else options.reports / self.run_id
+        self._stack: Stack | None = None if self._needs is None else environment.stack(self, self._needs)
+        able = environment.capabilities if self._stack is None else self._stack.capabilities
+        if able is not None and (lacking := rehearsal.unable(plan, able)):
+            told = message("nothing of this can be run here: {why}", why=lacking_words(lacking))
+            raise NotCapable(told, remedy="choose another one with --on; docs/environments.md lists what each can do")
+        if resumed is None:
+            open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
         self._resumed = resumed is not None
         self._children: list[Child] = [*resumed[2].children] if resumed else []
@@ -93,7 +100,6 @@ class Conductor(Generic[P, D]):
         store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
         self.evidence = Collector(store, clock)
         self._environment = environment
-        self._stack: Stack | None = None
         self._on: Running[D] | None = None
         self._timings: dict[str, float] = {}
         self._leaks: tuple[str, ...] = ()
@@ -126,9 +132,7 @@ class Conductor(Generic[P, D]):
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
             publish=self._publish, environment=self._environment, children=self._children,
         )  # fmt: skip
-        if self._needs is not None:
-            self._applied = self._needs.manifests
-            self._stack = self._environment.stack(self, self._needs)
+        if self._stack is not None:
             on.give(self._stack)
         if not self._resumed:
             self._begin()

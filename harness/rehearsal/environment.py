@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from harness.base import machine
@@ -27,16 +28,14 @@ if TYPE_CHECKING:
 
 class Environment:
     """This machine: the rung that the options name, the load as processes. A rehearsal asks it for nothing itself:
-    ``conduct`` and ``Running`` do.
+    ``conduct`` and ``Running`` do. ``capabilities`` are those of a run without a stack of its own, if known.
     """
+
+    capabilities: Collection[str] | None = None
 
     def identity(self, clock: Clock, name: str, seed: int) -> str:
         """The id of a run that begins now, which no other run has: by the process that owns it."""
         return run_identity(clock, name, seed)
-
-    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
-        """Raises ``BadInput`` for what no run here can have, or heed. Here nothing: what a rung lacks is told part by
-        part, as not exercised."""
 
     async def sweep(self, say: Tell) -> None:
         """Removes what killed runs of any rung left, and says what; and what there is of others, which stays."""

@@ -113,7 +113,7 @@ def run_identity(clock: Clock, name: str, seed: int) -> str:
 
 
 def open_folder(reports: Path, run_id: str) -> Path:
-    """Makes a run's folder. Raises ``EvidenceNotWritten`` when the reports folder refuses."""
+    """Makes a run's folder. Raises ``RehearsalError`` when the reports folder refuses."""
     folder = reports / run_id
     try:
         (folder / "logs").mkdir(parents=True)

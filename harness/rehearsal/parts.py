@@ -92,19 +92,16 @@ class InParts(Rehearsal[P, D]):
         return StackNeeds(manifests=plain, peak_pods=_most_pods(plan))
 
     async def run(self, plan: P, on: Running[D]) -> None:
-        """The parts in order; where the environment has what none of them needs, nothing is brought up."""
+        """The parts in order."""
         details = on.details
         details.cpu_factor = _factor(plan, on.manifests)
-        acts: Acts | None = None
-        if not all(self.lacking(plan, on.stack.capabilities, part.name) for part in plan.parts):
-            factor = f"{details.cpu_factor:.2f}"
-            on.say(message("CPU requests and limits are multiplied by {factor}", factor=factor))
-            await on.up()
-            acts = self.acts(plan, on)
+        on.say(message("CPU requests and limits are multiplied by {factor}", factor=f"{details.cpu_factor:.2f}"))
+        await on.up()
+        acts = self.acts(plan, on)
         for part in plan.parts:
             if missing := self.lacking(plan, on.stack.capabilities, part.name):
                 on.say(message("{part}: not exercised: {why}", part=part.name, why=lacking_words(missing)))
-            elif acts is not None:
+            else:
                 details.runs[part.name] = PartRun(start_ns=on.clock.now_ns())
                 on.phase("part", nth(plan.parts, part), name=part.name)
                 details.did[part.name] = await acts.run(part)

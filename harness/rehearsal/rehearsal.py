@@ -7,6 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -54,19 +55,23 @@ class Figure:
     gates: bool = False
 
 
+def of_all(lacking: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """What is ``lacking`` in any of them where something is in each, else ()."""
+    each = tuple(lacking)
+    return tuple(sorted({*chain(*each)})) if all(each) else ()
+
+
 class Rehearsal(ABC, Generic[P, D]):
     """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
 
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
-    ``simulated``: it can do without real processes, and so in virtual time. ``only_looks``: it brings nothing up, and
-    looks at what is there.
+    ``only_looks``: it brings nothing up, and looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
     rests on that is not in the evidence. ``promised`` are claims that whatever plan promises a judgement on.
     """
 
     name: str
     decides: bool = False
-    simulated: bool = False
     only_looks: bool = False
     promised: Sequence[str] = ()
     needed: Mapping[str, tuple[Capability, ...]] = {}
@@ -92,14 +97,18 @@ class Rehearsal(ABC, Generic[P, D]):
 
     def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
         """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,
-        the part's claims are told so, and gate nothing; a simulation that lacks what the whole needs is refused before
-        it begins. Here what is ``needed`` for whatever plan."""
+        the part's claims are told so, and gate nothing. Here what is ``needed`` for whatever plan."""
         _ = plan
         return self.needed
 
     def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
         """What ``part`` needs, and an environment with these ``capabilities`` has not."""
         return lacks(self.needs(plan).get(part, ()), capabilities)
+
+    def unable(self, plan: P, capabilities: Collection[str]) -> tuple[str, ...]:
+        """What keeps an environment with these ``capabilities`` from running anything of the plan; () if it can."""
+        parts = (getattr(each, "name", each) for each in getattr(plan, "parts", ()))
+        return self.lacking(plan, capabilities) or of_all(self.lacking(plan, capabilities, each) for each in parts)
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The parts of the plan in the page's order; here () for a run that is one."""

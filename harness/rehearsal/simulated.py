@@ -6,24 +6,19 @@ import shutil
 from typing import Any
 
 from harness.base.clock import Clock, MachineClock
-from harness.base.errors import BadInput
 from harness.base.virtual import VirtualClock
 from harness.checks.memory_stores import MemoryStores
 from harness.checks.stores import Stores
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
-from harness.model.message import Tell, message
-from harness.model.stack import Capability
+from harness.model.message import Tell
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.lifecycle import run_identity
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
-from harness.report.words import lacking_words
 from harness.stack.protocol import Stack, StackNeeds
-from harness.stack.sim.stack import CAPABILITIES, MemoryStack
+from harness.stack.sim.stack import MemoryStack
 from harness.stack.sim.world import Planted, World
 
 _SPOOL = "spool"
@@ -32,6 +27,8 @@ _SPOOL = "spool"
 class Simulated(Environment):
     """Nothing of a run is outside its report's folder. ``planted`` is wrong in every world."""
 
+    capabilities = MemoryStack.capabilities
+
     def __init__(self, planted: Planted | None = None) -> None:
         self._planted = planted or Planted()
 
@@ -39,16 +36,6 @@ class Simulated(Environment):
         """By the machine's time: the virtual one begins at the same moment in every process."""
         _ = clock
         return run_identity(MachineClock(), name, seed)
-
-    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
-        """What can do without all that is not in memory."""
-        processes = () if rehearsal.simulated else (Capability.REAL_PROCESSES,)
-        if lacking := sorted({*processes, *rehearsal.lacking(plan, CAPABILITIES)}):
-            told = message("this cannot be simulated: {why}", why=lacking_words(lacking))
-            raise BadInput(told, remedy="use --on local or --on kind")
-        if options.service_port is not None or options.signals_at_once:
-            what = "--service-port and --signals-at-once are of processes, which --on sim has not"
-            raise BadInput(what, remedy="leave them out, or use --on local")
 
     async def sweep(self, say: Tell) -> None:
         """A killed run leaves nothing."""

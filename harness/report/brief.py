@@ -36,6 +36,7 @@ def brief(result: Result) -> Brief:
     criteria = [each for each in seen if each.kind is not Kind.CHECK and (result.decides or not _left_out(each))]
     criteria = sorted(criteria, key=lambda each: not each.fired) if len(criteria) <= _MOST_CRITERIA else []
     keys = {each.key for each in criteria}
+    keys |= {each.key for each in seen if each.differs}
     against = [each for each in seen if each.key not in keys and (each.holds or each.verdict is Verdict.FAIL)]
     against.sort(key=lambda each: not each.holds)
     return Brief(named=(*criteria, *against[:_MOST_NAMED]), more=max(0, len(against) - _MOST_NAMED))

@@ -132,6 +132,6 @@ def counted(judgements: Iterable[Judgement], say: Language) -> str:
     """How many of each verdict, for example "3 checks passed, 1 erratum"; "" of none. Of what was merely seen only the
     errata are counted, each once."""
     all_ = [*judgements]
-    seen = Counter(each.verdict for each in all_ if each.kind is not Kind.OBSERVATION)
+    seen = Counter(each.verdict for each in all_ if each.kind is not Kind.OBSERVATION and not each.differs)
     seen[Verdict.ERRATUM_SHOWN] = len(errata_of(all_))
     return say.listed(say(forms[seen[each] > 1], count=seen[each]) for each, forms in _COUNTED.items() if seen[each])

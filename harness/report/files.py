@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-from harness.base.errors import EvidenceNotWritten
+from harness.base.errors import BadInput, EvidenceNotWritten, RehearsalError
 from harness.model.message import message
 
 REPORT_HTML = "report.html"
@@ -20,9 +21,10 @@ def not_written(path: Path, error: OSError) -> EvidenceNotWritten:
     )
 
 
-def no_folder(folder: Path, error: OSError) -> EvidenceNotWritten:
-    """The error for a person when a run's folder cannot be made."""
-    return EvidenceNotWritten(
+def no_folder(folder: Path, error: OSError) -> RehearsalError:
+    """The error for a person when a run's folder cannot be made: bad input, but for a disk that has become full."""
+    kind = EvidenceNotWritten if error.errno in (errno.ENOSPC, errno.EDQUOT) else BadInput
+    return kind(
         message("the reports folder cannot be written: {strerror}", strerror=str(error.strerror)),
         where=str(folder),
         remedy="make it writable, free some space, or name another one with --reports",

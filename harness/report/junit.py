@@ -72,18 +72,22 @@ def _properties(result: Result) -> dict[str, str]:
 
 def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
+    moments = {**facts.timings}  # all but the tear down, which is a length
+    took_s = round(moments.pop("tear_down", 0.0) + max(moments.values(), default=0.0), 3)
     return [
         _decision(suite, result),
         *(_judged(suite, each) for each in result.judgements),
-        _case(suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None),
+        _case(
+            suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None, seconds=took_s
+        ),
         _case(suite, "leaks", Failure(xml_text("; ".join(facts.leaks)), "leak") if facts.leaks else None),
         _case(suite, "exercised", Failure(NOTHING_SAID, "exercised") if nothing_exercised(result) else None),
     ]
 
 
 def _case(suite: str, name: str, outcome: _Outcome, output: str = "", seconds: float = 0.0) -> TestCase:
-    """A test case; passed when ``outcome`` is ``None``."""
-    made = TestCase(xml_text(name), classname=xml_text(suite), time=seconds)
+    """A test case; passed when ``outcome`` is ``None``. What took no time of its own is given none."""
+    made = TestCase(xml_text(name), classname=xml_text(suite), time=seconds or None)
     if outcome is not None:
         made.result = [outcome]
     if output:
@@ -103,7 +107,7 @@ def _decision(suite: str, result: Result) -> TestCase:
 
 
 def _judged(suite: str, judgement: Judgement) -> TestCase:
-    word = words.VERDICT[judgement.verdict] if judgement.kind == "check" else words.verdict_id(judgement)
+    word = words.verdict_id(judgement)
     reason = f"{word}: {judgement.reason}"
     where = f"{suite}.{judgement.part}" if judgement.part else suite
     return _case(where, judgement.id, _outcome(judgement, xml_text(reason)), _output(judgement), judgement.seconds)

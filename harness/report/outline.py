@@ -33,6 +33,7 @@ MOST_PASSED = 20
 MOST_ROWS = 60
 CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
 CHECKS, OBSERVED = marked("Checks"), marked("Observed")
+DIFFERENT = marked("What the manifests have otherwise than the document prints")
 _Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language], str]]
 #: The columns of figures: head, whether a judgement has it, and how it is said.
 _FIGURES: tuple[_Figure, ...] = (
@@ -221,7 +222,8 @@ def _judged(result: Result, part: str, title: str, sections: Sequence[Block], sa
     mine = [each for each in result.judgements if each.part == part and not _erratum_alone(each)]
     by_kind = (
         ("", [each for each in mine if each.kind in (Kind.CRITERION, Kind.ROLLBACK_LIMIT)]),
-        (CHECKS, [each for each in mine if each.kind is Kind.CHECK]),
+        (CHECKS, [each for each in mine if each.kind is Kind.CHECK and not each.differs]),
+        (DIFFERENT, [each for each in mine if each.differs]),
         (OBSERVED, [each for each in mine if each.kind is Kind.OBSERVATION]),
     )
     grids = [_grid(say(head), some, result, say) for head, some in by_kind if some]
@@ -257,7 +259,7 @@ def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: La
         cells=(words.asked_words(judgement, say), *(words_of(judgement, say) for _, _, words_of in shown)),
         sign=words.sign(judgement),
         word=say(words.verdict_id(judgement)),
-        css="observed" if words.is_observed(judgement) else str(judgement.verdict),
+        css="observed" if words.is_observed(judgement) or judgement.differs else str(judgement.verdict),
         small=_small(judgement, result, say),
         below=tuple(filter(None, (say.told(judgement.told, ""), say.told(judgement.notes, "")))),
         notes=(*map(say.shown, judgement.examples), *_aside(judgement, result.facts.anchor, say)),

@@ -51,6 +51,8 @@ def closing_lines(
 def _briefly(result: Result, say: Language) -> Iterable[Line]:
     found = brief(result)
     yield from (_line(each, say) for each in found.named)
+    if (differing := words.differing(result.judgements)) is not None:
+        yield Line(say.message(differing))
     if found.more:
         yield Line(say("and {count} more: -v shows them", count=found.more), tone="open")
     if result.decides and (others := rest(result, found, say)):

@@ -33,6 +33,7 @@ VERDICT = {
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
 #: What was merely seen passes nothing.
 VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: marked("observed")}
+DIFFERS = marked("differs")  # of manifests, from what the document prints: not wrong for that
 VERDICT_SIGN = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
@@ -73,7 +74,6 @@ CAPABILITY = {
     Capability.ZONES: marked("zones"),
     Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
     Capability.NODES: marked("nodes drained by name"),
-    Capability.LONG_WINDOWS: marked("windows of days"),
     Capability.VERSIONS: marked("versions of the target built and deployed"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
     Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),
@@ -134,7 +134,7 @@ def verdict_id(judgement: Judgement) -> str:
     """The message id of the verdict as people read it: a rollback limit fires or does not; what was merely seen is
     observed."""
     known = {Kind.ROLLBACK_LIMIT: VERDICT_ROLLBACK, Kind.OBSERVATION: VERDICT_OBSERVED}
-    return known.get(judgement.kind, VERDICT)[judgement.verdict]
+    return DIFFERS if judgement.differs else known.get(judgement.kind, VERDICT)[judgement.verdict]
 
 
 def anchor(judgement: Judgement) -> str:
@@ -144,12 +144,18 @@ def anchor(judgement: Judgement) -> str:
 
 def sign(judgement: Judgement) -> str:
     """The sign beside the verdict."""
-    return OBSERVED_SIGN if is_observed(judgement) else VERDICT_SIGN[judgement.verdict]
+    return OBSERVED_SIGN if is_observed(judgement) or judgement.differs else VERDICT_SIGN[judgement.verdict]
 
 
 def is_observed(judgement: Judgement) -> bool:
     """Whether it was merely seen: nothing passed or failed."""
     return judgement.kind is Kind.OBSERVATION and judgement.verdict is Verdict.PASS
+
+
+def differing(judgements: Iterable[Judgement]) -> Message | None:
+    """All that the applied manifests have otherwise than the document prints, in one line; ``None`` of nothing."""
+    names = ", ".join(each.id for each in judgements if each.differs)
+    return message("the manifests differ from what the document prints: {names}", names=names) if names else None
 
 
 def kind_id(judgement: Judgement, *, decides: bool) -> str:

@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 
+import pytest
+
 from harness.base.clock import NS
 from harness.base.virtual import START_S, VirtualClock
 
@@ -93,3 +95,15 @@ def test_a_signal_is_heard_amid_timers_without_end() -> None:
         raise AssertionError("not heard in 1,000 s")
 
     assert VirtualClock().run(work()) < 100
+
+
+def test_where_nothing_is_due_it_ends_at_once_and_names_the_tasks_that_wait() -> None:
+    async def waits_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waits_for_ever())
+
+    with pytest.raises(match=r"waits_for_ever \(test_virtual.py:\d+\)"):
+        VirtualClock().run(work())

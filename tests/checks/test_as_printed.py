@@ -95,6 +95,9 @@ def other(**changes: Any) -> Applied:
     return msgspec.structs.replace(FOUND, **changes)
 
 
+API: Any = FOUND.deployment.template.containers[0]
+
+
 @dataclasses.dataclass(frozen=True)
 class Wrong:
     """Manifests that keep all of the document but these claims."""
@@ -106,7 +109,7 @@ class Wrong:
 @pytest.mark.parametrize(
     "wrong",
     [
-        Wrong(deployment(replicas=3), {"manifest.deployment.replicas"}),
+        Wrong(deployment(replicas=1), {"manifest.deployment.replicas"}),
         Wrong(api(request_cpu_m=None), {"manifest.deployment.resources", "manifest.sidecar.requests"}),
         Wrong(api(limit_memory_bytes=1), {"manifest.deployment.limits"}),
         Wrong(api(liveness=None), {"manifest.deployment.liveness"}),
@@ -131,11 +134,30 @@ class Wrong:
     ],
     ids=lambda wrong: min(wrong.claims),
 )
-def test_what_is_not_as_printed_fails_its_claims_alone_and_says_what_is_applied(wrong: Wrong) -> None:
+def test_what_is_not_as_printed_differs_in_its_claims_alone_and_says_what_is_applied(wrong: Wrong) -> None:
     found = judged(wrong.found)
     failed = {name for name, each in found.items() if each.verdict is Verdict.FAIL}
-    assert failed == wrong.claims
+    assert failed == wrong.claims == {name for name, each in found.items() if each.differs}
     assert all(found[name].reason != judged(FOUND)[name].reason for name in failed)
+
+
+BETTER = [
+    deployment(replicas=3),
+    api(request_cpu_m=750, limit_memory_bytes=2**31),
+    api(
+        readiness=msgspec.structs.replace(API.readiness, timeout_s=5.0),
+        liveness=msgspec.structs.replace(API.liveness, timeout_s=3.0),
+    ),
+]
+
+
+@pytest.mark.parametrize("better", BETTER, ids=["replicas", "size", "timeouts"])
+def test_more_pods_more_of_the_machine_and_longer_timeouts_are_not_called_wrong(better: Applied) -> None:
+    found, printed = judged(better), judged(FOUND)
+    assert {name: each.verdict for name, each in found.items()} == {
+        name: each.verdict for name, each in printed.items()
+    }
+    assert any(found[name].reason != each.reason for name, each in printed.items()), "it says what is applied"
 
 
 @pytest.mark.parametrize(

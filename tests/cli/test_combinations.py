@@ -118,10 +118,8 @@ def of(command: type[Command], *given: Given) -> Any:
         return stack_of(asked)
     plan, asked = typed.planned(), typed.resolved()
     found = rehearsal(typed.rehearsal or typed.name)
-    if asked.rung is Rung.SIM:
-        from harness.rehearsal.simulated import Simulated
-
-        Simulated().accept(found, plan, asked)
+    if asked.rung is Rung.SIM and found.unable(plan, ()):
+        raise BadInput("the environment lacks what it needs")
     return untyped(msgspec.to_builtins(plan, enc_hook=str)), stack_of(asked)
 
 

@@ -143,8 +143,8 @@ def test_a_resumed_rollout_goes_on_as_it_was_begun(write: Write) -> None:
     [
         ("seed = 3\n\nwindw = '9s'\n", 3, "windw: no command reads it; did you mean 'window'?"),
         ("[scaling]\nseed = 1\nwindow = '9s'\n", 3, "window: scaling does not read it"),
-        ("[run]\nseed = 1\n[roolout]\nseed = 1\n", 4, "[roolout]: no such command; did you mean 'rollout'?"),
-        ("[stack.upp]\ndetach = true\n", 2, "[stack upp]: no such command; did you mean 'stack up'?"),
+        ("[run]\nseed = 1\n[roolout]\nseed = 1\n", 3, "[roolout]: no such command; did you mean 'rollout'?"),
+        ("[stack.upp]\ndetach = true\n", 1, "[stack upp]: no such command; did you mean 'stack up'?"),
         ("lang = 'ja'\nseed = 'many'\n", 2, "--seed: 'many' is no whole number"),
         ("on = 'moon'\n", 1, "--on: 'moon' is none"),
         ("signals-at-once = 'perhaps'\n", 1, "--signals-at-once is true or false"),

@@ -53,6 +53,7 @@ _STEPS = "the steps of the roll back were a list of claims beside the judgements
 _PATCH = "an erratum that a patch mends was told beside the judgements; it is an observation"
 _ERRATUM = "an erratum that was met was told beside the judgements; it is an observation"
 _WEEKS = "a rollout judges its weeks; the criteria are those of the weeks' own runs, and stand on its page"
+_GROUPED = "a number has a comma before its thousands wherever it stands"
 _JOINED = "the parts of a reason are joined by semicolons everywhere"
 _BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
 _UNIT = "a judgement that has no value has no unit"
@@ -110,6 +111,10 @@ JUDGEMENTS = (
     ),
     *(Differs("load_stages_passes", "", "load.stages", what, _FEW) for what in ("reason", "shown")),
     *(Differs("load_stages_passes", "steps", each, "verdict", _FEW) for each in ("users_500", "capacity")),
+    *(
+        Differs(week, "", "reads.acknowledged", "reason", _GROUPED)
+        for week in ("week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back")
+    ),
     Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
     Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),
     Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
@@ -133,6 +138,7 @@ JUDGEMENTS = (
     Differs("flag_proof_words", "virtual", "virtual.12h.open.on_to_off", "erratum", _CUT),
     Differs("flag_proof_words", "virtual", "virtual.*", NEW, _CUT),
     *(Differs("rolling_update_nothing", "", each, NEW, _UNSAID) for each in (*CHECKS, OFF)),
+    Differs("network_nothing", "", "*", "reason", "a run that its environment cannot have is told by one rule"),
     Differs("network_interrupted", "", "reads.acknowledged", NEW, _UNSAID),
     *(Differs(week, "", each, NEW, _NO_LOGS) for week in _ON_PROCESSES for each in (IN_ONE_PLACE, *PRINTED)),
     Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),

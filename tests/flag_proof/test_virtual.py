@@ -21,9 +21,8 @@ from harness.judge.combine import combine
 from harness.model.judgement import Judgement
 from harness.model.message import english, message
 from harness.model.result import Facts
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal import conclude
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.flag_proof.judge import (
     AGAIN,
@@ -284,15 +283,6 @@ def test_every_claim_and_erratum_is_in_the_register_and_each_promised_one_is_jud
     assert combine(found) is Decision.HOLD
     alone = REHEARSAL.expected(msgspec.structs.replace(PLAN, virtual_only=True), seen(details).facts)
     assert {each.part for each in alone} == {"virtual"}
-
-
-def test_what_the_environment_cannot_do_is_not_exercised() -> None:
-    left = seen(FlagProofDetails(), capabilities=(Capability.REAL_PROCESSES,))
-    found = [each for each in conclude.judged(REHEARSAL, PLAN, left) if each.part == "real"]
-    assert {each.id for each in found} == {
-        each.id for each in REHEARSAL.expected(PLAN, left.facts) if each.part == "real"
-    }
-    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
 
 
 @pytest.mark.parametrize(

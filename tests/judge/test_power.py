@@ -77,6 +77,13 @@ def test_users_too_few_or_too_seldom() -> None:
     assert requirements(scenario(users, pace_s=120.0))[0].enough
 
 
+def test_a_window_shorter_than_the_pace_gives_only_the_users_who_ask_in_it() -> None:
+    users = criterion("success", "concurrent_users", ">=", 250)
+    short = requirements(scenario(users, window_s=20.0))[0]
+    assert (short.offered, short.enough) == (100, False)
+    assert "the window gives 100: NOT ENOUGH" in str(short.sentence)
+
+
 def test_an_own_smallest_sample_raises_what_is_needed() -> None:
     assert requirements(scenario(criterion("success", "error_ratio", "<", 0.01, 700)))[0].needed == 700
     assert requirements(scenario(criterion("success", "error_ratio", "<", 0.01, 10)))[0].needed == 299
@@ -100,7 +107,11 @@ def test_a_rate_that_is_just_offered_and_a_window_of_nothing() -> None:
     rate = criterion("success", "request_rate", ">=", 3.0)
     assert requirements(scenario(rate, users=33, pace_s=10.0))[0].enough  # 3.3/s, of 3.3/s
     users = criterion("success", "concurrent_users", ">=", 250)
-    assert [requirements(scenario(users, window_s=window_s))[0].enough for window_s in (0.0, 0.5)] == [False, True]
+    assert [requirements(scenario(users, window_s=window_s))[0].enough for window_s in (0.0, 49.0, 50.0)] == [
+        False,
+        False,
+        True,
+    ]
     nothing = requirements(scenario(rate, window_s=0.0))[0]
     assert (nothing.needed, nothing.offered, nothing.enough) == (0, 0, False)
 

@@ -99,17 +99,11 @@ def details(*steps: MirrorStep) -> MirrorStopDetails:
 def of_run(*steps: MirrorStep, planned: tuple[int, ...] = ()) -> list[Judgement]:
     """Of a run that took every step of its plan, or of one that ``planned`` others."""
     shares = planned or tuple(each.share_percent for each in steps)
-    plan, there = msgspec.structs.replace(PLAN, shares_percent=shares), REHEARSAL.needed[""]
+    plan, there = (
+        msgspec.structs.replace(PLAN, shares_percent=shares),
+        (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS),
+    )
     return [*conclude.judged(REHEARSAL, plan, seen(details(*steps), capabilities=there))]
-
-
-def test_what_the_environment_cannot_do_is_not_exercised_and_holds_nothing_by_itself() -> None:
-    left = seen(MirrorStopDetails(), capabilities=(Capability.REAL_POSTGRESQL,))
-    found = conclude.judged(REHEARSAL, PLAN, left)
-    assert {each.claim for each in found} == set(CLAIMS)
-    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
-    assert all("lacks" in each.reason for each in found)
-    assert combine(found) is Decision.HOLD  # nothing was exercised
 
 
 def test_one_claim_that_is_not_kept_holds_the_run() -> None:

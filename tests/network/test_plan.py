@@ -11,11 +11,10 @@ import pytest
 
 from harness.base import planfile
 from harness.base.data import ROOT
-from harness.base.errors import BadInput, Exit
-from harness.cli.main import main
+from harness.base.errors import BadInput
 from harness.judge.combine import combine
 from harness.model.evidence import EventRow
-from harness.model.judgement import Kind, errata_of
+from harness.model.judgement import Kind
 from harness.model.section import Table
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
@@ -27,7 +26,7 @@ from harness.rehearsals.network.types_ingress import Outcome
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.change import policies, without_policies
-from tests.rehearsal.made import by_id, judged_again, result_in, seen
+from tests.rehearsal.made import by_id, seen
 from tests.rehearsal.refused import refused
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"
@@ -190,16 +189,3 @@ def test_an_ingress_that_was_asked_for_and_never_seen_is_inconclusive() -> None:
     details.brings_ingress = False
     found = by_id(judged(REHEARSAL, plan, seen(details)))
     assert found["ingress.routes"].verdict is Verdict.NOT_EXERCISED and not found["ingress.routes"].gates
-
-
-@pytest.mark.process
-def test_on_local_it_is_not_exercised_and_says_why(tmp_path: Path) -> None:
-    assert main(["network", "--on", "local", "--reports", str(tmp_path)]) == Exit.HOLD
-    folder = (tmp_path / "latest").resolve()
-    result = result_in(folder)
-    assert {(each.verdict, each.gates) for each in result.judgements} == {(Verdict.NOT_EXERCISED, False)}
-    assert all("need a real cluster" in each.reason for each in result.judgements)
-    assert result.decision is Decision.HOLD and not result.exercised
-    assert result.sections == ()  # and no cause to look for: nobody used anything
-    assert result.facts.leaks == () and not errata_of(result.judgements)
-    assert judged_again(REHEARSAL, folder) == result.judgements

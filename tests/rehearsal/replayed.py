@@ -5,6 +5,7 @@ by the product's own flow.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,6 +66,11 @@ class Replayed:
         _ = plan, options
         return StackNeeds(manifests=manifests)
 
+    def unable(self, plan: Any, capabilities: Collection[str]) -> tuple[str, ...]:
+        """It was run then."""
+        _ = plan, capabilities
+        return ()
+
     async def run(self, plan: Any, on: Running[Any]) -> None:
         """Leaves what the run had left."""
         _ = plan
@@ -78,7 +84,7 @@ async def replayed(left: Again, reports: Path) -> Path:
     """The folder of the run, conducted once more."""
     facts, clock = left.seen.facts, Then(left)
     stack = Empty(rows=0)
-    stack.capabilities = frozenset(map(Capability, facts.capabilities))
+    stack.capabilities = frozenset(each for each in Capability if each in facts.capabilities)  # some are gone since
     options = Options(
         rung=facts.rung, target=bundled(), seed=facts.seed, reports=reports, replay=facts.replay,
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",

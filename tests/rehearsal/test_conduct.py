@@ -29,7 +29,7 @@ from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
 from harness.stack.state.lease import remove_run_folder, run_folder
-from tests.rehearsal.empty import Empty, Nowhere, conductor
+from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 
 
@@ -201,24 +201,23 @@ async def test_what_is_left_is_the_exit_status(tmp_path: Path) -> None:
 class Recorded(Empty):
     """Looks, as the leak check of a stack does, at what stands in the run's folder."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__()
-        self._folder = run_folder(run_id)
+    folder: Path
 
     async def up(self) -> None:
         await super().up()
-        self._folder.mkdir(parents=True)
-        (self._folder / "part").write_text("runs on")
+        self.folder.mkdir(parents=True)
+        (self.folder / "part").write_text("runs on")
 
     def leaks(self) -> list[str]:
-        return [f"part {path.read_text()}" for path in self._folder.glob("part")]
+        return [f"part {path.read_text()}" for path in self.folder.glob("part")]
 
 
 async def test_what_is_left_is_looked_for_while_the_runs_folder_is_there_and_the_next_command_finds_it(
     tmp_path: Path,
 ) -> None:
-    run = conductor(tmp_path, Empty())
-    run._environment = Nowhere(Recorded(run.run_id))
+    stack = Recorded()
+    run = conductor(tmp_path, stack)
+    stack.folder = run_folder(run.run_id)
     result = await run.run()
     assert (result.facts.leaks, result.exit_status) == (("part runs on",), Exit.LEAK)
     assert (run_folder(run.run_id) / "part").is_file()

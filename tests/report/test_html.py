@@ -22,6 +22,7 @@ from harness.report import words
 from harness.report.html import render, write_html
 from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
+from harness.report.terminal import closing_text
 from scenarios.claims import REGISTER
 from tests.report import results
 from tests.report.page import Page
@@ -113,7 +114,8 @@ def test_it_says_what_was_run_and_how_real_it_was(tmp_path: Path) -> None:
 
 def test_the_order_is_that_of_the_questions(tmp_path: Path) -> None:
     run = results.everything(None, errors=("PostgreSQL ended",), leaks=("port 5432",))
-    text = page(tmp_path, run).text
+    html = re.sub("<nav.*?</nav>", "", render(tmp_path, run, REGISTER), flags=re.DOTALL)  # which names them all
+    text = Page(html).text
     text = text[text.index("seed 7)") :]  # after the <title>
     places = [
         text.index(said)
@@ -179,6 +181,29 @@ def test_columns_without_anything_are_left_out_and_many_that_passed_are_folded(t
     assert "20 passed" not in few
     failed = render(tmp_path, command(Decision.HOLD, *bare, judgement(Verdict.FAIL)), REGISTER)
     assert failed.index("success.fail") < failed.index("<summary>21 passed")
+
+
+def test_a_page_has_contents_that_lead_to_each_chapter(tmp_path: Path) -> None:
+    html = page(tmp_path, results.everything())
+    led = [each.removeprefix("#") for each in html.values("href") if each.startswith("#chapter-")]
+    assert len(led) > 3 and led == [each for each in html.values("id") if each.startswith("chapter-")]
+
+
+def test_every_column_of_a_wide_table_is_named_on_a_phone(tmp_path: Path) -> None:
+    wide = page(tmp_path, command(Decision.ADVANCE, judgement(Verdict.PASS), sections=(results.wide_table(),)))
+    assert {f"column {number}" for number in range(9)} <= {*wide.values("data-label")}
+
+
+def test_what_manifests_have_otherwise_is_said_by_that_word_and_told_together(tmp_path: Path) -> None:
+    other = [
+        judgement(Verdict.FAIL, id=name, kind=Kind.CHECK, gates=False, differs=True, asked=(), value=None)
+        for name in ("manifest.a", "manifest.b")
+    ]
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), *other)
+    text, closing = page(tmp_path, run).text, closing_text(run, "folder")
+    assert "What the manifests have otherwise than the document prints" in text and "✗" not in text
+    assert "the manifests differ from what the document prints: manifest.a, manifest.b\n" in closing
+    assert not any(line.split()[:1] == ["fail"] for line in closing.splitlines())
 
 
 def test_what_was_merely_seen_is_not_called_passed(tmp_path: Path) -> None:

@@ -128,3 +128,14 @@ def test_a_simulated_run_says_so_where_its_decision_is_shown() -> None:
     properties = {each.attrib["name"]: each.attrib["value"] for each in simulated.iter("property")}
     assert said in properties["environment"]
     assert said not in shown(result(Decision.ADVANCE, judgement(PASS), rung=Rung.LOCAL))
+
+
+def test_only_what_took_time_has_one_and_the_run_has_its_length() -> None:
+    timed = result(
+        Decision.ADVANCE,
+        judgement(PASS, id="quick"),
+        judgement(PASS, id="slow", seconds=1.5),
+        timings={"checked": 20.0, "tear_down": 2.5},
+    )
+    cases = {each.attrib["name"]: each.attrib.get("time") for each in suite(timed).iter("testcase")}
+    assert (cases["quick"], cases["slow"], cases["run"], cases["leaks"]) == (None, "1.5", "22.5", None)

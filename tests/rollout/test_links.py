@@ -125,7 +125,7 @@ def test_without_log_and_metrics_of_every_pod_no_cause_can_be_looked_for(
 
 
 def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
-    simulated = facts(capabilities=(Capability.LONG_WINDOWS,))
+    simulated = facts(capabilities=())
     seen = Seen(facts=simulated, details=WeekDetails(logged=None), evidence=Gathered())
     found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
     assert found is Verdict.NOT_EXERCISED and english(told) == "the environment lacks real processes"

@@ -8,9 +8,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import stored
-from harness.model.judgement import errata_of
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.secret_rotation.judge import calls_of
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
@@ -23,21 +21,6 @@ from tests.session.needs import needs_docker
 pytestmark = pytest.mark.process
 
 LIMIT_S = 1700  # the first run of a machine builds the driver
-
-
-def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
-    before = machine_state()
-    job = Job(tmp_path / "reports", command=("secret_rotation",))
-    assert job.finish() == Exit.HOLD, job.text
-    assert "nothing was exercised" in job.text
-    result = result_in(job.folder)
-    assert not result.exercised and not errata_of(result.judgements)
-    assert len(result.judgements) == 9
-    assert {each.verdict for each in result.judgements} == {Verdict.NOT_EXERCISED}
-    assert {each.reason for each in result.judgements} == {"the environment lacks real Kubernetes"}
-    assert judged_again(REHEARSAL, job.folder) == result.judgements
-    assert "stack_up" not in result.facts.timings and result.facts.leaks == ()
-    assert left_since(before, job) == {}
 
 
 @pytest.mark.kind

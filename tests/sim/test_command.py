@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import Exit
-from harness.cli.main import main
+from harness.cli.main import ALL, main
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from tests.sim.test_weeks import NOT_HERE
 
-PROCESSES = "this cannot be simulated: the environment lacks real processes"
+PROCESSES = "invalid choice: 'sim' (choose from auto, local, kind, kube)"
 
 
 @pytest.mark.process
@@ -61,11 +62,17 @@ def test_a_week_advances_and_its_page_says_that_it_is_simulated(tmp_path: Path) 
                 "zone_loss",
             )
         ),
-        (["run", "rollout_week3", "--fault", "pod_crash"], "cannot be simulated: the environment lacks processes of"),
-        (["rollout", "--fault", "pod_crash@10s"], "cannot be simulated: the environment lacks processes of pods"),
+        (
+            ["run", "rollout_week3", "--fault", "pod_crash"],
+            "nothing of this can be run here: the environment lacks processes of",
+        ),
+        (
+            ["rollout", "--fault", "pod_crash@10s"],
+            "nothing of this can be run here: the environment lacks processes of pods",
+        ),
         (["run", "rollout_week3", "--service-port", "8080"], "--service-port and --signals-at-once are of processes"),
         (["run", "rollout_week3", "--target", "true"], "the environment sim cannot run the command true"),
-        (["stack", "up"], "a stack of --on sim is in memory"),
+        (["stack", "up"], PROCESSES),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
@@ -76,3 +83,12 @@ def test_what_cannot_be_simulated_is_refused_before_anything_begins(
     assert main([*words, "--on", "sim", "--reports", str(reports)]) == Exit.USAGE
     assert says in capfd.readouterr().err
     assert not reports.exists()
+
+
+def test_sim_is_offered_where_it_runs_and_nowhere_else() -> None:
+    """By the declaration of which help, completion, reader and error are made."""
+    offered = set()
+    for name, entry in ALL.items():
+        fields = {each.name: each.metadata["argparse"] for each in dataclasses.fields(entry.load())}
+        offered |= {name} if "sim" in fields.get("on", {}).get("choices", ()) else set()
+    assert offered == {"run", "rollout", "rollout_one_stack"}

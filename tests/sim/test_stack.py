@@ -16,7 +16,7 @@ from harness.checks.memory_stores import MemoryStores
 from harness.checks.stores import TooManyWalks
 from harness.load.sim.executor import VirtualLoad
 from harness.model.manifests import Manifests
-from harness.model.stack import Capability, Fault, FaultKind, Rung
+from harness.model.stack import Fault, FaultKind, Rung
 from harness.stack.manifests import load
 from harness.stack.rungs import overlay
 from harness.stack.sim.stack import MemoryStack
@@ -60,7 +60,7 @@ async def test_what_needs_more_than_memory_is_not_capable(asked: Callable[[Memor
 
 
 def test_it_claims_nothing_of_processes_databases_or_kubernetes() -> None:
-    assert stack().capabilities == {Capability.LONG_WINDOWS}
+    assert stack().capabilities == frozenset()
     with pytest.raises(NotCapable):
         stack().database()
 

@@ -55,8 +55,6 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         if plan.of:
             on.details.asked = await of_stored(plan, on)
             return
-        if self.lacking(plan, on.stack.capabilities):
-            return
         await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
         await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)
         await on.up()

@@ -12,7 +12,7 @@ import msgspec
 
 from chaos import catalogue
 from harness.base.clock import NS
-from harness.base.errors import NOT_JSON, Exit, RehearsalError, more_severe
+from harness.base.errors import NOT_JSON, Exit, NotCapable, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
@@ -115,10 +115,11 @@ async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetai
     try:
         result = await on.child(f"seed {schedule.seed}", CHAOS, chaos, seed=schedule.seed, replay=schedule.replay)
     except RehearsalError as error:  # nothing was begun
-        seconds = _since(begun_ns, on)
+        seconds, unable = _since(begun_ns, on), isinstance(error, NotCapable)
         return Ended(
             seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
-            exit_status=int(error.exit), exercised=0, calls=0, failed=0, broke=(whole(error),),
+            exit_status=int(Exit.HOLD if unable else error.exit), exercised=0, calls=0, failed=0,
+            broke=() if unable else (whole(error),),
         )  # fmt: skip
     return ended_as(schedule, result, _since(begun_ns, on))
 

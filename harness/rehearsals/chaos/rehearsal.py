@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.checks.whole_run import EXPECTED
 from harness.judge.difference import Ratio
@@ -18,7 +18,7 @@ from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, lacks
 from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen, of_all
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
@@ -51,10 +51,14 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             part, expects = judge_run.part_of(plan, number), planned.experiment.expects
             yield Expected(part, name, next(iter(expects.claims), ""))
             yield from (Expected(part, claim, claim) for claim in (*expects.claims, expects.spreads) if claim)
-        if not all(lacks(each.experiment.expects.needs, facts.capabilities) for each in plan.experiments):
+        if not self.unable(plan, facts.capabilities):
             yield from EXPECTED
         if plan.reconcile is not None:
             yield Expected("", RECONCILE, kind=Kind.CHECK)
+
+    def unable(self, plan: ChaosPlan, capabilities: Collection[str]) -> tuple[str, ...]:
+        """By what its experiments need."""
+        return of_all(lacks(each.experiment.expects.needs, capabilities) for each in plan.experiments)
 
     def parts(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Sequence[Part]:
         """Each experiment, or those that the plan names."""
@@ -81,9 +85,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         )
 
     async def run(self, plan: ChaosPlan, on: Running[ChaosDetails]) -> None:
-        """Nothing is brought up where the environment lacks what every experiment takes."""
-        if not all(lacks(each.experiment.expects.needs, on.stack.capabilities) for each in plan.experiments):
-            await Experiments(plan, on).run()
+        """The experiments in their order."""
+        await Experiments(plan, on).run()
 
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
         """Every experiment, then the checks of the whole run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -23,7 +23,6 @@ from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, managed_
 from harness.rehearsals.dr_restore.stall import expected as computed
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.report.words import lacking_words
 from harness.stack.local.postgres_programs import MAJOR
 
 UNMANAGED = "dr.restored_instance_unmanaged"
@@ -46,10 +45,9 @@ JUDGED = {
 CLAIMS = {part: tuple(dict.fromkeys(its.values())) for part, its in JUDGED.items()}
 
 
-def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]:
-    """What each part that is run is to be judged by, and by how many samples; the part on the stack is not run where
-    the environment is ``lacking`` something for it."""
-    run = [part for part in plan.parts if part != "stack" or not lacking]
+def expected(plan: RecoveryPlan) -> Iterator[Expected]:
+    """What each part is to be judged by, and by how many samples."""
+    run = plan.parts
     made = [each.value for each in plan.disasters if "disasters" in run] + [ON_STACK] * ("stack" in run)
     least = {
         "rpo.disasters": len(made),
@@ -64,27 +62,13 @@ def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]
     yield from (Expected("", claim, claim) for claim in plan.claims if claim not in of_parts)
 
 
-def judged(
-    plan: RecoveryPlan, seen: RecoveryDetails, anchor_unix_ns: int, lacking: Collection[str] = ()
-) -> Iterator[Judgement]:
-    """All that the parts that ran allow. ``anchor_unix_ns``: the run's day, for the next backup. ``lacking`` are the
-    capabilities that the part on the stack needs and its environment does not have.
-    """
+def judged(plan: RecoveryPlan, seen: RecoveryDetails, anchor_unix_ns: int) -> Iterator[Judgement]:
+    """All that the parts that ran allow. ``anchor_unix_ns``: the run's day, for the next backup."""
     yield from on_server(findings(plan, seen), seen)
     yield from errata(plan, seen, datetime.fromtimestamp(anchor_unix_ns / NS, tz=UTC))
-    if lacking:
-        yield from _lacking(plan, lacking)
     if REGION in plan.claims:
         told = message("the rehearsal has one machine: the loss of a region is outside it (Phase 4)")
         yield not_exercised("", REGION, told)
-
-
-def _lacking(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Judgement]:
-    """The claims that the stack alone shows, where it cannot lead pods to another instance."""
-    elsewhere = {claim for part in plan.parts if part != "stack" for claim in CLAIMS[part]}
-    for claim in CLAIMS["stack"]:
-        if claim not in elsewhere:
-            yield not_exercised("", claim, lacking_words(lacking))
 
 
 def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]:

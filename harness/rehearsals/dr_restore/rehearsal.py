@@ -4,7 +4,7 @@ procedure on the stack under load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from harness.base import machine
@@ -50,11 +50,8 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
 
     def expected(self, plan: RecoveryPlan, facts: Facts) -> Iterable[Expected]:
         """Those of each part that is run, and the plan's other claims."""
-        return expected(plan, self.lacking(plan, facts.capabilities, "stack"))
-
-    def needs(self, plan: RecoveryPlan) -> Mapping[str, Iterable[Capability]]:
-        """On the stack, pods that can be led to another instance."""
-        return {"stack": (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)} if "stack" in plan.parts else {}
+        _ = facts
+        return expected(plan)
 
     def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:  # noqa: ARG002 - not all need them
         """A stack for its part alone."""
@@ -82,9 +79,8 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             on.details.ended.append(name)
 
     def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
-        """From the details, and what the environment of the part on the stack lacks."""
-        lacking = self.lacking(plan, seen.facts.capabilities, "stack")
-        return judged(plan, seen.details, seen.facts.anchor.unix_ns, lacking)
+        """From the details."""
+        return judged(plan, seen.details, seen.facts.anchor.unix_ns)
 
     def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
@@ -145,8 +141,6 @@ async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -
 async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
     """Restored instances are containers where the stack's own is one."""
     await on.up()
-    if REHEARSAL.lacking(plan, on.stack.capabilities, "stack"):
-        return
     serve: Callable[[Stack], Serve] = in_place
     on.details.own_network = Capability.REAL_KUBERNETES in on.stack.capabilities
     if on.details.own_network:

@@ -5,7 +5,7 @@ The client's own rule in virtual time, then stories of single users and real pho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.judge.difference import Exact, Single
 from harness.model.expected import Expected
@@ -14,7 +14,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts, Part
 from harness.model.section import Lines, Pairs, Section
-from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -31,8 +30,6 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
 
     name = "flag_proof"
     plan, details = FlagPlan, FlagProofDetails
-    #: A database, on real parts.
-    needed: Mapping[str, tuple[Capability, ...]] = {REAL: (Capability.REAL_POSTGRESQL,)}
 
     def expected(self, plan: FlagPlan, facts: Facts) -> Iterator[Expected]:
         """Every case and every story; of each case all its clients."""
@@ -67,7 +64,7 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         on.phase(VIRTUAL, message("computing the client's rule in virtual time"))
         on.details.switches += virtual_cases(plan, on.options.seed)
         on.mark(VIRTUAL)
-        if plan.virtual_only or self.lacking(plan, on.stack.capabilities, REAL):
+        if plan.virtual_only:
             return
         await on.up()
         await _on_the_stack(plan, on)

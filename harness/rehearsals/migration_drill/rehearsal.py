@@ -22,7 +22,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Section
-from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -52,7 +51,6 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
     name = "migration_drill"
     plan, details = DrillPlan, DrillDetails
     #: A database to move to.
-    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL,)}
 
     def expected(self, plan: DrillPlan, facts: Facts) -> Iterator[Expected]:
         """Each of the drill, with every document out of the ordinary; and its week."""
@@ -69,8 +67,6 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
 
     async def run(self, plan: DrillPlan, on: Running[DrillDetails]) -> None:
         """Plants, lets everybody begin, moves, stops, moves the rest, compares."""
-        if self.lacking(plan, on.stack.capabilities):
-            return
         await on.up()
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)

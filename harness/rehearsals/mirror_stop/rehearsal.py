@@ -5,7 +5,7 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from harness.checks.mirror_steps import expected as of_steps
 from harness.load.users import Users, UsersPlan
@@ -15,7 +15,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Section
-from harness.model.stack import Capability
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -35,7 +34,6 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
     #: A pod is killed whose walks are in a database.
-    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
     def expected(self, plan: MirrorStopPlan, facts: Facts) -> Iterable[Expected]:
         """The pod, and each step."""
@@ -49,8 +47,6 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""
-        if self.lacking(plan, on.stack.capabilities):
-            return
         await on.up()
         users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.checks.step_reads import READS_EXPECTED
 from harness.judge.window import Window
@@ -10,7 +10,7 @@ from harness.model.evidence import Side
 from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
@@ -38,6 +38,9 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
 
+    #: Pods on nodes.
+    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_KUBERNETES,)}
+
     def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
         """Every check; and of a cluster, where there is load, what answers showed."""
         _ = plan
@@ -51,15 +54,14 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         return StackNeeds(manifests=without_policies(without_ingress(fronted(options))))
 
     async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
-        """Nothing is brought up where the environment lacks what it takes."""
-        if isinstance(on.stack, WithOutside) and Capability.REAL_KUBERNETES in on.stack.capabilities:
+        """Every path, without the policies and with them; then the Ingress."""
+        if isinstance(on.stack, WithOutside):
             await Course(plan, on, on.stack).run()
 
     def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:
         """Of the paths, the kubelet, the users, the component; then of the Ingress; then what was seen besides."""
-        checks, of_ingress = judge.CHECKS.items(), judge_ingress.CHECKS.items()
-        if Capability.REAL_KUBERNETES not in seen.facts.capabilities:
-            return judge.not_exercised((*checks, *of_ingress), _no_pods(seen.facts))
+        if self.lacking(plan, seen.facts.capabilities):  # of before such a run was refused
+            return ()
         reads = judge.reads(plan, seen.details, seen.evidence.requests, seen.facts)
         return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details), *reads]
 
@@ -75,14 +77,6 @@ def _path_results(plan: NetworkPlan, details: NetworkDetails) -> list[Judgement]
     """Every path of the plan over the rounds that were asked."""
     rounds = [details.rounds.get(name) for name in _ROUNDS]
     return [judge.path_judged(path, *rounds) for path in plan.paths]
-
-
-def _no_pods(facts: Facts) -> Message:
-    return message(
-        "the environment {rung}: its pods are processes of one machine without a network of their own; "
-        "NetworkPolicies need a real cluster",
-        rung=str(facts.rung),
-    )
 
 
 def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:

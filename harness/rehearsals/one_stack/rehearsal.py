@@ -25,7 +25,7 @@ from harness.stack.protocol import StackNeeds
 class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
     """The rehearsal."""
 
-    name, decides, simulated = "rollout_one_stack", True, True
+    name, decides = "rollout_one_stack", True
     plan, details = OneStackPlan, OneStackDetails
 
     def expected(self, plan: OneStackPlan, facts: Facts) -> Iterable[Expected]:

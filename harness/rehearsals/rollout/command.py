@@ -20,7 +20,7 @@ from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
 from harness.model.message import message
 from harness.model.scenario import Scenario
-from harness.rehearsal.arguments import Paced, Staged, first_lines, say_first
+from harness.rehearsal.arguments import Paced, Simulable, first_lines, say_first
 from harness.rehearsal.command import Duration, below, flag, given, option, parse, words
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
@@ -41,7 +41,7 @@ _FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "verbose",
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfWeeks(Staged, Paced):
+class OfWeeks(Simulable, Paced):
     """The week."""
 
     window: Duration | None = option(

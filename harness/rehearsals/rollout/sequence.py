@@ -44,7 +44,7 @@ from harness.report.terminal import closing_lines
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
     """The rehearsal; its plan is several weeks, whose claims and figures are in their own runs."""
 
-    name, decides, simulated = "rollout", True, True
+    name, decides = "rollout", True
     plan, details = RolloutPlan, RolloutDetails
 
     def title(self, plan: RolloutPlan) -> Message:

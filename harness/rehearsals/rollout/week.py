@@ -25,7 +25,7 @@ from harness.stack.protocol import StackNeeds
 class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     """The rehearsal; its plan is a scenario."""
 
-    name, decides, simulated = "rollout_week", True, True
+    name, decides = "rollout_week", True
     plan, details = Scenario, WeekDetails
 
     def expected(self, plan: Scenario, facts: Facts) -> Iterable[Expected]:

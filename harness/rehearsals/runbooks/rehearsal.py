@@ -61,8 +61,6 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
     async def run(self, plan: RunbooksPlan, on: Running[RunbooksDetails]) -> None:
         """The pages that the environment can have."""
         pages = [page for page in plan.parts if not self.lacking(plan, on.stack.capabilities, page.name)]
-        if not pages:
-            return
         if any(page.ground is not Ground.DATABASE for page in pages):
             await on.up()
         for page in pages:

@@ -121,11 +121,17 @@ def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: floa
         refused = message("{what} failed: {error}", what=Message(text=what), error=told)
         raise EngineRefused(error.status_code or 0, refused, "docker", remedy) from error
     except (DockerException, OSError) as error:  # those of the SDK's connections among them
-        raise StackNotStarted(
-            message("{what} failed: {error}", what=Message(text=what), error=str(error)),
-            where="docker",
-            remedy=remedy,
-        ) from error
+        met, said = error.__cause__ or error, Message(text=what)
+        failed = message("{what} failed: {error}", what=said, error=str(error))
+        if isinstance(met, OSError):
+            failed = message("{what} failed: the Docker engine does not answer ({why})", what=said, why=_innermost(met))
+        raise StackNotStarted(failed, where="docker", remedy=remedy or NO_DOCKER) from error
+
+
+def _innermost(error: BaseException) -> str:
+    """The system's own words in what the SDK's libraries wrap them in."""
+    wrapped = next((each for each in error.args if isinstance(each, BaseException)), None)
+    return _innermost(wrapped) if wrapped is not None else getattr(error, "strerror", None) or str(error)
 
 
 def _client(limit_s: float) -> DockerClient:

@@ -17,7 +17,6 @@ from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, Fa
 from harness.stack.protocol import Database, Undo
 from harness.stack.sim.world import World
 
-CAPABILITIES = frozenset({Capability.LONG_WINDOWS})
 _ADDRESS = Address(host="127.0.0.1", port=1)
 _PUBLISH_S = 0.05
 
@@ -30,7 +29,7 @@ class MemoryStack:
     """
 
     rung = Rung.SIM
-    capabilities = CAPABILITIES
+    capabilities: frozenset[Capability] = frozenset()
     cpu_factor = 1.0
 
     def __init__(self, world: World, manifests: Manifests) -> None:
