@@ -29,7 +29,7 @@ _ESTIMATE = (
         "平均3 Pods × 730h (500mCPU/512Mi)",
         CALCULATION,
         judged_by("cost"),
-        "Measured replica-hours x requests x the price list",
+        "Three pods' requests by the price list; and whether a measured run needed no more than three pods on average",
         wrong(
             "cost.priced_by_limits",
             "$110 is what three pods of the limits (1000m, 1Gi) cost; of the requests that the row names (500m, "
@@ -101,7 +101,7 @@ _ESTIMATE = (
         "$2.50",
         CALCULATION,
         judged_by("cost"),
-        "Bytes logged a request, measured, x requests a month",
+        "50 GB by the price list; and whether the bytes logged a request, measured, make no more of them in a month",
         wrong(
             "cost.logging_price",
             "Cloud Logging takes $0.50 a GiB after 50 GiB free a month: 50 GB cost nothing, and without the free "
@@ -120,7 +120,7 @@ _ESTIMATE = (
         "標準メトリクス",
         CALCULATION,
         judged_by("cost"),
-        "Series and samples the indicators need",
+        "The samples of the API's own series, as many as are supposed, by the price list",
         wrong(
             "cost.monitoring_custom",
             "latency percentiles and error ratios of the API are no system metrics of a layer-4 Service: they are "
@@ -197,7 +197,7 @@ _ESTIMATE = (
         "CPU/メモリのrequest/limit値から算出",
         CALCULATION,
         judged_by("cost"),
-        "Replica-hours x requests",
+        "Three pods by their requests and by their limits, by the price list: Autopilot bills the requests",
         wrong(
             "cost.billed_by_requests",
             "Autopilot bills the pods' requests; limits cost nothing",
@@ -228,7 +228,7 @@ _REPLICAS = (
         "$188",
         CALCULATION,
         judged_by("cost"),
-        "75 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        "75 + 85 + 30.50 is about the total; then the corrected parts; see erratum cost.total_from_wrong_parts",
         says="With 2 pods the whole costs about $188 a month.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
@@ -239,7 +239,7 @@ _REPLICAS = (
         "$258",
         CALCULATION,
         judged_by("cost"),
-        "145 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        "145 + 85 + 30.50 is about the total; then the corrected parts; see erratum cost.total_from_wrong_parts",
         says="With 4 pods the whole costs about $258 a month.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
@@ -250,7 +250,7 @@ _REPLICAS = (
         "$398",
         CALCULATION,
         judged_by("cost"),
-        "285 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        "285 + 85 + 30.50 is about the total; then the corrected parts; see erratum cost.total_from_wrong_parts",
         says="With 8 pods the whole costs about $398 a month.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
@@ -261,7 +261,7 @@ _REPLICAS = (
         "$468",
         CALCULATION,
         judged_by("cost"),
-        "355 + 85 + 28, and the corrected parts; see erratum cost.total_from_wrong_parts",
+        "355 + 85 + 30.50 is about the total; then the corrected parts; see erratum cost.total_from_wrong_parts",
         says="With 10 pods the whole costs about $468 a month.",
         shown_on=ARITHMETIC,
         consequence=MONEY,

@@ -44,7 +44,7 @@ _SCALING = (
             "the HPA owns the replica count: within its next syncs it takes a manual change back to what the "
             "metrics say (after the 5 minutes of stabilisation on the way down)",
             "raise minReplicas for a planned peak; set replicas by hand only with the HPA removed",
-            OUTAGE,
+            WRONG_FIGURE,
             SEEN,
         ),
         says="Applying deployment.yaml with replicas: 8 makes 8 pods.",
@@ -235,7 +235,7 @@ _PIPELINE = (
         "cicd.trigger",
         _WORKFLOW,
         "branches: [main]",
-        PROCEDURE,
+        MANIFEST,
         judged_by("infrastructure"),
         "Read off the workflow: which push deploys, and what stands before it",
         wrong(
@@ -272,9 +272,9 @@ _PIPELINE = (
         "cicd.build",
         _WORKFLOW,
         "gcloud builds submit --tag gcr.io/$PROJECT_ID/tekutoko-api:$GITHUB_SHA",
-        PROCEDURE,
+        MANIFEST,
         judged_by("infrastructure"),
-        "The step's command is evaluated with the environment the workflow gives it",
+        "Read off the workflow: whether each variable of the step's command is set; nothing is built",
         wrong(
             "cicd.project_id_unset",
             "PROJECT_ID is set nowhere in the workflow: the image's name becomes gcr.io//tekutoko-api and the "
@@ -356,7 +356,7 @@ _PIPELINE = (
             "a pod that ends closes its kept connections, and a CREATE on its way then is lost: HTTP/1.1 lets no "
             "client send a POST again by itself (RFC 9112, 9.3.1), whatever the order of endpoints and signals",
             "let the app create walks by PUT with an id of its own, which it may send again",
-            OUTAGE,
+            WORDING,
             SEEN,
         ),
         says="No request fails while a rolling update replaces the pods.",

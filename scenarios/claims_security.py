@@ -18,6 +18,7 @@ from scenarios.claim_form import (
     RECORD,
     REGION,
     SEEN,
+    WORDING,
     WRONG_FIGURE,
     judged_by,
     person,
@@ -45,11 +46,11 @@ _IAM = (
             "root, from more privileges, or from the capabilities that they have by default",
             "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
             "capabilities: {drop: [ALL]} for each container",
-            DATA_EXPOSED,
+            WORDING,
             READ,
         ),
         says="The pods act as a Google service account by Workload Identity.",
-        shown_on=CLUSTER,
+        shown_on=REGION,
         consequence=OUTAGE,
         first_sign="The Cloud SQL Proxy logs that it may not connect, and new pods do not become ready.",
     ),
@@ -136,8 +137,8 @@ _NET = (
         "Looked for in the create command and the Terraform",
         wrong(
             "security.private_nodes_not_asked_for",
-            "neither the create-auto command (--enable-private-nodes) nor the Terraform (private_cluster_config) "
-            "asks for private nodes; a default may change",
+            "Autopilot gives its nodes public addresses, too, unless it is asked for private ones, and neither the "
+            "create-auto command (--enable-private-nodes) nor the Terraform (private_cluster_config) asks for them",
             "ask for them in both, with Cloud NAT for the way out",
             DATA_EXPOSED,
             READ,
@@ -173,7 +174,7 @@ _HARD = (
             "no container mounts the volume, so kubelet passes over it: the pod starts and the driver is never asked; "
             "with a mount, the class tekutoko-secrets is defined nowhere and no pod starts",
             "add SecretProviderClass, volumeMount and secretObjects (base removes the volume until then)",
-            OUTAGE,
+            WORDING,
             SEEN,
         ),
         wrong(
@@ -182,12 +183,12 @@ _HARD = (
             "printed is the open-source driver's",
             "enable the Secret Manager add-on and use its driver name, provider gke; it mounts files only, so for the "
             "variable DB_PASSWORD also GKE's secret synchronization (1.34 or newer), which makes the Secret",
-            OUTAGE,
+            WORDING,
             READ,
         ),
         says="The Secret Manager CSI driver brings the secrets into the pods.",
         shown_on=CLUSTER,
-        consequence=DATA_EXPOSED,
+        consequence=OUTAGE,
         first_sign="New pods stay in ContainerCreating, with FailedMount among their events.",
     ),
     promise(
@@ -196,12 +197,15 @@ _HARD = (
         "Artifact Registry自動スキャン有効化",
         MANIFEST,
         judged_by("infrastructure"),
-        "Looked for in the Terraform",
+        "Looked for in the Terraform, the workflow and the manifests: a managed repository, images that go there, and "
+        "the service that scans; no image is scanned",
         wrong(
             "security.scan_needs_artifact_registry",
-            "images are pushed to gcr.io and no Artifact Registry repository is managed: nothing is scanned",
-            "manage the repository and push there (as erratum manifest.gcr_shut_down)",
-            DATA_EXPOSED,
+            "nothing that is printed turns the scan on: the Terraform manages no Artifact Registry repository and no "
+            "containerscanning.googleapis.com, and images are pushed under the old name gcr.io",
+            "manage the repository, enable containerscanning.googleapis.com, and push there (as erratum "
+            "manifest.gcr_shut_down)",
+            WORDING,
             READ,
         ),
         says="Artifact Registry scans every image for known vulnerabilities.",
@@ -217,10 +221,10 @@ _HARD = (
         "Looked for in the workflow",
         wrong(
             "security.nancy_input",
-            "the workflow printed has no scan at all, and nancy reads `go list -json -deps ./...` for what is "
-            "really built; -m all also lists modules that never ship",
+            "the scan is said to be part of CI/CD, and the workflow printed has none; and for what is really built "
+            "nancy reads `go list -json -deps ./...`: -m all also lists modules that never ship",
             "run govulncheck ./... in the test job",
-            DATA_EXPOSED,
+            WORDING,
             READ,
         ),
         says="CI scans the Go modules for known vulnerabilities.",
@@ -339,8 +343,8 @@ _RECOVERY = (
         "Phase4で検討",
         RECORD,
         judged_by("dr_restore"),
-        "Until then the loss of the region is outside RTO and RPO; named at sign-off",
-        says="From Phase 4 on, the data may be replicated to another region.",
+        "Never exercised: a rehearsal has one machine. Until then the loss of the region is outside RTO and RPO",
+        says="In Phase 4 the team considers replicating the data to another region.",
         shown_on=REGION,
         phase=4,
         consequence=DATA_LOST,
@@ -352,7 +356,8 @@ _RECOVERY = (
         "特定時点に復元",
         PROCEDURE,
         judged_by("dr_restore", "runbooks"),
-        "Restored to a chosen second into a new instance and verified",
+        "PostgreSQL itself restored to a chosen second into a new instance and verified; Cloud SQL's own restore is "
+        "not asked",
         wrong(
             "dr.restored_instance_unmanaged",
             "the new instance has another name, is outside Terraform, and inherits HA and backups only from one that "
@@ -361,8 +366,10 @@ _RECOVERY = (
             DATA_LOST,
             READ,
         ),
-        says="The database is restored to a chosen moment into a new instance.",
+        says="Cloud SQL restores the database to a chosen moment into a new instance.",
+        shown_on=REGION,
         consequence=DATA_LOST,
+        first_sign="The first recovery drill on Cloud SQL: the restored instance lacks a walk from before the moment.",
     ),
     promise(
         "dr.restore.step2",
@@ -389,10 +396,11 @@ _RECOVERY = (
         "Deployment再起動（5-10分）",
         MEASUREMENT,
         judged_by("dr_restore", whole_in="stack"),
-        "Restarted in order under load; the time until all are ready",
-        says="Restarting the Deployment takes 5 to 10 minutes at most.",
-        shown_on=KIND,
+        "Restarted in order under load; the time until all are ready, without nodes or images to be fetched",
+        says="Restarting the Deployment takes 5 to 10 minutes.",
+        shown_on=REGION,
         consequence=OUTAGE,
+        first_sign="`kubectl rollout status` has not ended 10 minutes after the restart: Autopilot brings nodes first.",
     ),
 )
 
