@@ -29,8 +29,8 @@ _PERFORMANCE = (
         "負荷試験計画書作成",
         RECORD,
         person("load.stages", "load.target_qps"),
-        "The load stages' scenario: target rate, users, how it is measured",
-        says="A plan of the load test names target rate, users and how they are measured.",
+        "A plan of the team; the load stages' scenario has target rate, users and how it is measured",
+        says="A plan of the load test names the target rate, the users and how it is measured.",
         consequence=WRONG_FIGURE,
     ),
     promise(
@@ -221,7 +221,7 @@ _OPERATIONS = (
         person("sli.latency", "sli.errors", "sli.request_rate", "sli.pod_resources", "sli.replicas"),
         "A page of the team; that each panel has its indicator: the evidence of every run",
         says="A dashboard of Cloud Monitoring is designed.",
-        consequence=OUTAGE,
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "checklist.operations.alerts",

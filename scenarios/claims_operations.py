@@ -82,11 +82,12 @@ _START = (
         "kubectl apply -f backend/deploy/kubernetes/base/",
         PROCEDURE,
         judged_by("scaling"),
-        "Run as written on kind: the Secret is refused (erratum manifest.secret.placeholders_not_base64)",
+        "Run as written on kind: the Secret is refused (errata operations.apply_placeholders and "
+        "manifest.secret.placeholders_not_base64)",
         wrong(
             "operations.apply_placeholders",
-            "PROJECT_ID, REGION, INSTANCE_NAME and the Secret's placeholders are in the files applied: no image "
-            "can be pulled, no instance found",
+            "PROJECT_ID, REGION, INSTANCE_NAME and the Secret's placeholders are in the files applied: the Secret is "
+            "refused, and with one filled in no image could be pulled and no instance found",
             "kubectl apply -k on an overlay of the environment that fills them",
             WORDING,
             SEEN,
@@ -175,12 +176,13 @@ _PHASE2 = (
         person("sli.latency", "sli.errors", "sli.request_rate", "sli.pod_resources", "sli.replicas"),
         "A page of the team in Cloud Monitoring, which no run sees",
         says="The team makes a dashboard of the indicators.",
+        consequence=WRONG_FIGURE,
     ),
     promise(
         "phase2.ios",
         f"{_WORK}/item 6",
         "Factory Pattern実装、Feature Flag統合、互換性テスト",
-        MEASUREMENT,
+        RECORD,
         person("flag.factory", "flag.remote_config", "api.mirror_format"),
         "The app's code is its team's: a person's to sign; the population behaves as that app",
         says="The app hides both backends behind a factory with a flag, and has compatibility tests.",

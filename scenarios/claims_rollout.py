@@ -13,7 +13,6 @@ from scenarios.claim_form import (
     READ,
     RECORD,
     SEEN,
-    WORDING,
     WRONG_FIGURE,
     judged_by,
     person,
@@ -35,16 +34,18 @@ _WEEK1 = (
         "50 developers of 500 have the flag on, by quota",
         wrong(
             "rollout.share_or_audience",
-            "a share (10 %) and an audience (the developers) are two rules: they agree only if the developers are "
-            "50 of 500, and one boolean in Remote Config has no audience unless a condition says so",
+            "a share (10 %) and an audience (the developers) are two rules: they agree only if a tenth of all users "
+            "are developers, and a share alone draws users of every kind, as one boolean in Remote Config has no "
+            "audience unless a condition says so",
             "name the conditions: audience developers, all of it; the share is its consequence",
-            WORDING,
+            WRONG_FIGURE,
             READ,
         ),
         wrong(
             "rollout.no_windows",
             "no criterion names its window, its smallest sample, or who is counted",
-            "take the windows and samples of the rehearsal's preflight (week 1: 330 s at 50 users)",
+            "say that the Go backend's users are counted, over the whole week, and hold it below the smallest sample: "
+            "299 requests for an error ratio < 1 %, 59 for a p95, 598 probes for > 99.5 %, 2,995 for > 99.9 %",
             WRONG_FIGURE,
             READ,
         ),
@@ -57,9 +58,9 @@ _WEEK1 = (
         "基本動作確認",
         MEASUREMENT,
         judged_by("rollout"),
-        "Every operation is seen in the window",
-        says="In week 1 every basic operation is looked at.",
-        consequence=WRONG_FIGURE,
+        "Every operation of the contract is answered well at least once in the window",
+        says="In week 1 it is confirmed that the basic operations work.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week1.success.error_ratio",
@@ -158,6 +159,7 @@ _WEEK2 = (
             WRONG_FIGURE,
             SEEN,
         ),
+        go=True,
         says="Week 2 succeeds if 3 requests a second are reached.",
         consequence=WRONG_FIGURE,
     ),
@@ -193,8 +195,9 @@ _WEEK3 = (
         "Developers, beta users and 100 of 350 general users: 250 of 500",
         wrong(
             "rollout.week3.half_of_whom",
-            "half of the general users is 175; with developers and beta users that is 325 of 500, 65 %, not 50 %",
-            "say '50 % of all: the first 100 of 350 general users'",
+            "the general users are the 70 % that week 2 leaves: half of them is 35 %, which makes 65 % with the 30 % "
+            "of week 2, not 50 %",
+            "say '50 % of all: two in seven of the general users'",
             WRONG_FIGURE,
             COMPUTED,
         ),
@@ -207,7 +210,9 @@ _WEEK3 = (
         "負荷テスト",
         MEASUREMENT,
         judged_by("rollout"),
-        "250 users on the API at the document's pace; the stages are a load test of their own",
+        "250 users on the API at the document's pace, and the good answers a second that this makes; the stages are a "
+        "load test of their own",
+        go=True,
         says="In week 3 the API is under a load test.",
         consequence=WRONG_FIGURE,
     ),
@@ -220,12 +225,14 @@ _WEEK3 = (
         "Users live for the whole window with a good answer in every 120 s of it, at least 250",
         wrong(
             "rollout.week3.everybody_at_once",
-            "250 is all whose flag is on: the week succeeds only if each of them is out walking at the same time, "
-            "which real users never are",
+            "the document names no number of users but 500 at the same time: if these are all, the week succeeds only "
+            "if everybody whose flag is on is out walking at once; if there are more, it succeeds by who happens to "
+            "come",
             "judge the capacity by the rehearsal's load, and the week by the users who come",
             WRONG_FIGURE,
             READ,
         ),
+        go=True,
         says="Week 3 succeeds if 250 users are served at the same time.",
         consequence=OUTAGE,
     ),
@@ -277,8 +284,8 @@ _WEEK4 = (
         MEASUREMENT,
         judged_by("rollout"),
         "All four weeks advanced, with one program or image",
-        says="Week 4 ends with a last look at all four weeks.",
-        consequence=WRONG_FIGURE,
+        says="Week 4 is the last verification.",
+        consequence=OUTAGE,
     ),
     promise(
         "rollout.week4.success.concurrent_users",
@@ -287,6 +294,7 @@ _WEEK4 = (
         CRITERION,
         judged_by("rollout"),
         "As week 3, at least 500; see erratum rollout.week3.everybody_at_once",
+        go=True,
         says="Week 4 succeeds if 500 users are served at the same time.",
         consequence=OUTAGE,
     ),
@@ -319,7 +327,7 @@ _ROLLBACK = (
         "`use_go_backend`を`false`に変更",
         PROCEDURE,
         judged_by("run"),
-        "The template is published with the flag off",
+        "The template is published with the flag off, within 5 minutes of the decision",
         says="A roll back begins by setting use_go_backend to false in Remote Config.",
         consequence=OUTAGE,
     ),
