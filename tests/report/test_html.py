@@ -22,7 +22,7 @@ from harness.report import words
 from harness.report.html import render, write_html
 from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
-from harness.report.terminal import closing_text
+from harness.report.terminal import closing_lines
 from scenarios.claims import REGISTER
 from tests.report import results
 from tests.report.page import Page
@@ -200,7 +200,7 @@ def test_what_manifests_have_otherwise_is_said_by_that_word_and_told_together(tm
         for name in ("manifest.a", "manifest.b")
     ]
     run = result(Decision.ADVANCE, judgement(Verdict.PASS), *other)
-    text, closing = page(tmp_path, run).text, closing_text(run, "folder")
+    text, closing = page(tmp_path, run).text, "\n".join(map(str, closing_lines(run, "folder", detail="all")))
     assert "What the manifests have otherwise than the document prints" in text and "✗" not in text
     assert "the manifests differ from what the document prints: manifest.a, manifest.b\n" in closing
     assert not any(line.split()[:1] == ["fail"] for line in closing.splitlines())

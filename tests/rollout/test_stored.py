@@ -146,7 +146,7 @@ def test_the_page_has_the_plan_the_course_the_window_and_the_events(told: tuple[
     assert isinstance(sections[0], Table) and sections[0].first, "neither week advances"
     (course,) = [each for each in sections if isinstance(each, Timeline)]
     titles = [str(chart.title) for chart in course.charts]
-    assert titles[:2] == ["Active users", "Requests, API"]
+    assert titles[:3] == ["Availability since the window began", "Active users", "Requests, API"]
     assert {"Latency, API", "Errors, users' requests", "Availability probes"} <= set(titles)
     assert any(phase.judged for phase in course.phases)
     assert {"flag", "decision"} <= {mark.kind for mark in course.marks}
