@@ -183,8 +183,8 @@ CLAIMS: tuple[Claim, ...] = (
             "iac.csi_mounts_files",
             "the driver mounts files; a Kubernetes Secret appears only by secretObjects and only while a pod mounts "
             "the volume, and the variable DB_PASSWORD is not renewed by a rotation",
-            "read the mounted file; or sync by secretObjects (on GKE's add-on as erratum security.csi.driver_on_autopilot "
-            "says) and restart the pods after a rotation",
+            "read the mounted file; or sync by secretObjects (on GKE's add-on as erratum "
+            "security.csi.driver_on_autopilot says) and restart the pods after a rotation",
             OUTAGE,
             SEEN,
         ),

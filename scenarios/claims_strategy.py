@@ -197,8 +197,8 @@ _SCALE_OUT = (
         "冗長化で可用性は担保",
         MEASUREMENT,
         judged_by("chaos"),
-        "A pod is deleted with grace 0 every 20 s, fifteen times, under load: at most 5 % of requests fail, and no more "
-        "than was computed before",
+        "A pod is deleted with grace 0 every 20 s, fifteen times, under load: at most 5 % of requests fail, and no "
+        "more than was computed before",
         says="Several pods keep the API available when one of them fails.",
         shown_on=KIND,
         consequence=OUTAGE,
@@ -253,7 +253,8 @@ _PICTURE = (
             "architecture.https_at_l4",
             "the client's arrow says HTTPS, but a Service of type LoadBalancer is layer 4 and its only port is "
             "80: no TLS ends anywhere before Phase 4, while users come in Phases 2-3 (and iOS refuses plain HTTP)",
-            "bring the Ingress with its certificate into Phase 2, and make the Service ClusterIP, so that port 80 is not public",
+            "bring the Ingress with its certificate into Phase 2, and make the Service ClusterIP, so that port 80 "
+            "is not public",
             DATA_EXPOSED,
             READ,
         ),
