@@ -6,6 +6,7 @@ from harness.model.claim import Claim
 from scenarios.claim_form import (
     ARITHMETIC,
     CALCULATION,
+    CLUSTER,
     COMPUTED,
     KIND,
     MANIFEST,
@@ -80,7 +81,9 @@ _REASONS = (
         "The knee of the load search for 2..10 pods shows how far it grows",
         go=True,
         says="The platform carries more load when it is given more pods.",
+        shown_on=CLUSTER,
         consequence=OUTAGE,
+        first_sign="The HPA stands at 10 pods, and the p95 passes 500 ms.",
     ),
 )
 
@@ -94,7 +97,9 @@ _REQUIREMENTS = (
         "500 users at the document's pace on the plan's pods: good answers a second, and the stage's limits",
         go=True,
         says="500 users at the same time are served well by 2 to 10 pods.",
+        shown_on=CLUSTER,
         consequence=OUTAGE,
+        first_sign="With 500 users the document's alert fires: errors above 3 %, or a p95 above 600 ms.",
     ),
     promise(
         "requirements.latency_500ms",
@@ -113,7 +118,9 @@ _REQUIREMENTS = (
         ),
         go=True,
         says="The p95 of the response time stays below 500 ms, with no cold start.",
+        shown_on=CLUSTER,
         consequence=WRONG_FIGURE,
+        first_sign="The p95 in Cloud Monitoring passes 500 ms; the document's alert fires above 600 ms alone.",
     ),
     promise(
         "requirements.availability_sla",
@@ -121,7 +128,7 @@ _REQUIREMENTS = (
         "SLA 99.95%",
         CALCULATION,
         judged_by("infrastructure"),
-        "The published SLAs of every part in series",
+        "The published SLAs of the pods and of Cloud SQL, multiplied; Firebase and the load balancer are left out",
         wrong(
             "requirements.sla_of_control_plane",
             "99.95 % is Autopilot's control plane; its pods in several zones carry 99.9 %, and Cloud SQL HA "
@@ -140,7 +147,7 @@ _REQUIREMENTS = (
         "マルチゾーン+HA構成必須",
         MANIFEST,
         judged_by("zone_loss"),
-        "Where the pods were placed in a cluster of three zones, and the loss of one",
+        "On kind's three zones: where the pods were placed, and the loss of a zone; of the database: iac.database.ha",
         wrong(
             "manifest.deployment.no_zone_spread",
             "the Deployment has no topologySpreadConstraints; the scheduler's default only prefers a spread, so "
@@ -149,7 +156,7 @@ _REQUIREMENTS = (
             OUTAGE,
             SEEN,
         ),
-        says="The pods run in several zones, and the loss of one zone does not stop the service.",
+        says="Pods and database run in several zones, and the loss of one zone does not stop the service.",
         shown_on=REGION,
         consequence=OUTAGE,
         first_sign="The pods of the Deployment run on nodes of one zone alone (label topology.kubernetes.io/zone).",
@@ -251,7 +258,7 @@ _COMPARISON = (
         "簡単（1コマンド）",
         PROCEDURE,
         judged_by("scaling"),
-        "kubectl scale with the HPA on and off",
+        "kubectl scale with the HPA on and off; judged without it, for the HPA undoes the number",
         wrong(
             "stack.standard_scales_by_hpa_too",
             "pods scale the same way on GKE Standard (HPA, kubectl scale); only nodes differ",
@@ -268,7 +275,7 @@ _COMPARISON = (
         "1行変更で可能",
         PROCEDURE,
         judged_by("scaling"),
-        "replicas: changed in the manifest and applied, with the HPA on and off",
+        "replicas: changed in the manifest and applied, with the HPA on and off; judged without it",
         says="One changed line of the manifest changes the number of pods.",
         shown_on=KIND,
     ),

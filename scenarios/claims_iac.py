@@ -74,7 +74,7 @@ CLAIMS: tuple[Claim, ...] = (
         'workload_pool = "${var.project_id}.svc.id.goog"',
         MANIFEST,
         judged_by("infrastructure"),
-        "Read off the cluster's resource, beside the provider's version",
+        "Read off the cluster's resource; an Autopilot cluster that names no pool has it by itself",
         says="The Terraform turns Workload Identity on for the cluster.",
         shown_on=ARITHMETIC,
         consequence=OUTAGE,
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim, ...] = (
         "transaction_log_retention_days = 7",
         MANIFEST,
         judged_by("infrastructure"),
-        "7, the most of the Enterprise edition",
+        "The attribute, read: 1 to 7 days pass, as many as the Enterprise edition allows",
         says="The transaction logs are kept for 7 days.",
         shown_on=ARITHMETIC,
         consequence=DATA_LOST,
@@ -164,7 +164,7 @@ CLAIMS: tuple[Claim, ...] = (
         wrong(
             "iac.state_key_is_no_kms",
             "encryption_key takes a customer-supplied key (32 bytes, base64): a KMS path there is refused",
-            "kms_encryption_key = the path, and object versioning on the bucket",
+            "kms_encryption_key = the path",
             WORDING,
             READ,
         ),
@@ -183,7 +183,8 @@ CLAIMS: tuple[Claim, ...] = (
             "iac.csi_mounts_files",
             "the driver mounts files; a Kubernetes Secret appears only by secretObjects and only while a pod mounts "
             "the volume, and the variable DB_PASSWORD is not renewed by a rotation",
-            "read the mounted file, or sync by secretObjects and restart pods on rotation",
+            "read the mounted file; or sync by secretObjects (on GKE's add-on as erratum "
+            "security.csi.driver_on_autopilot says) and restart the pods after a rotation",
             OUTAGE,
             SEEN,
         ),

@@ -41,7 +41,7 @@ _FOLDER = (
         MANIFEST,
         judged_by("rollout"),
         "Each of the seven kinds stands once in the folder that was applied",
-        says="The folder holds one file for each manifest that the document names.",
+        says="The folder holds one file for each of the seven manifests of Phase 2.",
         shown_on=ARITHMETIC,
     ),
     promise(
@@ -98,8 +98,8 @@ _PODS = (
         "Read off the Deployment; each overlay replaces it",
         wrong(
             "manifest.deployment.image_latest",
-            "':latest' names no version: after CI's set image the next kubectl apply takes the Deployment back "
-            "to whatever latest is, and undo cannot name what ran before",
+            "CI tags its images with the commit alone, and ':latest' is none of them: the first kubectl apply finds "
+            "no image, and each later one takes the Deployment off the version that CI set",
             "pin the commit's tag or digest, set in the manifest by CI (kustomize edit set image)",
             OUTAGE,
             READ,
@@ -107,9 +107,9 @@ _PODS = (
         wrong(
             "manifest.gcr_shut_down",
             "Container Registry was shut down on 18 March 2025; gcr.io works only as a repository of Artifact "
-            "Registry, which must be created first and which the Terraform lacks",
+            "Registry, which the Terraform lacks: a push is refused unless its account may create the repository",
             "use asia-northeast1-docker.pkg.dev/PROJECT_ID/REPOSITORY and manage the repository by Terraform",
-            OUTAGE,
+            WORDING,
             READ,
         ),
         says="The Deployment names the image that the pods run.",
@@ -126,7 +126,7 @@ _PODS = (
         wrong(
             "manifest.deployment.env_incomplete",
             "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "
-            "PORT, POD_NAME and LOG_LEVEL are not, so the API can neither connect nor verify a token",
+            "PORT, POD_NAME and LOG_LEVEL are not: without a user and a database built into it the API cannot connect",
             "pass them (base/patches database-env, firebase-env, process-env)",
             OUTAGE,
             READ,
@@ -188,7 +188,8 @@ _PODS = (
         "Read off the Deployment that was applied: exactly one container of its pod is the proxy",
         wrong(
             "manifest.sidecar_unpinned",
-            "':latest' changes the proxy under a running Deployment",
+            "':latest' gives each new pod the proxy that is newest then: pods of one Deployment may run different "
+            "ones, and an undo does not bring the old one back",
             "pin a version",
             OUTAGE,
             READ,
@@ -196,8 +197,8 @@ _PODS = (
         wrong(
             "manifest.sidecar_stops_at_once",
             "as an ordinary container the proxy gets SIGTERM together with the API and cuts its connections while "
-            "the API still drains; it has neither probe nor limit",
-            "make it a native sidecar (an init container with restartPolicy: Always) with probes",
+            "the API still drains",
+            "make it a native sidecar (an init container with restartPolicy: Always)",
             OUTAGE,
             READ,
         ),
@@ -306,7 +307,7 @@ _SETTINGS = (
         wrong(
             "manifest.secret.placeholders_not_base64",
             "the underscore is no base64: the API server refuses the Secret, and the pods wait for it",
-            "do not apply the template; create the Secret from Secret Manager (or use stringData)",
+            "keep the template out of what is applied (secret.yaml.example); create the Secret from Secret Manager",
             OUTAGE,
             SEEN,
         ),
@@ -324,9 +325,9 @@ _SETTINGS = (
         wrong(
             "manifest.secret.firebase_credentials_unused",
             "the key is mounted nowhere and no variable names its path; with Workload Identity, which the "
-            "document requires, a key file is neither needed nor wanted",
+            "document requires, nobody needs a key, and this one never expires",
             "drop firebase_credentials; rely on Workload Identity",
-            WORDING,
+            DATA_EXPOSED,
             READ,
         ),
         says="The Secret holds the Firebase credentials.",

@@ -14,7 +14,6 @@ from scenarios.claim_form import (
     MEASUREMENT,
     MONEY,
     OUTAGE,
-    PROCEDURE,
     READ,
     RECORD,
     judged_by,
@@ -53,7 +52,7 @@ _SCALE_OUT = (
         "strategy.versus.pipeline",
         f"{_VERSUS}/row 2",
         "単一パイプラインで容易",
-        PROCEDURE,
+        MANIFEST,
         judged_by("infrastructure"),
         "The workflows that deploy are counted; what their steps do: deploy_rehearsal",
         says="One pipeline deploys everything.",
@@ -85,8 +84,11 @@ _SCALE_OUT = (
         "ログ・メトリクスがまとまる",
         MEASUREMENT,
         judged_by("rollout"),
-        "Log fields and metrics of every pod are found in one place",
+        "The run's folder, in the place of Google's Cloud Logging and Monitoring, has a log, CPU and memory of each "
+        "ready pod",
         says="Logs and metrics of all pods are found in one place.",
+        shown_on=CLUSTER,
+        first_sign="A pod of the Deployment has no lines in Cloud Logging, or no CPU in Cloud Monitoring.",
     ),
     promise(
         "strategy.versus.network",
@@ -164,7 +166,8 @@ _SCALE_OUT = (
         "固定費が膨らみづらい",
         CALCULATION,
         judged_by("cost"),
-        "Fixed and variable parts of the bill, recomputed",
+        "By the price list: the fewest pods of one application beside those of the three services that the plan "
+        "supposes; the fixed part is told",
         says="With few services the fixed costs stay low.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
@@ -194,7 +197,8 @@ _SCALE_OUT = (
         "冗長化で可用性は担保",
         MEASUREMENT,
         judged_by("chaos"),
-        "Pods deleted and killed under load; the share of requests that fails, beside each experiment's limit",
+        "A pod is deleted with grace 0 every 20 s, fifteen times, under load: at most 5 % of requests fail, and no "
+        "more than was computed before",
         says="Several pods keep the API available when one of them fails.",
         shown_on=KIND,
         consequence=OUTAGE,
@@ -241,7 +245,7 @@ _PICTURE = (
     promise(
         "architecture.diagram",
         "アーキテクチャ構成/code 1",
-        "Auto Scale 2-10",
+        "Client -->|HTTPS| LB",
         MANIFEST,
         judged_by("rollout"),
         "The client's arrow: whether the manifests have a way in that ends TLS; each other part is a claim of its own",
@@ -249,11 +253,12 @@ _PICTURE = (
             "architecture.https_at_l4",
             "the client's arrow says HTTPS, but a Service of type LoadBalancer is layer 4 and its only port is "
             "80: no TLS ends anywhere before Phase 4, while users come in Phases 2-3 (and iOS refuses plain HTTP)",
-            "bring the Ingress with its certificate into Phase 2",
+            "bring the Ingress with its certificate into Phase 2, and make the Service ClusterIP, so that port 80 "
+            "is not public",
             DATA_EXPOSED,
             READ,
         ),
-        says="Clients come by HTTPS through a load balancer to 2 to 10 pods.",
+        says="The manifests give clients a way to the pods by HTTPS.",
         shown_on=ARITHMETIC,
         consequence=DATA_EXPOSED,
     ),
