@@ -97,9 +97,7 @@ _REQUIREMENTS = (
         "500 users at the document's pace on the plan's pods: good answers a second, and the stage's limits",
         go=True,
         says="500 users at the same time are served well by 2 to 10 pods.",
-        shown_on=CLUSTER,
         consequence=OUTAGE,
-        first_sign="With 500 users the document's alert fires: errors above 3 %, or a p95 above 600 ms.",
     ),
     promise(
         "requirements.latency_500ms",

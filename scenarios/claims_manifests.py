@@ -15,18 +15,15 @@ from scenarios.claim_form import (
     OUTAGE,
     PROCEDURE,
     READ,
-    REGION,
     SEEN,
-    WORDING,
     WRONG_FIGURE,
     judged_by,
     promise,
     wrong,
 )
+from scenarios.claims_deployment import PODS
 
 _FILES = "必要なマニフェストファイル"
-_DEPLOYMENT = "1. Deployment設定/code 1"
-_SERVICE = "2. Service設定（LoadBalancer）/code 1"
 _CONFIG = "3. ConfigMap設定/code 1"
 _SECRET = "4. Secret設定（テンプレート）/code 1"  # noqa: S105 - a place in the document
 _HPA = "5. HPA設定（Auto Scaling）/code 1"
@@ -67,190 +64,6 @@ _FOLDER = (
         shown_on=KIND,
         phase=4,
         consequence=DATA_EXPOSED,
-    ),
-)
-
-_PODS = (
-    promise(
-        "manifest.deployment.replicas",
-        _DEPLOYMENT,
-        "replicas: 2  # 初期レプリカ数",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied",
-        wrong(
-            "manifest.deployment.replicas_beside_hpa",
-            "with an HPA, applying a manifest that says replicas: 2 cuts a scaled-out Deployment back to 2",
-            "leave replicas out of the manifest once the HPA owns it",
-            OUTAGE,
-            SEEN,
-        ),
-        says="The Deployment starts with 2 pods.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.image",
-        _DEPLOYMENT,
-        "image: gcr.io/PROJECT_ID/tekutoko-api:latest",
-        MANIFEST,
-        judged_by("infrastructure"),
-        "Read off the Deployment; each overlay replaces it",
-        wrong(
-            "manifest.deployment.image_latest",
-            "CI tags its images with the commit alone, and ':latest' is none of them: the first kubectl apply finds "
-            "no image, and each later one takes the Deployment off the version that CI set",
-            "pin the commit's tag or digest, set in the manifest by CI (kustomize edit set image)",
-            OUTAGE,
-            READ,
-        ),
-        wrong(
-            "manifest.gcr_shut_down",
-            "Container Registry was shut down on 18 March 2025; gcr.io works only as a repository of Artifact "
-            "Registry, which the Terraform lacks: a push is refused unless its account may create the repository",
-            "use asia-northeast1-docker.pkg.dev/PROJECT_ID/REPOSITORY and manage the repository by Terraform",
-            WORDING,
-            READ,
-        ),
-        says="The Deployment names the image that the pods run.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.env",
-        _DEPLOYMENT,
-        "name: DB_HOST",
-        MANIFEST,
-        judged_by("rollout"),
-        "ENVIRONMENT, DB_HOST and DB_PASSWORD among the variables that a pod receives",
-        wrong(
-            "manifest.deployment.env_incomplete",
-            "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "
-            "PORT, POD_NAME and LOG_LEVEL are not: without a user and a database built into it the API cannot connect",
-            "pass them (base/patches database-env, firebase-env, process-env)",
-            OUTAGE,
-            READ,
-        ),
-        says="The pods get their environment, database host and password as variables.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.resources",
-        _DEPLOYMENT,
-        "cpu: 500m",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied: what its first container requests",
-        says="The API requests 500m CPU and 512Mi of memory.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.limits",
-        _DEPLOYMENT,
-        "cpu: 1000m",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied: the limits of its first container",
-        says="The API may use 1000m CPU and 1Gi of memory at most.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.liveness",
-        _DEPLOYMENT,
-        "path: /health",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied: path, port and times; what the probe does is not judged",
-        says="The liveness probe asks /health, first after 10 s, then every 30 s.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.deployment.readiness",
-        _DEPLOYMENT,
-        "path: /ready",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied: path, port and times; what the probe does is not judged",
-        says="The readiness probe asks /ready, first after 5 s, then every 10 s.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.sidecar",
-        _DEPLOYMENT,
-        "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
-        MANIFEST,
-        judged_by("rollout"),
-        "Read off the Deployment that was applied: exactly one container of its pod is the proxy",
-        wrong(
-            "manifest.sidecar_unpinned",
-            "':latest' gives each new pod the proxy that is newest then: pods of one Deployment may run different "
-            "ones, and an undo does not bring the old one back",
-            "pin a version",
-            OUTAGE,
-            READ,
-        ),
-        wrong(
-            "manifest.sidecar_stops_at_once",
-            "as an ordinary container the proxy gets SIGTERM together with the API and cuts its connections while "
-            "the API still drains",
-            "make it a native sidecar (an init container with restartPolicy: Always)",
-            OUTAGE,
-            READ,
-        ),
-        says="Each pod runs the Cloud SQL Proxy beside the API.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.sidecar.args",
-        _DEPLOYMENT,
-        "PROJECT_ID:REGION:INSTANCE_NAME",
-        MANIFEST,
-        judged_by("rollout"),
-        "The instance is named here and nowhere else: the restore must change it",
-        says="The proxy's arguments name the Cloud SQL instance.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
-    ),
-    promise(
-        "manifest.sidecar.requests",
-        _DEPLOYMENT,
-        "cpu: 100m",
-        MANIFEST,
-        judged_by("rollout"),
-        "Summed with the API's: 600m and 640Mi a pod",
-        says="The proxy requests 100m CPU and 128Mi of memory.",
-        shown_on=ARITHMETIC,
-        consequence=MONEY,
-    ),
-    promise(
-        "manifest.service",
-        _SERVICE,
-        "type: LoadBalancer",
-        MANIFEST,
-        judged_by("rollout", "chaos", "deploy_rehearsal", "runbooks"),
-        "New connections reach ready pods alone, by Envoy on local and by kube-proxy on kind, whose address the "
-        "rehearsal sets in a cloud's place",
-        says="A load balancer with an address of its own leads to the ready pods.",
-        shown_on=REGION,
-        consequence=OUTAGE,
-        first_sign="`kubectl get svc tekutoko-api` shows no external IP, or a request to that address gets no answer.",
-    ),
-    promise(
-        "manifest.service.ports",
-        _SERVICE,
-        "targetPort: 8080",
-        MANIFEST,
-        judged_by("rollout"),
-        "Port 80 to the containers' 8080",
-        says="The Service takes port 80 to the pods' port 8080.",
-        shown_on=ARITHMETIC,
-        consequence=OUTAGE,
     ),
 )
 
@@ -471,4 +284,4 @@ _LIMITS = (
     ),
 )
 
-CLAIMS: tuple[Claim, ...] = (*_FOLDER, *_PODS, *_SETTINGS, *_LIMITS)
+CLAIMS: tuple[Claim, ...] = (*_FOLDER, *PODS, *_SETTINGS, *_LIMITS)

@@ -200,7 +200,7 @@ def test_what_manifests_have_otherwise_is_said_by_that_word_and_told_together(tm
         for name in ("manifest.a", "manifest.b")
     ]
     run = result(Decision.ADVANCE, judgement(Verdict.PASS), *other)
-    text, closing = page(tmp_path, run).text, "\n".join(map(str, closing_lines(run, "folder", detail="all")))
+    text, closing = page(tmp_path, run).text, "\n".join(map(str, closing_lines(run, "folder")))
     assert "What the manifests have otherwise than the document prints" in text and "✗" not in text
     assert "the manifests differ from what the document prints: manifest.a, manifest.b\n" in closing
     assert not any(line.split()[:1] == ["fail"] for line in closing.splitlines())
