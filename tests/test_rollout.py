@@ -493,7 +493,7 @@ def test_a_resume_takes_no_other_options(tmp_path: Path) -> None:
 
 def test_the_reports_folder_refuses(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert cli.main(["rollout", "--on", "local", "--reports", str(tmp_path / "file")]) == Exit.RUN_BROKEN
+    assert cli.main(["rollout", "--on", "local", "--reports", str(tmp_path / "file")]) == Exit.USAGE
 
 
 # -- the rollout's page ----------------------------------------------------------------------------------------------

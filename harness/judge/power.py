@@ -139,7 +139,8 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     enough = offered >= needed and not seldom
     given = message("{count} users planned", count=count(offered))
     if seldom:
-        given = message("{users}, each only every {seconds} s", users=given, seconds=f"{slowest_s:g}")
+        of_all = message("{count} users planned", count=count(population.flag_on))
+        given = message("{users}, each only every {seconds} s", users=of_all, seconds=f"{slowest_s:g}")
     wanted = message(
         "{count} suffice, each with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
     )

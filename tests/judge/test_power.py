@@ -81,7 +81,7 @@ def test_a_window_shorter_than_the_pace_gives_only_the_users_who_ask_in_it() -> 
     users = criterion("success", "concurrent_users", ">=", 250)
     short = requirements(scenario(users, window_s=20.0))[0]
     assert (short.offered, short.enough) == (100, False)
-    assert "the window gives 100: NOT ENOUGH" in str(short.sentence)
+    assert "only 100 users planned" in str(short.sentence)
 
 
 def test_an_own_smallest_sample_raises_what_is_needed() -> None:
