@@ -14,10 +14,13 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.ending import broke, counted
-from harness.report.language import Language
+from harness.report.language import Language, cut
+from harness.report.outline import Block, Row
 
 #: More criteria than these are counted as checks are, and as many of what did not pass are named.
 _MOST_CRITERIA, _MOST_NAMED = 12, 5
+#: As many columns of a reason stand on the page's first screen: it is below, whole.
+_ROOM = 60
 _TARGET = re.compile(r" --target[ =]('[^']*'|\S+)")
 _WEEK = re.compile(r"\brollout_week([1-3])\b")
 
@@ -96,3 +99,21 @@ def following(result: Result, say: Language) -> tuple[str, str]:
     if result.rehearsal == "rollout" and result.decision is not Decision.ROLL_BACK:
         return say("go on"), f"{PROGRAM} rollout --resume {result.run_id}"
     return say("run again"), result.facts.replay
+
+
+def briefly(result: Result, say: Language) -> Block:
+    """What stands behind the headline: each criterion, what failed or could not be shown, and counts of the rest."""
+    found = brief(result)
+    rows = [
+        Row(
+            cells=(what(each, say), figures(each, say) or cut(said(each, say), _ROOM) or "–"),
+            sign=words.sign(each),
+            word=say(words.verdict_id(each)),
+            css=str(each.verdict),
+        )
+        for each in found.named
+    ]
+    more = say("and {count} more", count=found.more) if found.more else ""
+    others = rest(result, found, say) if result.decides else ""
+    note = say.listed(filter(None, (more, others)))
+    return Block(lead=say("Verdict"), heads=(say("What"), say("Measured")), rows=tuple(rows), note=note)

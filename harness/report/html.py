@@ -16,7 +16,7 @@ from harness.model.section import Bars, Chart, Picture, Section, Timeline
 from harness.model.stack import Rung
 from harness.report import outline
 from harness.report.bars import Rows, draw_bars
-from harness.report.brief import following
+from harness.report.brief import briefly, following
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
 from harness.report.ending import ending
 from harness.report.files import REPORT_HTML, write_atomically
@@ -68,7 +68,7 @@ def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Langu
         "title": say.message(result.title),
         "ending": ending(result, say),
         "simulated": say("Simulated: no evidence for a sign-off.") if result.facts.rung is Rung.SIM else "",
-        "brief": outline.briefly(result, say),
+        "brief": briefly(result, say),
         "chart": None if first is None else Block(picture=first),
         "next": following(result, say),
         "facts": list(outline.facts(result, say)),

@@ -20,13 +20,11 @@ from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
 from harness.model.verdict import Verdict
 from harness.model.words import DECISION
-from harness.report import brief, told, words
+from harness.report import told, words
 from harness.report.files import REPORT_HTML
-from harness.report.language import Language, cut
+from harness.report.language import Language
 
 _Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline | Bars
-#: As many columns of a reason stand on the first screen: it is below, whole.
-_ROOM = 60
 #: More passed judgements of one grid than these are folded.
 MOST_PASSED = 20
 #: And those behind so many rows of a table.
@@ -116,24 +114,6 @@ def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[
     found.append(Chapter(title=say("What differs from production"), blocks=tuple(_differs(result, say)), box=True))
     found += [Chapter(title=title, blocks=(listed(lines),)) for title, lines in told.about_manifests(facts, say)]
     return found
-
-
-def briefly(result: Result, say: Language) -> Block:
-    """What stands behind the headline: each criterion, what failed or could not be shown, and counts of the rest."""
-    found = brief.brief(result)
-    rows = [
-        Row(
-            cells=(brief.what(each, say), brief.figures(each, say) or cut(brief.said(each, say), _ROOM) or "–"),
-            sign=words.sign(each),
-            word=say(words.verdict_id(each)),
-            css=str(each.verdict),
-        )
-        for each in found.named
-    ]
-    more = say("and {count} more", count=found.more) if found.more else ""
-    others = brief.rest(result, found, say) if result.decides else ""
-    note = say.listed(filter(None, (more, others)))
-    return Block(lead=say("Verdict"), heads=(say("What"), say("Measured")), rows=tuple(rows), note=note)
 
 
 def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harness.model.claim import Claim
 from harness.model.result import Result
 from harness.report import outline
-from harness.report.brief import following
+from harness.report.brief import briefly, following
 from harness.report.ending import ending
 from harness.report.files import write_atomically
 from harness.report.language import ENGLISH, Language
@@ -30,7 +30,7 @@ def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterat
     end = ending(result, say)
     yield f"## {end.sign} {end.word}: {plain(say.message(result.title))}"
     yield plain(end.reason)
-    yield from _block(outline.briefly(result, say), say)
+    yield from _block(briefly(result, say), say)
     when, command = following(result, say)
     yield from () if command == result.facts.replay else [plain(f"{when}:"), code(command)]
     yield code(result.facts.replay)

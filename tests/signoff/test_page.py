@@ -276,7 +276,10 @@ def test_a_person_s_claims_stand_in_a_table_with_the_facts_that_bear_on_them() -
     of = made(stored("run", judgement("load.stages", Verdict.PASS)), register=register)
     text = drawn(of, register=register).text
     section = text[text.index("No rehearsal judges these") :]
-    assert claims.REGISTER["checklist.performance.load_plan"].says in section and "✓ shown load.stages: Held in 1 of 1 runs on kind" in section
+    assert (
+        claims.REGISTER["checklist.performance.load_plan"].says in section
+        and "✓ shown load.stages: Held in 1 of 1 runs on kind" in section
+    )
 
 
 def whole() -> Signoff:
