@@ -49,7 +49,7 @@ _IAM = (
             READ,
         ),
         says="The pods act as a Google service account by Workload Identity.",
-        shown_on=CLUSTER,
+        shown_on=REGION,
         consequence=OUTAGE,
         first_sign="The Cloud SQL Proxy logs that it may not connect, and new pods do not become ready.",
     ),
