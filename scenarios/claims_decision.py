@@ -46,7 +46,7 @@ _REASONS = (
         "負荷分散と冗長構成を自前で学習できる",
         RECORD,
         person("learning.phase2", "learning.phase4", "learning.phase6"),
-        "Who learns is for the team to say; that the commands of the learning path work is the facts'",
+        "Who learns is for the team to say; the facts show whether the commands of the learning path work",
         says="The team can practise load balancing and redundancy on the platform by itself.",
     ),
     promise(
@@ -159,7 +159,7 @@ _REQUIREMENTS = (
         "Pod/Deployment/Service等",
         RECORD,
         person("learning.phase2", "learning.phase4", "learning.phase6"),
-        "Who learns is for the team to say; that the commands of the learning path work is the facts'",
+        "Who learns is for the team to say; the facts show whether the commands of the learning path work",
         says="The team can practise Pods, Deployments and Services on the platform.",
     ),
     promise(

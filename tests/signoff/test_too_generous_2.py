@@ -4,6 +4,7 @@ asked for too strictly.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from harness.base.data import OVERLAYS
 from harness.checks.as_printed import PRINTED, applied, as_printed
+from harness.cli.main import parse
 from harness.contract.run import CheckRun
 from harness.model.claim import ShownOn
 from harness.model.stack import Rung
@@ -61,6 +63,16 @@ def test_a_copy_of_what_is_printed_keeps_nothing_and_a_teams_own_manifests_do(cl
     assert wrong or state(claim, stored("run", by_copy[claim])) is State.NOT_SHOWN
     other = as_printed(msgspec.structs.replace(COPY, service_port=8081), own=False)
     assert any(each.verdict is FAIL for each in other), "what the copy does not keep still fails"
+
+
+@pytest.mark.parametrize(("named", "given"), [("file", True), ("option", True), ("", False)])
+def test_manifests_of_the_targets_own_file_are_a_teams_own(tmp_path: Path, named: str, given: bool) -> None:
+    folder = OVERLAYS / "local"
+    (tmp_path / "target.yaml").write_text("command: sh\n" + (f"manifests: {folder}\n" if named == "file" else ""))
+    option = ["--manifests", str(folder)] if named == "option" else []
+    typed: Any = parse(["rollout", "--on", "local", "--target", str(tmp_path / "target.yaml"), *option])
+    placed = typed.placed(1, "en", typed.manifests)
+    assert placed.in_place == ((f"--manifests {folder}",) if given else ())
 
 
 @pytest.mark.parametrize(
