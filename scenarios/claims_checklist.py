@@ -318,8 +318,9 @@ _COST = (
         "予算調整（月額$225 → ¥34,000）",
         RECORD,
         judged_by("cost"),
-        "The corrected bill; see erratum cost.total_from_wrong_parts",
-        says="The budget is adjusted to $225, 34,000 yen, a month.",
+        "The document's own sum; by the prices of its region the corrected bill, too (erratum "
+        "cost.total_from_wrong_parts)",
+        says="The budget is adjusted to the estimate's total, $225 or 34,000 yen a month.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
     ),

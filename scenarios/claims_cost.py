@@ -150,7 +150,8 @@ _ESTIMATE = (
         "約$225.50 (¥34,000)",
         CALCULATION,
         judged_by("cost"),
-        "110 + 85 + 10 + 2.50 + 0 + 18 = 225.50; at 150.8 yen a dollar 34,000: the sum is right, its parts are not",
+        "110 + 85 + 10 + 2.50 + 0 + 18 = 225.50; at 150.8 yen a dollar 34,000; by the prices of the document's region "
+        "the corrected parts, too",
         wrong(
             "cost.total_from_wrong_parts",
             "the sum is right, and those by replicas are but for $2.50; their parts are not (Cloud SQL HA, "
@@ -159,7 +160,7 @@ _ESTIMATE = (
             MONEY,
             COMPUTED,
         ),
-        says="The whole costs about $225.50 (34,000 yen) a month.",
+        says="The parts of the month's bill add up to about $225.50 (34,000 yen).",
         shown_on=ARITHMETIC,
         consequence=MONEY,
     ),

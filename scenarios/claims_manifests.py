@@ -174,7 +174,7 @@ _SETTINGS = (
             READ,
         ),
         says="By Workload Identity the pods act as the Google service account tekutoko-api.",
-        shown_on=CLUSTER,
+        shown_on=REGION,
         consequence=OUTAGE,
         first_sign="The proxy's log reports status 403, and no pod becomes ready.",
     ),

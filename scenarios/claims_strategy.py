@@ -111,6 +111,7 @@ _SCALE_OUT = (
         says="At a small size one application is cheaper than microservices.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
+        not_rehearsed="No prices refute it: more pods of the same size cost more by any.",
     ),
     promise(
         "strategy.versus.speed",
@@ -171,6 +172,7 @@ _SCALE_OUT = (
         says="With few services the fixed costs stay low.",
         shown_on=ARITHMETIC,
         consequence=MONEY,
+        not_rehearsed="No prices refute it: more pods of the same size cost more by any.",
     ),
     promise(
         "strategy.merit.operations",

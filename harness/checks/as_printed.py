@@ -36,6 +36,7 @@ _HTTPS = "architecture.https_at_l4"
 _VARIABLES = ("ENVIRONMENT", "DB_HOST", "DB_PASSWORD")
 _CONFIG = ("environment", "db_host", "db_port", "db_name", "log_level")
 _CREDENTIALS = "firebase_credentials"
+_COPY = message("the rehearsal's own copy of what is printed (--manifests DIR compares yours)")
 #: The ids of what is said of any manifests.
 PRINTED = (
     "manifest.deployment.replicas", "manifest.deployment.resources", "manifest.deployment.limits",
@@ -136,8 +137,16 @@ def missing(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kind for kind in PHASE_2 if kind not in kinds)
 
 
-def as_printed(found: Applied) -> Iterator[Judgement]:
-    """Each claim on what the document prints."""
+def as_printed(found: Applied, *, own: bool = True) -> Iterator[Judgement]:
+    """Each claim on what the document prints. The bundled folder is a copy of that: only one of a team's ``own`` keeps
+    anything."""
+    for each in _each(found):
+        copied = each.verdict is Verdict.PASS and not own
+        more = {"verdict": Verdict.NOT_EXERCISED, "told": (*each.told, _COPY)} if copied else {}
+        yield msgspec.structs.replace(each, **more)
+
+
+def _each(found: Applied) -> Iterator[Judgement]:
     yield from _deployment(found.deployment)
     yield from _sidecar(found)
     yield from _others(found)

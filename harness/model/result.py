@@ -67,6 +67,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     missing_manifests: tuple[str, ...] = ()
     repository_errata: tuple[RepositoryErratum, ...] = ()
 
+    @property
+    def own_manifests(self) -> bool:
+        """Whether a team's own manifests were applied in the place of the bundled ones."""
+        return any(each.startswith("--manifests ") for each in self.in_place)
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of the plan: judgements and sections name it; ``seconds`` is how long it took. ``corrected`` names what it

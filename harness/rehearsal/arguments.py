@@ -351,9 +351,10 @@ def _apart(command: Command, options: Options) -> Options:
     """With what keeps a run of the command from being the bundled plan, whole."""
     weeks = [f"--weeks {getattr(command, 'weeks')}"] if "weeks" in given(command) else []  # noqa: B009 - of one alone
     only = (*words(getattr(command, "only", ())), *weeks)
-    return msgspec.structs.replace(
-        options, only=only, own=own(command), smaller=smaller(command), in_place=in_place(command)
-    )
+    of_target = options.target.manifests
+    theirs = [f"--manifests {of_target}"] if of_target and options.manifests == Path(of_target) else []
+    placed = (*dict.fromkeys((*in_place(command), *theirs)),)
+    return msgspec.structs.replace(options, only=only, own=own(command), smaller=smaller(command), in_place=placed)
 
 
 def speaking(clock: Clock, lang: str) -> Progress:

@@ -132,11 +132,6 @@ def seen_with(result: Result) -> Told:
     return (message("seen with {options}", options=", ".join(given)),) if given else ()
 
 
-def own_manifests(result: Result) -> bool:
-    """Whether a run applied a team's own manifests in the place of the bundled ones."""
-    return any(each.startswith("--manifests ") for each in result.facts.in_place)
-
-
 def _among(names: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, each) for name in names for each in patterns)
 

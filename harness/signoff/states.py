@@ -155,9 +155,9 @@ def _by_claim(
 
 def _own_first(tries: Sequence[Try]) -> Iterator[Try]:
     """A run by a team's own manifests takes the place of those by the bundled ones, in each check that it made."""
-    own = {each.check for each in tries if counting.own_manifests(each.stored.result)}
+    own = {each.check for each in tries if each.stored.result.facts.own_manifests}
     for each in tries:
-        if each.check not in own or counting.own_manifests(each.stored.result):
+        if each.check not in own or each.stored.result.facts.own_manifests:
             yield each
 
 
@@ -358,7 +358,7 @@ def _corrected(one: Try) -> str:
 
 def _correction(result: Result, judgement: Judgement) -> str:
     """What its part was made with in the place of what the document prints: "" too of a team's own manifests."""
-    if counting.own_manifests(result):
+    if result.facts.own_manifests:
         return ""
     return next((part.corrected for part in result.parts if part.name == judgement.part), "")
 

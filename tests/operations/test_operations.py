@@ -306,32 +306,32 @@ def test_a_review_needs_a_result_on_each_topic() -> None:
     plan = OperationsPlan(task=Task.WEEKLY)
     of = details()
     of.reviewed = [
-        Reviewed(claim="cost.total", state="shown", folder="run", age_s=1.0),
-        Reviewed(claim="sli.latency", state="not_shown"),
-        Reviewed(claim="scaling.hpa.cpu", state="shown", folder="run", age_s=1.0),
+        Reviewed(claim="cost.total", state="shown", folder="run", age_s=1.0, judged=True),
+        Reviewed(claim="sli.latency", state="not_shown", folder="run", age_s=1.0),
+        Reviewed(claim="scaling.hpa.cpu", state="shown", folder="run", age_s=1.0, judged=True),
     ]
     lacking = said(of, plan)["operations.weekly"]
     assert lacking.verdict is Verdict.INCONCLUSIVE and "a stored result on sli" in lacking.reason
-    of.reviewed[1] = Reviewed(claim="sli.latency", state="shown", folder="run", age_s=1.0)
+    of.reviewed[1] = Reviewed(claim="sli.latency", state="not_shown", folder="run", age_s=1.0, judged=True)
     assert said(of, plan)["operations.weekly"].verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
-    ("state", "verdict"),
+    ("state", "judged", "verdict"),
     [
-        ("shown", Verdict.PASS),
-        ("document_wrong", Verdict.PASS),
-        ("failed", Verdict.INCONCLUSIVE),
-        ("not_shown", Verdict.INCONCLUSIVE),
-        ("person", Verdict.INCONCLUSIVE),
+        ("shown", True, Verdict.PASS),
+        ("document_wrong", True, Verdict.PASS),
+        ("not_shown", True, Verdict.PASS),  # where less is proved than the claim says
+        ("failed", True, Verdict.INCONCLUSIVE),
+        ("not_shown", False, Verdict.INCONCLUSIVE),
     ],
 )
 @pytest.mark.parametrize("task", [Task.WEEKLY, Task.MONTHLY])
 def test_a_review_is_made_of_claims_that_were_judged_and_are_not_known_to_be_wrong(
-    task: Task, state: str, verdict: Verdict
+    task: Task, state: str, judged: bool, verdict: Verdict
 ) -> None:
     of, topics = details(), TOPICS[task]
-    of.reviewed = [Reviewed(claim=f"{topic}.x", state=state, folder="run", age_s=1.0) for topic in topics]
+    of.reviewed = [Reviewed(claim=f"{topic}.x", state=state, folder="run", judged=judged) for topic in topics]
     found = by_id(conclude.judged(REHEARSAL, OperationsPlan(task=task), made.seen(of)))[CLAIMS[task]]
     assert (found.verdict, found.holds) == (verdict, verdict is not Verdict.PASS)
 

@@ -100,7 +100,6 @@ def test_pages_that_were_typed_to_their_end() -> None:
     assert {name: each.verdict for name, each in found.items()} == {
         "operations.confirm": Verdict.PASS,
         "manifest.service": Verdict.PASS,
-        "decision.learning": Verdict.PASS,
         "dr.restore.step1": Verdict.PASS,
         "checklist.availability.multi_zone": Verdict.PASS,
         "learning.phase2": Verdict.ERRATUM_SHOWN,
@@ -163,8 +162,6 @@ def test_a_command_that_fails_fails_its_page() -> None:
         and "status 1, error: no such thing" in found["learning.phase6"].reason
     )
     assert found["learning.phase4"].verdict is Verdict.PASS
-    assert found["decision.learning"].verdict is Verdict.FAIL
-    assert found["decision.learning"].also == ("requirements.learning",)
 
 
 def test_a_page_that_was_cut_says_nothing_of_the_target() -> None:
@@ -175,7 +172,7 @@ def test_a_page_that_was_cut_says_nothing_of_the_target() -> None:
     of.typed["learning"] = []
     of.balanced = None
     found = said(of)
-    for claim in ("checklist.availability.multi_zone", "operations.confirm", "learning.phase4", "decision.learning"):
+    for claim in ("checklist.availability.multi_zone", "operations.confirm", "learning.phase4"):
         assert found[claim].verdict is Verdict.INCONCLUSIVE and "not typed to its end" in found[claim].reason
     assert found["manifest.service"].verdict is Verdict.INCONCLUSIVE
     assert "not looked at" in found["manifest.service"].reason

@@ -13,11 +13,7 @@ from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 
 #: The claim that checks of a group are the verdict on.
-_CLAIM = {
-    "log": "logging.structured",
-    "postgres": "related.schema",
-    **dict.fromkeys(("walks", "upsert", "listing"), "related.api"),
-}
+_CLAIM = {"log": "logging.structured", "openapi": "related.api"}
 
 
 def expected(plan: ConformancePlan) -> list[Expected]:

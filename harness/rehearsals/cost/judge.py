@@ -170,7 +170,7 @@ def _monitoring(plan: CostPlan) -> Judgement:
 
 
 def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
-    """Its parts add up to it, or it fails, whatever they are; then the corrected parts."""
+    """Its parts add up to it, or it fails, whatever they are; by the prices of its region then the corrected parts."""
     printed = plan.tables.printed
     added, total = sum(printed.parts_usd), printed.total_usd
     told = (
@@ -179,8 +179,8 @@ def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
                 rate=f"{printed.total_yen / total:.1f}"),
     )  # fmt: skip
     for claim in ("cost.total", "checklist.cost.budget"):
-        if not same(added, total):
-            yield held(DOCUMENT, claim, False, *told, **dollars(total, added))
+        if not same(added, total) or plan.tables.untried(plan.prices) is not None:
+            yield held(DOCUMENT, claim, same(added, total), *told, **dollars(total, added))
         else:
             yield _by_parts(plan, claim, total, plan.corrected(pod).total, *told)
 

@@ -118,8 +118,7 @@ def _lacking(plan: OperationsPlan, observed: Observed) -> Iterator[Message]:
 
 def _unreviewed(plan: OperationsPlan, reviewed: Iterable[Reviewed]) -> Iterator[Message]:
     """The topics of which no stored result judged a claim."""
-    judged_states = (State.SHOWN, State.DOCUMENT_WRONG, State.FAILED)
-    known = {each.claim.partition(".")[0] for each in reviewed if each.folder and each.state in judged_states}
+    known = {each.claim.partition(".")[0] for each in reviewed if each.judged}
     for topic in TOPICS[plan.task]:
         if topic not in known:
             yield message("a stored result on {topic}", topic=topic)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.model.stack import Rung, Target
+from harness.model.verdict import Verdict
 from harness.rehearsals.operations.seen.facts import Reviewed
 from harness.signoff.gather import gather
 from harness.signoff.states import runs, standings
@@ -13,6 +14,8 @@ from harness.signoff.types import Asked, Run, Standing
 from harness.stack.identity import digest
 from harness.stack.rungs import for_rung
 from scenarios import claims
+
+_JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
 
 
 def reviewed(reports: Path, topics: Sequence[str], target: Target, now_utc: str) -> Iterator[Reviewed]:
@@ -23,10 +26,11 @@ def reviewed(reports: Path, topics: Sequence[str], target: Target, now_utc: str)
     known = {run.folder: run for run in runs(stored, asked)}
     for each in standings(claims.REGISTER, stored, asked):
         if each.claim.partition(".")[0] in topics:
-            yield _row(each, known)
+            yield row(each, known)
 
 
-def _row(standing: Standing, known: dict[str, Run]) -> Reviewed:
+def row(standing: Standing, known: dict[str, Run]) -> Reviewed:
+    """Where it stands, as a review has it."""
     first = standing.evidence[0] if standing.evidence else None
     return Reviewed(
         claim=standing.claim,
@@ -34,4 +38,5 @@ def _row(standing: Standing, known: dict[str, Run]) -> Reviewed:
         why=standing.told,
         folder="" if first is None else first.folder,
         age_s=None if first is None else known[first.folder].age_s,
+        judged=any(each.judgement.verdict in _JUDGED for each in standing.evidence),
     )

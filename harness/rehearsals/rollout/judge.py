@@ -91,7 +91,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
-    yield from () if seen.details.applied is None else as_printed(seen.details.applied)
+    yield from () if seen.details.applied is None else as_printed(seen.details.applied, own=seen.facts.own_manifests)
 
 
 def not_exercised(plan: Scenario, capabilities: Collection[str]) -> dict[str, Message]:

@@ -40,7 +40,7 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
                     found = _whole(found, details.restored)
                 if found.verdict is not Verdict.FAIL and Capability.ZONES in page.needs and not details.zone:
                     found = unknown(page.name, claim, message("in which zone the API's pods stand is not known"))
-                yield found if chapter else msgspec.structs.replace(found, also=page.also)
+                yield found
 
 
 def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: Sequence[Typed]) -> Judgement:

@@ -42,7 +42,7 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
 
     def claims(self, plan: RunbooksPlan) -> Iterator[tuple[str, str]]:
         """Those of each page."""
-        yield from ((page.name, claim) for page in plan.parts for claim in (*page.claims.values(), *page.also))
+        yield from ((page.name, claim) for page in plan.parts for claim in page.claims.values())
 
     def needs(self, plan: RunbooksPlan) -> Mapping[str, Iterable[Capability]]:
         """What each page names."""

@@ -23,8 +23,7 @@ class Ground(StrEnum):
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the manual, below ``docs/``. ``claims`` by the heading of level 2 whose commands are the exercise of
-    each, "" for the whole page, whose verdict is that of ``also`` too; ``needs`` is what it cannot be typed without,
-    ``ground`` what it is typed on."""
+    each, "" for the whole page; ``needs`` is what it cannot be typed without, ``ground`` what it is typed on."""
 
     name: str
     title: str
@@ -32,7 +31,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, ClaimId]
     needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
     ground: Ground = Ground.CLUSTER
-    also: tuple[ClaimId, ...] = ()
 
 
 class RunbooksPlan(msgspec.Struct, frozen=True, kw_only=True):

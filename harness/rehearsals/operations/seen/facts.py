@@ -96,7 +96,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     """Where a claim of the document stands by the stored results, and ``why`` (() of runs that kept it in English).
-    ``folder`` is of the run that decided, ``age_s`` of it; "" and ``None`` without one.
+    ``folder`` is of the run that decided, ``age_s`` of it; "" and ``None`` without one. ``judged``: a run that counts
+    judged it, which may be where less is proved than the claim says.
     """
 
     claim: str
@@ -104,3 +105,4 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     why: Told = ()
     folder: str = ""
     age_s: float | None = None
+    judged: bool = False
