@@ -15,6 +15,7 @@ from scenarios.claim_form import (
     OUTAGE,
     PROCEDURE,
     READ,
+    REGION,
     SEEN,
     WRONG_FIGURE,
     judged_by,
