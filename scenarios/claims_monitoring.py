@@ -236,7 +236,7 @@ _ALERTS = (
         wrong(
             "alert.error_ratio_blind",
             "measured by the API's own counters the ratio stands still when nothing reaches the API: an outage in "
-            "front of the pods, when every request fails, fires nothing",
+            "front of the pods, when every request fails, does not fire it",
             "alert on probes from outside as well, by the burn rate of the availability",
             OUTAGE,
             SEEN,

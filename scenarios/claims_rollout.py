@@ -155,7 +155,7 @@ _WEEK2 = (
         wrong(
             "rollout.week2.rate_without_margin",
             "30 % of 500 at one request in 50 s offers exactly 150 / 50 = 3.0/s: one late request fails the week",
-            "ask for 90 % of the offered rate, or run at one request in 45 s (3.33/s)",
+            "ask for 90 % of the offered rate",
             WRONG_FIGURE,
             SEEN,
         ),
@@ -247,7 +247,7 @@ _WEEK3 = (
             "rollout.week3.errors_dropped",
             "weeks 3 and 4 drop the criteria on errors and latency: with probes good, 4 % of the users' requests "
             "could fail and the week would succeed",
-            "keep week 2's criteria in weeks 3 and 4",
+            "keep week 2's criteria and its rollback limits in weeks 3 and 4",
             OUTAGE,
             SEEN,
         ),

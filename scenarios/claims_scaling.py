@@ -84,7 +84,7 @@ _SCALING = (
             "scaling.hpa_tolerance",
             "with the controller's tolerance of 10 % nothing happens between 70 % and 77 % of the requests of CPU, nor "
             "between 80 % and 88 % of those of memory (563Mi a pod)",
-            "write 'above 77 % (70 % plus tolerance)', and 'above 88 %' for memory",
+            "keep 70 % and 80 % as the targets, and add where they act: above about 77 % and 88 %",
             WRONG_FIGURE,
             COMPUTED,
         ),
@@ -240,7 +240,7 @@ _PIPELINE = (
         "Read off the workflow: which push deploys, and what stands before it",
         wrong(
             "cicd.no_tests",
-            "a push to main goes to production without a test, a scan or an approval",
+            "a push to main goes to production without a test or an approval",
             "deploy after the test job, with an environment that asks for approval",
             OUTAGE,
             READ,
