@@ -25,7 +25,7 @@ PAIRS = [FILES, *((f"docs/{name}", f"docs/ja/{name}") for name in MANUAL)]
 #: Pages that both languages share, or that are for whoever writes files and reads English keys.
 OF_ONE_LANGUAGE = {
     "docs/judging.md", "docs/plans.md", "docs/reference.md", "docs/scenarios.md", "docs/words.md", "docs/samples/README.md",
-    "docs/samples/signoff/errata.md", "docs/samples/signoff/errata.en.md",
+    "docs/samples/signoff/errata.md", "docs/samples/signoff_go/errata.md", "docs/samples/signoff/errata.en.md", "docs/samples/signoff_go/errata.en.md",
 }  # fmt: skip
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
 FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape"}
