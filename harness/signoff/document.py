@@ -97,9 +97,10 @@ def _open(
 
 
 def _stands_in_the_way(claim: Claim, standing: Standing) -> bool:
-    """A claim of a wrong document blocks by its grave errata; without an erratum, by its own consequence."""
+    """A claim of a wrong document blocks by its grave errata; where nobody names one, by its own consequence."""
     if standing.state is State.DOCUMENT_WRONG:
-        return not claim.errata and claim.consequence.grave
+        seen = any(each.judgement.erratum for each in standing.evidence if each.state is State.DOCUMENT_WRONG)
+        return not (claim.errata or seen) and claim.consequence.grave
     return standing.state is not State.SHOWN
 
 

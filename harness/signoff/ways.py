@@ -13,8 +13,9 @@ _ON = {ShownOn.LOCAL: "local", ShownOn.KIND: "kind", ShownOn.CLUSTER: "kube"}
 
 def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
     """The command line that would show the claim: of ``lines``, which make evidence, the first that can; else the
-    claim's first command where the claim can be shown. "" where no command can, and where nothing is left to show."""
-    if state is State.SHOWN or claim.shown_on not in PROVING:
+    claim's first command where the claim can be shown. "" where no command can,
+    where the document is to be corrected, and where nothing is left to show."""
+    if state in (State.SHOWN, State.DOCUMENT_WRONG) or claim.shown_on not in PROVING:
         return ""
     return next(_ways(claim, lines), "")
 
