@@ -61,8 +61,10 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     shown = cases(conformed.junit)
     assert {check.id for check in ALL} | {"fuzz.server_errors", "fuzz.schema"} <= shown.keys() | OF_OUR_OWN
     assert not any(shown.values())
-    first = done.stderr.splitlines()[0]
-    assert first.startswith("seed 7, environment local, target bundled walk API") and content.facts.replay in first
+    first, replayed, *_ = done.stderr.splitlines()
+    assert (
+        first.endswith("· local · bundled walk API (Python) · seed 7") and replayed == f"replay: {content.facts.replay}"
+    )
     assert list(marked(MARKER, [content.run_id])) == []
 
 
