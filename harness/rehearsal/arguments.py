@@ -23,18 +23,7 @@ from harness.base.progress import Progress
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, CLUSTERS, RUNGS, Rung, Target
-from harness.rehearsal.command import (
-    Command,
-    Duration,
-    given,
-    in_place,
-    is_given,
-    option,
-    own,
-    replay,
-    smaller,
-    within,
-)  # fmt: skip
+from harness.rehearsal.command import Command, Duration, in_place, is_given, option, own, replay, smaller, within
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.only import chosen, only, words
 from harness.rehearsal.options import Options
@@ -349,8 +338,7 @@ class Parts(OwnPlan):
 
 def _apart(command: Command, options: Options) -> Options:
     """With what keeps a run of the command from being the bundled plan, whole."""
-    weeks = [f"--weeks {getattr(command, 'weeks')}"] if "weeks" in given(command) else []  # noqa: B009 - of one alone
-    only = (*words(getattr(command, "only", ())), *weeks)
+    only = tuple(words(getattr(command, "only", ())))
     of_target = options.target.manifests
     theirs = [f"--manifests {of_target}"] if of_target and options.manifests == Path(of_target) else []
     placed = (*dict.fromkeys((*in_place(command), *theirs)),)

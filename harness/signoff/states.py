@@ -162,16 +162,12 @@ def _own_first(tries: Sequence[Try]) -> Iterator[Try]:
 
 
 def _try(claim: Claim, stored: Stored, judgement: Judgement) -> Try:
-    outcome, why = _outcome(claim, stored, judgement)
+    outcome, why = next(_outcomes(claim, stored, judgement))
     return Try(stored=stored, judgement=judgement, outcome=outcome, why=why)
 
 
-def _outcome(claim: Claim, stored: Stored, judgement: Judgement) -> tuple[Outcome, Told]:
-    """What a judgement says of the claim: the first that can be said of it."""
-    return next(_outcomes(claim, stored, judgement))
-
-
 def _outcomes(claim: Claim, stored: Stored, judgement: Judgement) -> Iterator[tuple[Outcome, Told]]:
+    """What can be said of the claim by a judgement, and why: the first holds."""
     result, verdict = stored.result, judgement.verdict
     if claim.about_go_backend and (lacking := tuple(_lacking(stored))):
         yield Outcome.NOTHING, lacking
@@ -233,10 +229,9 @@ class _Claim:
             return self._made(State.NOT_SHOWN, (_PERSON,), ())
         return next(self._against(), None) or next(self._wrong(), None) or self._shown() or self._unshown()
 
-    def _made(self, state: State, told: Told, first: Iterable[Try], held: int = 0, tries: int = 0) -> Standing:
-        evidence = list(dict.fromkeys(id(each) for each in (*first, *self.tries)))
-        by_id = {id(each): each.evidence for each in self.tries}
-        found = tuple(by_id[each] for each in evidence)
+    def _made(self, state: State, told: Told, first: Sequence[Try], held: int = 0, tries: int = 0) -> Standing:
+        others = (each for each in self.tries if not any(each is one for one in first))
+        found = tuple(each.evidence for each in (*first, *others))
         return Standing(claim=self.claim.id, state=state, told=told, evidence=found, held=held, tries=tries)
 
     def _against(self) -> Iterator[Standing]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.base.errors import Exit
+from harness.base.typed import PROGRAM
 from harness.model.claim import Claim
-from harness.report.language import Language, columns, padded
+from harness.report.language import Language, cut, padded
 from harness.report.words import ASK
 from harness.signoff.decisions import DECISIONS
 from harness.signoff.errata import decided, statuses
@@ -31,7 +32,8 @@ def closing_lines(
     yield from Tally(document, register).lines(say)
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
     for each in blockers[:_MOST]:
-        yield _cut(f"  {padded(say(CONSEQUENCE[each.consequence]), 13)} {each.of}: {say.told(each.told, '')}")
+        line = f"  {padded(say(CONSEQUENCE[each.consequence]), 13)} {each.of}: {say.told(each.told, '')}"
+        yield cut(line, _COLUMNS)
     yield from _more(len(blockers) - _MOST, say)
     void = [each for each in document.decisions if each.void]
     for entry in void[:_MOST_VOID]:
@@ -39,7 +41,7 @@ def closing_lines(
         yield "  " + say("{place}: the decision on {of} does not count: {why}", **what)
     yield from _more(len(void) - _MOST_VOID, say)
     if blockers:
-        way = next((each.way for each in blockers if each.way), f"python3 -m harness signoff --template > {DECISIONS}")
+        way = next((each.way for each in blockers if each.way), f"{PROGRAM} signoff --template > {DECISIONS}")
         yield say("next: {command}", command=way)
     yield say("page: {path}", path=page)
     yield say("{decision} (exit status {status})", decision=headline(document, say), status=str(int(status)))
@@ -48,12 +50,3 @@ def closing_lines(
 def _more(count: int, say: Language) -> Iterator[str]:
     if count > 0:
         yield "  " + say("and {count} more", count=count)
-
-
-def _cut(line: str) -> str:
-    """``line`` as far as a terminal has room; the page has the rest."""
-    if columns(line) <= _COLUMNS:
-        return line
-    while columns(line) >= _COLUMNS:
-        line = line[:-1]
-    return f"{line.rstrip()}…"

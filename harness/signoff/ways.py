@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from harness.base.typed import PROGRAM
 from harness.model.claim import Claim, ShownOn
-from harness.signoff.types import PROVING, State
+from harness.signoff.types import PROVING, RUNGS, State
 
-#: What ``--on`` takes for an environment.
-_ON = {ShownOn.LOCAL: "local", ShownOn.KIND: "kind", ShownOn.CLUSTER: "kube"}
+#: What ``--on`` takes for an environment; what is read or computed asks for none.
+_ON: Mapping[ShownOn, str] = {shown_on: rung for rung, shown_on in RUNGS.items() if shown_on is not ShownOn.ARITHMETIC}
 
 
 def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
     """The command line that would show the claim: of ``lines``, which make evidence, the first that can; else the
-    claim's first command where the claim can be shown. "" where no command can,
-    where the document is to be corrected, and where nothing is left to show."""
+    claim's first command where the claim can be shown. "" where no command can, where
+    the document is to be corrected, and where nothing is left to show."""
     if state in (State.SHOWN, State.DOCUMENT_WRONG) or claim.shown_on not in PROVING:
         return ""
     return next(_ways(claim, lines), "")
@@ -26,7 +27,7 @@ def firing(claim: Claim, lines: Sequence[str]) -> str:
     week = f"rollout_{claim.id.split('.')[1]} "
     faults = [line for line in lines if "--fault" in line and week in line]
     of_it = [line for line in faults if line.partition("--fault ")[2].partition("=")[0] in claim.id]
-    return next((f"python3 -m harness {line}" for line in (*of_it, *faults)), "")
+    return next((f"{PROGRAM} {line}" for line in (*of_it, *faults)), "")
 
 
 def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
@@ -35,6 +36,6 @@ def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
         words = line.split()
         fits = not on or (f"--on {on}" in line or (on == "local" and "--on" not in words))
         if words[0] in claim.state_from.commands and fits:
-            yield f"python3 -m harness {line}"
+            yield f"{PROGRAM} {line}"
     for command in claim.state_from.commands:
-        yield f"python3 -m harness {command}" + (f" --on {on}" if on else "")
+        yield f"{PROGRAM} {command}" + (f" --on {on}" if on else "")

@@ -95,6 +95,11 @@ class Weeks(OfWeeks):
         """A rollout goes on as it was begun, whatever has become the default."""
         return name in _FREE or not any(word.partition("=")[0] == flag("resume") for word in typed)
 
+    def resolved(self) -> Options:
+        """Some weeks alone are a narrower run, as by ``--only``."""
+        weeks = (f"--weeks {self.weeks}",) if "weeks" in given(self) else ()
+        return msgspec.structs.replace(super().resolved(), only=weeks)
+
     def planned(self) -> RolloutPlan:
         """All weeks that are asked for, read before the first begins, so that a mistake costs no time."""
         from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutPlan, weeks_of
