@@ -20,7 +20,7 @@ LINKED = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(#[^)\s]*)?\)")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 #: Pages of stored runs, whose logs stayed behind, and of a sign-off, whose runs did.
-STORED = ("tests/corpus/runs/", "docs/samples/signoff/", "docs/samples/signoff_go/")
+STORED = ("docs/samples/signoff/", "docs/samples/signoff_go/")
 #: What is written out, in a block or between back quotes, is no link.
 SPOKEN = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 

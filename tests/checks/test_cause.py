@@ -15,7 +15,7 @@ from harness.model.evidence import EventRow, Row
 from harness.model.message import message
 from harness.model.section import Table
 from harness.rehearsal.rehearsal import Seen
-from tests.corpus import again
+from tests.corpus import today
 
 WHAT, SAID = 0, 2
 NONE = "nothing was seen"
@@ -24,8 +24,8 @@ NONE = "nothing was seen"
 def left(run: str, *added: Row, kept: Iterable[Row] | None = None) -> Seen[Any]:
     """What a run of the corpus left, with rows ``added``; ``kept`` are its rows instead."""
     evidence = Gathered()
-    evidence.see([*(again.evidence_of(run).rows if kept is None else kept), *added])
-    return replace(again.converted(run).seen, evidence=evidence, judgements=again.judgements(run))
+    evidence.see([*(today.left(run).seen.evidence.rows if kept is None else kept), *added])
+    return replace(today.left(run).seen, evidence=evidence, judgements=today.result(run).judgements)
 
 
 def of(seen: Seen[Any]) -> Iterator[Table]:
@@ -59,8 +59,8 @@ def test_a_hold_names_what_holds_it_and_says_that_no_fault_was_seen() -> None:
 
 
 def test_the_page_of_the_stored_run_has_it_above_what_was_judged() -> None:
-    for run in ("week3_roll_back", "week1_virtual_hold", "deploy_held_by_a_check"):
-        first, *others = again.result(run).sections
+    for run in ("week3_roll_back", "week1_virtual_hold", "load_stages_passes"):
+        first, *others = today.result(run).sections
         assert isinstance(first, Table) and first.first
         assert [first] == [*of(left(run))], "judged again from its folder it is the same"
         assert not any(isinstance(each, Table) and each.first for each in others)
@@ -85,7 +85,7 @@ def test_where_evidence_is_missing_nothing_was_seen_is_said_of_each() -> None:
 
 
 def test_what_befell_pods_and_the_log_lines_are_shown_and_bounded() -> None:
-    first_ns = again.evidence_of("week3_roll_back").probes[0].due_ns
+    first_ns = today.left("week3_roll_back").seen.evidence.probes[0].due_ns
     killed = [
         EventRow(at_ns=first_ns + n, kind="pod", subject=f"pod-{n}", message="api: killed: out of memory")
         for n in range(MOST + 3)

@@ -1,1 +1,1 @@
-"""Result folders of all commands as they were before every command had one result, and the facts that they state."""
+"""Stored runs, which judges and pages are held to."""

@@ -1,26 +1,20 @@
 """Takes a run's folder into the corpus, without what would tell whose machine it was made on.
 
-``python -m tests.corpus.scrub FOLDER NAME`` copies what a report stands on into ``tests/corpus/runs/NAME``: documents,
-pages, plans, journals and the evidence. Logs of processes stay behind. Paths of the machine become paths that exist
+``take`` copies what a report stands on: documents, pages, plans, journals and the evidence. Logs of processes stay behind. Paths of the machine become paths that exist
 nowhere, the machine's name becomes ``machine``, tokens become ``TOKEN``; in the evidence too, which is then written
 anew, so that nothing of the old text is left in its free pages. The same folder gives the same files.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import shutil
-import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-RUNS = Path(__file__).parent / "runs"
 EVIDENCE = "evidence.sqlite"
-#: Evidence above this is left out, unless ``--evidence`` asks for it: in bytes, after it was written anew.
-MOST_EVIDENCE = 1_000_000
 #: A text file above this is left out: nothing that a report stands on is as large.
 MOST_TEXT = 1_000_000
 KEPT = frozenset({".html", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml", ".http"})
@@ -57,8 +51,8 @@ def scrubbed(text: str, host: str) -> str:
     return machine_name(host).sub("machine", text)
 
 
-def take(folder: Path, name: str, host: str, *, evidence: bool = False, runs: Path = RUNS) -> list[str]:
-    """Copies ``folder`` into the corpus as ``name``, in place of what was there; what was left out, with the reason."""
+def take(folder: Path, name: str, host: str, runs: Path) -> list[str]:
+    """Copies ``folder`` into ``runs`` as ``name``, in place of what was there; what was left out, with the reason."""
     target = runs / name
     if target.exists():
         shutil.rmtree(target)
@@ -68,9 +62,6 @@ def take(folder: Path, name: str, host: str, *, evidence: bool = False, runs: Pa
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.name == EVIDENCE:
             _evidence(path, copy, host)
-            if copy.stat().st_size > MOST_EVIDENCE and not evidence:
-                left_out.append(f"{copy.relative_to(target)}: {copy.stat().st_size:,} bytes")
-                copy.unlink()
         elif path.stat().st_size > MOST_TEXT:
             left_out.append(f"{copy.relative_to(target)}: {path.stat().st_size:,} bytes")
         else:
@@ -106,19 +97,3 @@ def _evidence(source: Path, copy: Path, host: str) -> None:
         database.execute("vacuum into ?", (str(copy),))
     for path in copy.parent.glob(f"{work.name}*"):
         path.unlink()
-
-
-def main() -> None:
-    """Takes one folder."""
-    parser = argparse.ArgumentParser(prog="python -m tests.corpus.scrub", description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("name")
-    parser.add_argument("--evidence", action="store_true", help="keep the evidence however large it is")
-    parser.add_argument("--host", default=socket.gethostname(), help="the machine's name, where it was another one")
-    given = parser.parse_args()
-    for line in take(given.folder, given.name, given.host, evidence=given.evidence):
-        print(f"left out: {line}")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,20 +9,83 @@ from __future__ import annotations
 
 import argparse
 import socket
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from harness.evidence.gathered import stored
 from harness.judge.combine import combine
+from harness.model.judgement import Judgement
+from harness.model.result import Child, Result
 from harness.rehearsal import registry
-from harness.rehearsal.rehearsal import Rehearsal
-from harness.report.published import RESULT
+from harness.rehearsal.conclude import Page, conclude, details_of, judged, sections
+from harness.rehearsal.conduct import PLAN_JSON
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.published import RESULT, RESULT_JSON
 from tests.corpus.scrub import take
 from tests.rehearsal.again import again
 
 TODAY = Path(__file__).with_name("today")
+#: Runs of before there was one result, taken over once: what nobody wrote down then, their details do not have.
+TAKEN_OVER = frozenset({
+    "chaos_nightly_broke", "chaos_nightly_some_left_out", "chaos_passes", "conformance_deviations",
+    "load_stages_passes", "rollout_advance", "rollout_hold", "rollout_interrupted", "scaling_parts",
+    "week1_virtual_broke", "week1_virtual_hold", "week2_virtual_advance", "week3_kind_advance", "week3_roll_back",
+    "week3_virtual_roll_back",
+})  # fmt: skip
 _DRAWN = (".html", ".xml", ".md")
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run left, stored or made by a test: the rehearsal's name, the plan, and the runs of a sequence."""
+
+    rehearsal: str
+    plan: Any
+    seen: Seen[Any]
+    children: tuple[Child, ...] = ()
+
+    @property
+    def type(self) -> Rehearsal[Any, Any]:
+        """The rehearsal itself."""
+        return registry.rehearsal(self.rehearsal)
+
+
+@cache
+def result(name: str) -> Result:
+    """Return the document of the stored run ``name``."""
+    return RESULT.read(TODAY / name / RESULT_JSON)
+
+
+@cache
+def left(name: str) -> Left:
+    """Return what the stored run ``name`` left."""
+    found = result(name)
+    rehearsal = registry.rehearsal(found.rehearsal)
+    seen = Seen(
+        facts=found.facts,
+        details=details_of(rehearsal, found),
+        evidence=stored(TODAY / name, found.evidence_digest),
+        ended=not found.facts.errors,
+    )
+    plan = msgspec.json.decode((TODAY / name / PLAN_JSON).read_bytes(), type=rehearsal.plan)
+    return Left(found.rehearsal, plan, seen, found.children)
+
+
+def judgements_of(run: Left) -> tuple[Judgement, ...]:
+    """Judge what a run left."""
+    return judged(run.type, run.plan, run.seen)
+
+
+def result_of(run: Left, run_id: str) -> Result:
+    """Return the document that today's harness makes of what a run left."""
+    found = judgements_of(run)
+    drawn = sections(run.type, run.plan, replace(run.seen, judgements=found))
+    page = Page(run.type.title(run.plan), tuple(run.type.parts(run.plan, run.seen)), drawn)
+    return conclude(run.type, run.plan, run.seen, found, page, run_id=run_id, broke=(), children=run.children)
 
 
 def rehearsed(folder: Path) -> tuple[Rehearsal[Any, Any], type[Any], Path]:
@@ -51,7 +114,7 @@ def main() -> None:
     renewing.add_argument("names", nargs="*")
     given = parser.parse_args()
     if given.doing == "take":
-        for line in take(given.folder, given.name, given.host, evidence=True, runs=TODAY):
+        for line in take(given.folder, given.name, given.host, TODAY):
             print(f"left out: {line}")
         for path in (TODAY / given.name).rglob("*"):
             if path.suffix in _DRAWN:

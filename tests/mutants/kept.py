@@ -21,7 +21,7 @@ PACKAGES = {
 }
 #: The tests in process that the rules' functions may be reached by.
 TESTS = (
-    "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py", "corpus/test_again.py",
+    "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py",
     "corpus/test_today.py", "cost", "deploys", "flag_proof", "infrastructure", "migration", "mirror_stop", "network",
     "one_stack", "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation",
     "security/test_judge.py", "stages", "stored", "test_invariants.py",

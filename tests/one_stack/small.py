@@ -17,7 +17,7 @@ from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import OneStackPlan
 from harness.stack.sim.world import Planted
 from scenarios.load import parse
-from tests.corpus.again import Again
+from tests.corpus.today import Left
 from tests.sim.week import Named, options_of
 
 #: Developers, beta users and general users on the API, week by week.
@@ -54,9 +54,9 @@ def ran(folder: Path, plan: OneStackPlan, planted: Planted | None = None) -> tup
     return time.run(run.run()), run.folder
 
 
-def left(folder: Path) -> Again:
+def left(folder: Path) -> Left:
     """What a healthy run left that the plan rolled back once, with too short windows to say much of the target."""
     asked = plan(window="5s", before_s=5.0, roll_back_after=3)
     result, run = ran(folder, asked)
     details = details_of(REHEARSAL, result)
-    return Again("rollout_one_stack", asked, Seen(facts=result.facts, details=details, evidence=stored(run)))
+    return Left("rollout_one_stack", asked, Seen(facts=result.facts, details=details, evidence=stored(run)))

@@ -20,7 +20,7 @@ from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
-from tests.corpus.again import Again
+from tests.corpus.today import Left
 from tests.rehearsal.empty import Empty, Nowhere
 
 _NS = 1_000_000_000
@@ -29,7 +29,7 @@ _NS = 1_000_000_000
 class Then:
     """The clock of a run that is over: it stands still a second after the last row."""
 
-    def __init__(self, left: Again) -> None:
+    def __init__(self, left: Left) -> None:
         self.anchor: Anchor = left.seen.facts.anchor
         rows = left.seen.evidence.rows
         self._now_ns = _NS + max((_at_ns(row) for row in rows), default=self.anchor.monotonic_ns)
@@ -55,7 +55,7 @@ def _at_ns(row: Any) -> int:
 class Replayed:
     """The rehearsal, but for what it does: all that it judges and draws is its own."""
 
-    def __init__(self, left: Again) -> None:
+    def __init__(self, left: Left) -> None:
         self._left = left
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +80,7 @@ class Replayed:
         on.children.extend(self._left.children)
 
 
-async def replayed(left: Again, reports: Path) -> Path:
+async def replayed(left: Left, reports: Path) -> Path:
     """The folder of the run, conducted once more."""
     facts, clock = left.seen.facts, Then(left)
     stack = Empty(rows=0)

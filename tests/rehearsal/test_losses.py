@@ -24,13 +24,13 @@ from harness.rehearsal.conclude import judged
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS
 from tests.alert_drill.made import PLANNED, drilled
-from tests.corpus import again as before
-from tests.corpus.today import TODAY
+from tests.corpus import today
+from tests.corpus.today import TAKEN_OVER, TODAY
 from tests.migration.test_drill import WEEK_1, week
 from tests.rehearsal.losses import of_details, of_evidence
 from tests.rehearsal.made import facts
 
-RUNS = sorted(path.name for path in TODAY.iterdir() if path.is_dir())
+RUNS = sorted({path.name for path in TODAY.iterdir()} - TAKEN_OVER)
 #: Judging their requests takes seconds: their details are lost without them.
 LONG = ("migration_drill", "network_kind", "secret_rotation_kind")
 #: What is judged besides what a plan asks for: errata of the document that were seen, each by itself.
@@ -180,7 +180,7 @@ def drill_of_alerts() -> Left:
 
 
 def night() -> Left:
-    run = before.converted("chaos_nightly_some_left_out")
+    run = today.left("chaos_nightly_some_left_out")
     return run.type, run.plan, run.seen
 
 
@@ -242,7 +242,7 @@ def of_kind(kind: str, subject: str = "") -> Callable[[Row], bool]:
     ],
 )
 def test_rows_that_are_lost_hold_a_run(name: str, lost_rows: Callable[[Row], bool], ids: set[str]) -> None:
-    run = before.converted(name)
+    run = today.left(name)
     assert combine(judged(run.type, run.plan, run.seen)) is Decision.ADVANCE
     left: Seen[Any] = replace(run.seen, evidence=without(run.seen.evidence, lost_rows))
     found = {each.id: each for each in judged(run.type, run.plan, left)}
@@ -252,7 +252,7 @@ def test_rows_that_are_lost_hold_a_run(name: str, lost_rows: Callable[[Row], boo
 
 @pytest.mark.parametrize(("lose", "part"), [(gone("origin_ns"), "1"), (lambda d: d["made"].pop(0), "1")])
 def test_an_experiment_that_is_lost_holds_a_run(lose: Loss, part: str) -> None:
-    run = before.converted("chaos_passes")
+    run = today.left("chaos_passes")
     left = replace(run.seen, details=lost(run.seen.details, lose))
     found = [each for each in judged(run.type, run.plan, left) if each.part == part]
     assert found and all((each.verdict, each.holds) == (Verdict.INCONCLUSIVE, True) for each in found)

@@ -12,8 +12,7 @@ from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
 from harness.signoff.page import render
 from scenarios import claims
-from tests.corpus import again
-from tests.corpus.test_again import RUNS
+from tests.corpus import today
 from tests.rehearsal.unstored import MADE
 from tests.report import axe
 from tests.report.browser import PHONE_PX, Browser, chromium
@@ -22,12 +21,8 @@ from tests.signoff.test_page import everything
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-#: A run of each command, with all that its page can show; the weeks as they end.
-EACH = (
-    "chaos_nightly_broke", "chaos_passes", "conformance_whole", "deploy_held_by_a_check", "dr_restore_all_kinds",
-    "flag_proof_words", "load_stages_passes", "mirror_stop_all_kinds", "network_all_kinds", "rollout_hold",
-    "scaling_all_kinds", "secret_rotation_judged", "week1_virtual_hold", "week3_virtual_roll_back",
-)  # fmt: skip
+#: The stored runs: one of each rehearsal at least, the weeks as they end.
+RUNS = sorted(path.name for path in today.TODAY.iterdir())
 #: Both languages, widths and colour schemes, in two openings, which runs take by turns: the night has all of each.
 OPENINGS = (("ja", 1000, False), ("en", PHONE_PX, True))
 
@@ -43,23 +38,19 @@ def opened(browser: Browser, page: Path, width_px: int, *, dark: bool) -> list[s
     return axe.violations(browser)
 
 
-def test_each_command_of_the_corpus_has_its_run() -> None:
-    assert {again.converted(run).rehearsal for run in EACH} == {again.converted(run).rehearsal for run in RUNS}
-
-
-@pytest.mark.parametrize(("run", "opening"), [*zip(EACH, itertools.cycle(OPENINGS), strict=False)])
+@pytest.mark.parametrize(("run", "opening"), [*zip(RUNS, itertools.cycle(OPENINGS), strict=False)])
 def test_the_page_of_a_run_has_none(browser: Browser, tmp_path: Path, run: str, opening: tuple[str, int, bool]) -> None:
     code, width_px, dark = opening
-    page = write_html(tmp_path, again.result(run), claims.REGISTER, language(code))
+    page = write_html(tmp_path, today.result(run), claims.REGISTER, language(code))
     assert opened(browser, page, width_px, dark=dark) == []
 
 
 @pytest.mark.parametrize(("made", "opening"), [*zip(MADE, itertools.cycle(OPENINGS), strict=False)])
-def test_nor_has_the_page_of_a_command_that_the_corpus_lacks(
+def test_nor_has_the_page_of_a_rehearsal_without_a_stored_run(
     browser: Browser, tmp_path: Path, made: str, opening: tuple[str, int, bool]
 ) -> None:
-    (code, width_px, dark), left = opening, MADE[made]()
-    of = again.result_of(left, again.judgements_of(left), "19700101T000000Z-made")
+    code, width_px, dark = opening
+    of = today.result_of(MADE[made](), "19700101T000000Z-made")
     assert opened(browser, write_html(tmp_path, of, claims.REGISTER, language(code)), width_px, dark=dark) == []
 
 
@@ -67,7 +58,7 @@ def test_nor_has_the_page_of_a_command_that_the_corpus_lacks(
 @pytest.mark.parametrize("run", RUNS)
 def test_no_page_has_one_however_it_is_opened(browser: Browser, tmp_path: Path, run: str) -> None:
     for code in LANGUAGES:
-        page = write_html(tmp_path, again.result(run), claims.REGISTER, language(code))
+        page = write_html(tmp_path, today.result(run), claims.REGISTER, language(code))
         for width_px in (1000, PHONE_PX):
             for dark in (False, True):
                 assert opened(browser, page, width_px, dark=dark) == []

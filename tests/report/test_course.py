@@ -10,7 +10,7 @@ from harness.model.section import Bars, Chart, Style, Timeline
 from harness.report.course import MOST_MARKS, gathered, stretch
 from harness.report.panels import by_version, first_seen
 from harness.report.series import axis_of
-from tests.corpus import again
+from tests.corpus import today
 
 AXIS = axis_of(10 * NS, 20 * NS, 12 * NS)
 
@@ -56,11 +56,11 @@ def test_what_is_said_of_many_one_after_the_other_is_one_moment() -> None:
 
 
 def courses(run: str) -> list[Timeline]:
-    return [each for each in again.result(run).sections if isinstance(each, Timeline)]
+    return [each for each in today.result(run).sections if isinstance(each, Timeline)]
 
 
 def test_a_deploy_shows_its_pods_by_version_part_by_part() -> None:
-    good, never_ready = courses("deploy_held_by_a_check")
+    good, never_ready = courses("deploy")
     assert (good.part, never_ready.part) == ("good", "never_ready")
     assert list(levels(good.charts[0])) == ["revision a2fec252", "good, revision 297e6ee1"]
     assert list(levels(never_ready.charts[0])) == ["good, revision 297e6ee1"], "no pod of the other was ever ready"
@@ -87,7 +87,7 @@ def test_scaling_shows_its_pods_over_what_they_carry() -> None:
 
 
 def test_a_recovery_shows_its_steps_one_behind_the_other() -> None:
-    (bars,) = (each for each in again.result("dr_restore_disasters").sections if isinstance(each, Bars))
+    (bars,) = (each for each in today.result("dr_restore").sections if isinstance(each, Bars))
     assert [str(each) for each in bars.names] == ["detect", "restore", "replay", "switch", "ready"]
-    assert len(bars.bars) == 5 and all(len(each.pieces) == 5 for each in bars.bars)
+    assert len(bars.bars) == 6 and all(len(each.pieces) == 5 for each in bars.bars)
     assert bars.x.unit is Unit.SECONDS

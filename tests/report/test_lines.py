@@ -20,11 +20,11 @@ from harness.report.brief import brief, following, rest
 from harness.report.language import ENGLISH, LANGUAGES, Language, columns, language
 from harness.report.terminal import closing_lines
 from tests.base.test_progress import Moved, Screened
-from tests.corpus import again
+from tests.corpus import today
 from tests.report.results import command, judgement, printed, result
 
 WEEKS = (
-    "week1_virtual_hold", "week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back",
+    "week1_virtual_hold", "week2_virtual_advance", "week3_kind_advance", "week3_roll_back",
     "week3_virtual_roll_back",
 )  # fmt: skip
 ROLLOUTS = ("rollout_advance", "rollout_hold", "rollout_interrupted")
@@ -55,7 +55,7 @@ def lines(monkeypatch: pytest.MonkeyPatch, printed: Iterable[Line], *, terminal:
 def test_a_week_prints_40_lines_on_a_terminal_and_30_piped(
     run: str, lang: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    week, say = again.result(run), language(lang)
+    week, say = today.result(run), language(lang)
     for terminal, most in ((True, 40), (False, 30)):
         name = f"rollout_{week.plan.removeprefix('rollout_')}"
         all_ = [*begun(Run(scenario=name, on="local"), say), *closing_lines(week, FOLDER, say)]
@@ -72,8 +72,8 @@ def test_a_week_prints_40_lines_on_a_terminal_and_30_piped(
 def test_a_rollout_prints_70_lines_with_a_week_that_stopped_whole(
     run: str, lang: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rollout, say = again.result(run), language(lang)
-    weeks = [again.result(name) for name in ("week2_virtual_advance",) * 3 + ("week3_roll_back",)]
+    rollout, say = today.result(run), language(lang)
+    weeks = [today.result(name) for name in ("week2_virtual_advance",) * 3 + ("week3_roll_back",)]
     all_ = [*begun(Weeks(on="local"), say)]
     for week in weeks:
         all_ += closing_lines(week, FOLDER, say, within=True)
@@ -86,7 +86,7 @@ def test_a_rollout_prints_70_lines_with_a_week_that_stopped_whole(
 
 @pytest.mark.parametrize("run", [*WEEKS, *ROLLOUTS])
 def test_nothing_is_printed_twice_whatever_is_asked_for(run: str) -> None:
-    week = again.result(run)
+    week = today.result(run)
     details: tuple[Detail, ...] = ("usual", "all")
     for detail in details:
         told = printed(week, detail=detail).splitlines()
@@ -97,7 +97,7 @@ def test_nothing_is_printed_twice_whatever_is_asked_for(run: str) -> None:
 
 
 def test_all_is_every_verdict_with_its_reason() -> None:
-    week = again.result("week3_advance")
+    week = today.result("week3_kind_advance")
     told, briefly = printed(week, detail="all"), printed(week)
     seen = [each for each in week.judgements if each.kind != "observation"]
     assert all(each.reason in told for each in seen)
@@ -105,7 +105,7 @@ def test_all_is_every_verdict_with_its_reason() -> None:
 
 
 def test_what_is_not_named_is_counted() -> None:
-    week = again.result("week3_advance")
+    week = today.result("week3_kind_advance")
     found = brief(week)
     told = rest(week, found, ENGLISH)
     passed = sum(

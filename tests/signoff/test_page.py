@@ -33,7 +33,7 @@ from harness.signoff.types import CONSEQUENCE, WORD, Entry, Signoff, State, Stor
 from harness.stack.identity import Identity, digest, harness_digest
 from harness.stack.targets import bundled, resolve
 from scenarios import claims
-from tests.corpus import again
+from tests.corpus import today
 from tests.corpus.today import TODAY
 from tests.report.page import Page
 from tests.report.results import NASTY
@@ -374,9 +374,9 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
 def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs of the corpus as today's, of the bundled API as it is today, whose judges say the same."""
+    """Stored runs, of the bundled API as it is today, whose judges say the same."""
     judged_as_stored(monkeypatch)
-    names = ("load_stages_passes", "scaling_parts", "secret_rotation_judged", "dr_restore_kind", "conformance_whole")
+    names = ("load_stages_passes", "scaling_parts", "secret_rotation_kind", "dr_restore", "conformance")
     for name in names:
         _store(tmp_path / (f"sequence/{name}" if name == "scaling_parts" else name), name)
     (tmp_path / "broken").mkdir()
@@ -460,7 +460,7 @@ def test_a_page_that_cannot_be_written_takes_nothing_away(
 
 def _store(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
-    result = again.result(name)
+    result = today.result(name)
     facts = msgspec.structs.replace(result.facts, target=bundled().name, target_digest=digest(bundled()))
     RESULT.write(folder, msgspec.structs.replace(result, facts=facts))
     evidence_of(folder, result.run_id)

@@ -71,7 +71,7 @@ def test_of_a_killed_run_the_pages_say_neither_that_it_goes_on_nor_what_it_left(
 
 
 def test_a_folder_without_a_result_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="holds no run"):
+    with pytest.raises(BadInput, match=r"holds no result\.json"):
         render(str(tmp_path), tmp_path, language("en"))
 
 

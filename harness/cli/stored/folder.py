@@ -21,12 +21,6 @@ from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
 
 _T = TypeVar("_T")
-#: The documents of harnesses before result.json; of a week that was killed its plan alone.
-_OLDER = (
-    "run.json", "rollout.json", "load.json", "chaos.json", "chaos_nightly.json", "conformance.json", "deploy.json",
-    "dr.json", "flag_proof.json", "mirror_stop.json", "network.json", "scaling.json", "secret_rotation.json",
-    "scenario.json",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,18 +72,10 @@ def locate(text: str, reports: Path) -> Path:
 def read_result(folder: Path) -> Result:
     """The folder's result. Raises ``BadInput`` that says what the folder holds in its place."""
     if not (folder / RESULT_JSON).is_file():
-        older = next((name for name in _OLDER if (folder / name).is_file()), None)
-        if older is not None:
-            raise BadInput(
-                message("the folder holds the {older} of an older harness, and no result.json", older=older),
-                where=str(folder),
-                remedy="use the harness that wrote it, or run the rehearsal again",
-            )
-        began = any((folder / name).is_file() for name in (PLAN_JSON, EVIDENCE))
         raise BadInput(
-            "the run ended before its preflight, and left nothing to read" if began else "the folder holds no run",
+            "the folder holds no result.json: it is no run, or an older version made it, or it ended before its preflight",
             where=str(folder),
-            remedy="name a run that began" if began else "name the folder of a run, e.g. reports/latest",
+            remedy="name the folder of a run, e.g. reports/latest, or run the rehearsal again",
         )
     return RESULT.read(folder / RESULT_JSON)
 
