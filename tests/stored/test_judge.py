@@ -280,7 +280,7 @@ async def test_a_folder_of_another_harness_or_of_no_run_is_told(made: Made, tmp_
     older = tmp_path / "older"
     older.mkdir()
     (older / "run.json").write_text("{}")
-    with pytest.raises(BadInput, match=r"the folder holds no result\.json: .* an older version made it") as caught:
+    with pytest.raises(BadInput, match=r"the folder holds no result\.json: .* an older version made") as caught:
         again(older)
     assert "run the rehearsal again" in str(caught.value.remedy)
     with pytest.raises(BadInput, match="there is no run 'nowhere'"):

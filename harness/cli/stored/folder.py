@@ -73,7 +73,7 @@ def read_result(folder: Path) -> Result:
     """The folder's result. Raises ``BadInput`` that says what the folder holds in its place."""
     if not (folder / RESULT_JSON).is_file():
         raise BadInput(
-            "the folder holds no result.json: it is no run, or an older version made it, or it ended before its preflight",
+            "the folder holds no result.json: no run, one that an older version made, or one that ended too early",
             where=str(folder),
             remedy="name the folder of a run, e.g. reports/latest, or run the rehearsal again",
         )
