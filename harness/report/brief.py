@@ -87,7 +87,7 @@ def figures(judgement: Judgement, say: Language) -> str:
 
 def following(result: Result, say: Language) -> tuple[str, str]:
     """What to type next, and when: after an advance the same with real processes, the next week, or the sign-off; else
-    the same again, or the rest of a rollout."""
+    the same again, whole where options made it smaller, or the rest of a rollout."""
     if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
         if result.facts.rung is Rung.SIM:
             return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")
@@ -98,7 +98,10 @@ def following(result: Result, say: Language) -> tuple[str, str]:
         return say("next, what the runs show for a sign-off"), f"{PROGRAM} signoff{target[0] if target else ''}"
     if result.rehearsal == "rollout" and result.decision is not Decision.ROLL_BACK:
         return say("go on"), f"{PROGRAM} rollout --resume {result.run_id}"
-    return say("run again"), result.facts.replay
+    whole = result.facts.replay
+    for each in result.facts.smaller:
+        whole = whole.replace(f" {each}", "")
+    return (say("run again") if whole == result.facts.replay else say("run it whole")), whole
 
 
 def briefly(result: Result, say: Language) -> Block:

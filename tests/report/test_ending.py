@@ -118,6 +118,8 @@ def test_the_terminal_of_a_week_names_every_criterion_and_what_failed() -> None:
         "report: reports/x/report.html",
         f"run again: {run.facts.replay}",
     ]
+    short = results.everything(smaller=("--window 20s",), replay="python3 -m harness run x --window 20s --seed 1")
+    assert printed(short).splitlines()[-1] == "run it whole: python3 -m harness run x --seed 1"
     assert "timings: stack up after 6.0 s" in printed(run, detail="all").splitlines()
 
 
