@@ -175,7 +175,13 @@ def test_the_most_that_a_metric_s_share_of_its_target_asks_for(percents: dict[st
 
 def test_a_status_stands_sync_by_sync_until_another_is_told() -> None:
     """The last sync that asked for the most is before the status that no longer does."""
-    rows = [endpoints(-9, 2), status(-5, memory=151), endpoints(30, 4), status(40.2, memory=151), status(54.9, memory=9)]
+    rows = [
+        endpoints(-9, 2),
+        status(-5, memory=151),
+        endpoints(30, 4),
+        status(40.2, memory=151),
+        status(54.9, memory=9),
+    ]
     assert asked(*rows) == [(10, 4), (25, 4), (40.2, 8), (54.9, 1), (69.9, 1), (84.9, 1)]
 
 

@@ -1,4 +1,4 @@
-"""What there is to be asked for: the metrics of the target's contract and of the probes; and who asks for another. Pure.
+"""What there is to be asked for: the metrics of the contract and of the probes; and who asks for another. Pure.
 
 Of a metric the labels that its series have, of each label the values that were seen; () of one may be anything.
 """

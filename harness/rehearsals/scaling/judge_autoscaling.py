@@ -1,6 +1,6 @@
-"""The autoscaler under load: up, down, by which metric, and of which requests a real controller's percentages are. Pure.
+"""The autoscaler under load: up, down, by which metric, and of which requests its percentages are.
 
-What its metrics asked for is read of its own status. That its decisions are the rule's is held by ``tests/oracle``.
+Pure. What its metrics asked for is read of its own status. ``tests/oracle`` holds its decisions to the rule.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def autoscaled(
 
     ``asked`` are the metrics' own recommendations: stabilisation counts from the last of the most, which may lie before
     the end of load. ``of`` are a real controller's percentages; ``None`` where the autoscaler is the rule itself.
-    ``by_resource``: the HPA goes by the resource that is loaded, so that a load for which it asked for
-    no pod is one that needs none.
+    ``by_resource``: the HPA goes by the resource that is loaded, so that a load for which it asked for no pod is one
+    that needs none.
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
