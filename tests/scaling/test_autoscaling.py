@@ -151,9 +151,9 @@ def status(at_s: float, **percents: int) -> EventRow:
     )
 
 
-def asked(*rows: EventRow, until_s: int = 100) -> list[tuple[float, float]]:
-    """What the metrics asked for from 0 s on: when, and how many."""
-    found = recommended(sorted(rows, key=lambda row: row.at_ns), CONTROLLED.hpa, (0, until_s * NS))
+def asked(*rows: EventRow) -> list[tuple[float, float]]:
+    """What the metrics asked for: when (s), and how many."""
+    found = recommended(sorted(rows, key=lambda row: row.at_ns), CONTROLLED.hpa)
     assert {name for _, name, _ in found} <= {CONTROLLED.hpa.name}
     return [(at_ns / NS, size) for at_ns, _, size in found]
 
@@ -181,8 +181,9 @@ def test_a_status_stands_sync_by_sync_until_another_is_told() -> None:
         endpoints(30, 4),
         status(40.2, memory=151),
         status(54.9, memory=9),
+        endpoints(100, 4),
     ]
-    assert asked(*rows) == [(10, 4), (25, 4), (40.2, 8), (54.9, 1), (69.9, 1), (84.9, 1)]
+    assert asked(*rows) == [(-5, 4), (10, 4), (25, 4), (40.2, 8), (54.9, 1), (69.9, 1), (84.9, 1)]
 
 
 @pytest.mark.parametrize("rows", [[], [status(9, memory=151)], [endpoints(0, 2)], [endpoints(0, 2), status(9)]])
@@ -191,15 +192,20 @@ def test_without_pods_or_figures_nothing_is_asked_for(rows: list[EventRow]) -> N
 
 
 def test_the_fall_counts_from_the_last_sync_that_asked_for_the_most() -> None:
-    """50 s before the load ends; of the status of another autoscaler nothing is read."""
+    """Before the load ends or behind that; of the status of another autoscaler nothing is read."""
     memory = "memory resource utilization (percentage of request) above target"
     other = msgspec.structs.replace(status(199, memory=900), subject="hpa/other")
-    rows = [*climb(memory, 10), status(-9, memory=20), status(20, memory=151), status(165, memory=20), other]
     loaded, can = Loaded(load_ns=0, end_ns=200 * NS), {Capability.AUTOSCALING, Capability.REAL_KUBERNETES}
-    rows = sorted(rows, key=lambda row: row.at_ns)
-    found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
-    (down,) = [each for each in found if each.claim == "scaling.time.hpa_down"]
-    assert down.value == 510 - 155 and "from the last recommendation of 10, 45 s before the end of load" in down.reason
+    for idle_s, last_s, told in (
+        (165, 155, "45 s before the end of load"),
+        (230, 215, "15 s after its cause had ended"),
+    ):
+        rows = [*climb(memory, 10), status(-9, memory=20), status(20, memory=151), status(idle_s, memory=20), other]
+        rows += [status(520, memory=900)]  # what is asked for behind the fall is no cause of it
+        rows = sorted(rows, key=lambda row: row.at_ns)
+        found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
+        (down,) = [each for each in found if each.claim == "scaling.time.hpa_down"]
+        assert down.value == 510 - last_s and f"from the last recommendation of 10, {told}" in down.reason
 
 
 def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:

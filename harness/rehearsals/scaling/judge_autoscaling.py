@@ -83,24 +83,24 @@ def under_load(
         request_m=controlled.requests_m(part.resource),
         alone_m=controlled.alone_m(part.resource),
     )
-    asked = recommended(rows, controlled.hpa, (did.load_ns, did.end_ns))
+    asked = recommended(rows, controlled.hpa)
     return autoscaled(part, did, rows, asked=asked, of=of, by_resource=by_resource)
 
 
-def recommended(rows: Sequence[EventRow], hpa: Hpa, span_ns: tuple[int, int]) -> list[tuple[int, str, float]]:
-    """Return what the metrics asked for at each sync of a span, before any limit, as ``Asked`` has it.
+def recommended(rows: Sequence[EventRow], hpa: Hpa) -> list[tuple[int, str, float]]:
+    """Return what the metrics asked for at each sync, before any limit, as ``Asked`` has it.
 
     A status stands until another is told. The pods are the ready endpoints of the moment: those that a real controller
     counts, but for the first seconds of a new one.
     """
     statuses = [row for row in rows if row.kind == "component" and row.subject == f"hpa/{hpa.name}"]
-    ends_ns, there = [*(row.at_ns for row in statuses[1:]), span_ns[1]], [*endpoints(rows)]
+    ends_ns, there = [row.at_ns for row in [*statuses, *rows[-1:]][1:]], [*endpoints(rows)]
     found = []
-    for row, end_ns in zip(statuses, ends_ns, strict=False):
+    for row, end_ns in zip(statuses, ends_ns, strict=True):
         for at_ns in range(row.at_ns, max(end_ns - _JITTER_S * NS, row.at_ns + 1), _SYNC_S * NS):
             ready = [count for since_ns, count in there if since_ns <= at_ns][-1:]
             sizes = [_size(count, ratio) for count in ready for ratio in _ratios(hpa, row)]
-            if sizes and span_ns[0] <= at_ns < span_ns[1]:
+            if sizes:
                 found.append((at_ns, hpa.name, float(max(sizes))))
     return found
 
@@ -247,9 +247,10 @@ def highest(did: Loaded, rows: Sequence[EventRow]) -> int:
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
     """The document's five minutes, from the last time that the metrics asked for the most."""
     end_ns = did.end_ns
-    last_ns = max((at_ns for at_ns, _, size in asked if did.load_ns <= at_ns and size >= most), default=end_ns)
-    falls = [each for each in resizes(rows, did.load_ns) if each.at_ns >= end_ns and each.size < most]
-    fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
+    fall_ns = next((each.at_ns for each in resizes(rows, end_ns) if each.size < most), None)
+    before = [at_ns for at_ns, _, size in asked if did.load_ns <= at_ns < (fall_ns or math.inf) and size >= most]
+    last_ns = max(before, default=end_ns)
+    fell_s = None if fall_ns is None else (fall_ns - last_ns) / NS
     what = message("from the end of load to fewer replicas")
     words = {"most": str(most), "seconds": f"{abs(end_ns - last_ns) / NS:.0f}"}
     if last_ns < end_ns:

@@ -60,8 +60,6 @@ def slowed(
         return [not_exercised(part.name, claim, lacking) for claim in part.claims]
     read = readings(rows, metric.name)
     most, high, low = most_endpoints(rows, did.load_ns, did.end_ns), highest(did, rows), begun_with(part, did, rows)
-    first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
-    asked = recommended(rows, controlled.hpa, (did.load_ns, first_fall_ns))
     rises = rises_of(resizes(rows, did.load_ns), low, did.end_ns)
     if not rises and kept_all(part, did, rows) and _quick(did, read, requests, metric.value_m or 0):
         quick = message(
@@ -72,7 +70,7 @@ def slowed(
     return [
         _rose(part, did, rows, low=low, read=read, metric=metric),
         _to_no_effect(part, did, rows, read, low=low, metric=metric),
-        fell(part, did, rows, high, asked),
+        fell(part, did, rows, high, recommended(rows, controlled.hpa)),
         down(part, did, rows, most),
     ]
 
