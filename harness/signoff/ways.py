@@ -13,12 +13,12 @@ _ON: Mapping[ShownOn, str] = {shown_on: rung for rung, shown_on in RUNGS.items()
 
 
 def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
-    """The command line that would show the claim: of ``lines``, which make evidence, the first that can; else the
-    claim's first command where the claim can be shown. "" where no command can, where
-    the document is to be corrected, and where nothing is left to show."""
+    """The command line that would show the claim: of ``lines``, which make evidence and can be typed, the first that
+    can, before others one with a word of the claim's name. "" where none can, where the document is to be corrected,
+    and where nothing is left to show."""
     if state in (State.SHOWN, State.DOCUMENT_WRONG) or claim.shown_on not in PROVING:
         return ""
-    return next(_ways(claim, lines), "")
+    return next(_ways(claim, sorted(lines, key=lambda line: {*line.split()}.isdisjoint(claim.id.split(".")[1:]))), "")
 
 
 def firing(claim: Claim, lines: Sequence[str]) -> str:
@@ -37,5 +37,3 @@ def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
         fits = not on or (f"--on {on}" in line or (on == "local" and "--on" not in words))
         if words[0] in claim.state_from.commands and fits:
             yield f"{PROGRAM} {line}"
-    for command in claim.state_from.commands:
-        yield f"{PROGRAM} {command}" + (f" --on {on}" if on else "")

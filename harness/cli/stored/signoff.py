@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -88,7 +89,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             claims.REGISTER,
             self._judged_today(stored, asked),
             asked,
-            lines=[step.run for step in planfile.bundled("signoff", EvidencePlan).steps],
+            lines=self._lines(stored, asked),
             decisions=decided,
             unreadable=unreadable,
             previous=previous(self.reports, asked.target),
@@ -151,13 +152,6 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
-        theirs = {
-            "context": self.context,
-            "kubeconfig": self.kubeconfig,
-            "image_registry": self.image_registry,
-            "yes_use_this_cluster": self.yes_use_this_cluster,
-            "repository": self.repository,
-        }
         due = due_of(
             plan,
             stored,
@@ -166,9 +160,22 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             reports=self.reports,
             lang=self.lang,
             no_defaults=self.no_defaults,
-            theirs={name: value for name, value in theirs.items() if value},
+            theirs={**self._theirs(), "yes_use_this_cluster": self.yes_use_this_cluster},
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
+
+    def _theirs(self) -> dict[str, Any]:
+        """What names the team's own cluster and repository."""
+        names = ("context", "kubeconfig", "image_registry", "repository")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def _lines(self, stored: Sequence[Stored], asked: Asked) -> list[str]:
+        """The commands that make evidence, as they are typed of what is asked about."""
+        from harness.cli.stored.evidence import lines_of
+
+        theirs = self._theirs() | ({} if self.reports == REPORTS else {"reports": self.reports})
+        plan = planfile.bundled("signoff", EvidencePlan)
+        return lines_of(plan, stored, asked, target=self.target, theirs=theirs)
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
