@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim, ShownOn
+from harness.model.stack import Rung
 from harness.signoff.types import PROVING, RUNGS, State
 
 #: What ``--on`` takes for an environment; what is read or computed asks for none.
@@ -18,7 +19,10 @@ def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
     and where nothing is left to show."""
     if state in (State.SHOWN, State.DOCUMENT_WRONG) or claim.shown_on not in PROVING:
         return ""
-    return next(_ways(claim, sorted(lines, key=lambda line: {*line.split()}.isdisjoint(claim.id.split(".")[1:]))), "")
+    on, named = _ON.get(claim.shown_on, ""), {*claim.id.split(".")[1:]}
+    can = [line for line in lines if line.split()[0] in claim.state_from.commands]
+    fits = [line for line in can if on in ("", line.partition("--on ")[2].partition(" ")[0] or Rung.LOCAL)]
+    return next((f"{PROGRAM} {line}" for line in sorted(fits, key=lambda line: named.isdisjoint(line.split()))), "")
 
 
 def firing(claim: Claim, lines: Sequence[str]) -> str:
@@ -28,12 +32,3 @@ def firing(claim: Claim, lines: Sequence[str]) -> str:
     faults = [line for line in lines if "--fault" in line and week in line]
     of_it = [line for line in faults if line.partition("--fault ")[2].partition("=")[0] in claim.id]
     return next((f"{PROGRAM} {line}" for line in (*of_it, *faults)), "")
-
-
-def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
-    on = _ON.get(claim.shown_on, "")
-    for line in lines:
-        words = line.split()
-        fits = not on or (f"--on {on}" in line or (on == "local" and "--on" not in words))
-        if words[0] in claim.state_from.commands and fits:
-            yield f"{PROGRAM} {line}"

@@ -309,9 +309,8 @@ def test_the_lines_beside_blockers_can_be_typed_of_the_target_that_is_asked_abou
         stored("3", target="another", replay=f"{ran} --openapi no.yaml", started_utc="2026-01-09T13:00:00Z"),
         stored("4", target=of.target, replay="the end of a 'quote", started_utc="2026-01-09T14:00:00Z"),
     ]
-    plan = bundled("signoff", EvidencePlan)
-    lines = lines_of(plan, found, of, target=target, theirs={"reports": tmp_path, "context": "theirs"})
-    steps = [step.run for step in plan.steps]
+    lines = lines_of(found, of, target=target, theirs={"reports": tmp_path, "context": "theirs"})
+    steps = [step.run for step in bundled("signoff", EvidencePlan).steps]
     left = [step.split() for step in steps if not any(word in step for word in LEFT_OUT[kind])]
     assert [line.split()[0] for line in lines] == [words[0] for words in left]
     for line in lines:

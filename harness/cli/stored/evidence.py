@@ -21,6 +21,7 @@ from typing import Any
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, tool_status
+from harness.base.planfile import bundled
 from harness.base.progress import LOOK_S, Heartbeat, Progress
 from harness.model.message import Message, marked, message, of_error
 from harness.model.stack import Rung
@@ -82,19 +83,18 @@ def due_of(
     return found
 
 
-def lines_of(
-    plan: EvidencePlan, stored: Sequence[Stored], asked: Asked, *, target: str | None, theirs: Mapping[str, Any]
-) -> list[str]:
-    """The plan's lines behind ``python3 -m harness`` as they can be typed of ``target``, where its environment carries
-    it: with ``theirs``, and with the manifests and the OpenAPI file that its newest runs were given."""
+def lines_of(stored: Sequence[Stored], asked: Asked, *, target: str | None, theirs: Mapping[str, Any]) -> list[str]:
+    """The lines of the whole evidence behind ``python3 -m harness`` as they can be typed of ``target``, where its
+    environment carries it: with ``theirs`` but for the consent, with manifests and OpenAPI file of its newest runs."""
     from harness.cli.main import parse
 
     api, found = resolve(target), list[str]()
     named = {"context": "NAME", **theirs, **_given(stored, asked), **({"target": target} if target else {})}
-    for step in plan.steps:
+    named.pop("yes_use_this_cluster", None)
+    for step in bundled("signoff", EvidencePlan).steps:
         command = parse(step.words)
-        takes = {each.name for each in dataclasses.fields(command) if each.metadata["in_place"]}
-        takes |= {*_theirs(command), "target", "reports", "openapi"} & {*vars(command)}
+        its = {*_theirs(command), "target", "reports", "openapi"}
+        takes = {each.name for each in dataclasses.fields(command) if each.metadata["in_place"] or each.name in its}
         made = dataclasses.replace(command, **{name: value for name, value in named.items() if name in takes})
         if _not_theirs(made) or (target and "target" not in takes):
             continue

@@ -73,6 +73,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
 
     def run(self) -> int:
         """Makes evidence where that is asked for, and writes the pages."""
+        from harness.cli.stored.evidence import lines_of
         from harness.signoff import decisions
         from harness.signoff.document import document
         from harness.signoff.gather import encode, gather, keep, previous
@@ -89,7 +90,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             claims.REGISTER,
             self._judged_today(stored, asked),
             asked,
-            lines=self._lines(stored, asked),
+            lines=lines_of(stored, asked, target=self.target, theirs=self._theirs()),
             decisions=decided,
             unreadable=unreadable,
             previous=previous(self.reports, asked.target),
@@ -160,22 +161,14 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             reports=self.reports,
             lang=self.lang,
             no_defaults=self.no_defaults,
-            theirs={**self._theirs(), "yes_use_this_cluster": self.yes_use_this_cluster},
+            theirs=self._theirs(),
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
     def _theirs(self) -> dict[str, Any]:
-        """What names the team's own cluster and repository."""
-        names = ("context", "kubeconfig", "image_registry", "repository")
-        return {name: value for name in names if (value := getattr(self, name))}
-
-    def _lines(self, stored: Sequence[Stored], asked: Asked) -> list[str]:
-        """The commands that make evidence, as they are typed of what is asked about."""
-        from harness.cli.stored.evidence import lines_of
-
-        theirs = self._theirs() | ({} if self.reports == REPORTS else {"reports": self.reports})
-        plan = planfile.bundled("signoff", EvidencePlan)
-        return lines_of(plan, stored, asked, target=self.target, theirs=theirs)
+        """What names the team's own cluster, repository and reports."""
+        names = ("context", "kubeconfig", "image_registry", "yes_use_this_cluster", "repository", "reports")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, REPORTS)}
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
