@@ -287,7 +287,7 @@ class _Claim:
         if erratum is not None:
             told.append(message("write instead: {correction}", correction=Message(text=erratum.correction)))
         elif corrected:
-            told.append(message("write instead what the component {name} has", name=corrected))
+            told.append(message("write instead what the rehearsal added: {name}", name=corrected))
         told.append(message("with that it held") if held else message("with that it was not tried"))
         return tuple(told)
 

@@ -43,9 +43,9 @@ def choose(asked: str, target: Target) -> Choice:
 
     ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
     """
-    choice = _choice(asked, target)
-    provide(choice.rung)
-    return choice
+    found = choice(asked, target)
+    provide(found.rung)
+    return found
 
 
 def provide(rung: Rung) -> None:
@@ -54,19 +54,20 @@ def provide(rung: Rung) -> None:
         bootstrap.enter("harness", "kind")
 
 
-def _choice(asked: str, target: Target) -> Choice:
+def choice(asked: str, target: Target) -> Choice:
+    """The same where the packages are not wanted: nothing is run."""
     if asked != AUTO:
-        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "")
+        found = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "")
     elif target.own_image and not target.command:
-        choice = Choice(Rung.KIND, marked("the target is an image"))
+        found = Choice(Rung.KIND, marked("the target is an image"))
     elif not target.bundled:
-        choice = Choice(Rung.LOCAL, marked("the target is a command of this machine"))
+        found = Choice(Rung.LOCAL, marked("the target is a command of this machine"))
     else:
         from harness.stack.kind.at_hand import lacking
 
         missing, there = lacking(), marked("Docker and a node image are at hand")
-        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
-    if choice.rung is Rung.SIM and not target.bundled:
+        found = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
+    if found.rung is Rung.SIM and not target.bundled:
         raise BadInput(
             message(
                 "the environment sim cannot run {what}: it has the bundled API's own code in memory",
@@ -74,18 +75,18 @@ def _choice(asked: str, target: Target) -> Choice:
             ),
             remedy="use --on local or --on kind",
         )
-    if choice.rung is Rung.KUBE and not (target.bundled or target.image):
+    if found.rung is Rung.KUBE and not (target.bundled or target.image):
         raise BadInput(
             message("the environment kube cannot run {what}", what=what_of(target)),
             remedy="push its image and name it: image: NAME",
         )
-    if target.own_image and not target.command and choice.rung is Rung.LOCAL:
+    if target.own_image and not target.command and found.rung is Rung.LOCAL:
         raise BadInput(
             message("the environment local cannot run {what}", what=what_of(target)),
             where=target.file,
             remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
-    return choice
+    return found
 
 
 def for_rung(target: Target, rung: Rung) -> Target:

@@ -48,7 +48,6 @@ OUTSIDE = {
 #: What the patches of ``base`` mend.
 MENDED = {
     "manifest.deployment.env_incomplete",
-    "manifest.configmap.keys_missing",
     "manifest.secret.placeholders_not_base64",
     "security.csi.volume_alone",
 }
@@ -88,7 +87,7 @@ def test_in_the_documents_own_folder_every_erratum_that_can_be_read_is_still_the
         ("manifest.deployment.image_latest", "deployment.yaml", "image: gcr.io/PROJECT_ID/tekutoko-api:latest"),
         ("manifest.deployment.replicas_beside_hpa", "deployment.yaml", "replicas: 2"),
         ("manifest.sidecar_unpinned", "deployment.yaml", "cloud-sql-proxy:latest"),
-        ("manifest.configmap.keys_missing", "configmap.yaml", "db_port"),
+        ("manifest.deployment.env_incomplete", "deployment.yaml", "env:"),
         ("manifest.secret.placeholders_not_base64", "secret.yaml", "db_password: BASE64_ENCODED_PASSWORD"),
         ("manifest.hpa.cpu_of_summed_requests", "hpa.yaml", "averageUtilization: 70"),
         ("architecture.https_at_l4", "service.yaml", "type: LoadBalancer"),
@@ -235,9 +234,9 @@ READ = [
     ("autoscaled", "manifest.hpa.latency_of_the_database", NOT_READABLE),  # its external metric is of requests
     ("deprecated", "manifest.gcr_shut_down", STILL_THERE),
     ("deprecated", "architecture.https_at_l4", STILL_THERE),
-    ("deprecated", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("deprecated", "manifest.deployment.env_incomplete", FIXED_HERE),
     ("replacements", "architecture.https_at_l4", FIXED_HERE),
-    ("replacements", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("replacements", "manifest.deployment.env_incomplete", FIXED_HERE),
     ("sealed_secrets", "manifest.sidecar_unpinned", STILL_THERE),
     ("sealed_secrets", "manifest.deployment.image_latest", FIXED_HERE),
     ("sealed_secrets", "manifest.deployment.no_zone_spread", FIXED_HERE),

@@ -28,6 +28,7 @@ from tests.signoff.made import ASKED, judgement, stored
 
 PASS, FAIL, SHOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN
 DOWNTIME, CICD, ZONES = "deploy.rolling.no_downtime", "phase2.cicd", "requirements.multi_zone"
+UNDO = "checklist.availability.auto_rollback"
 KIND = ShownOn.KIND
 
 
@@ -111,6 +112,15 @@ def test_an_undo_by_our_harness_is_no_automatic_roll_back() -> None:
     assert ERRATA["cicd.no_undo"][1].correction in english(stood.told)
     alone = in_parts("deploy_rehearsal", load().parts, *(each for each in placed if each.id == CICD))
     assert standing(CICD, alone, shown_on=KIND).state is State.DOCUMENT_WRONG
+
+
+@pytest.mark.parametrize("part", ["errors", "slow"])
+def test_an_undo_that_our_judge_asked_for_is_none_on_their_cluster_either(part: str) -> None:
+    run = in_parts("deploy_rehearsal", load().parts, judgement(UNDO, PASS, part=part))
+    facts = msgspec.structs.replace(run.result.facts, rung=Rung.KUBE)
+    theirs = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, facts=facts))
+    stood = standing(UNDO, theirs)
+    assert stood.state is State.DOCUMENT_WRONG and "what the rehearsal added: undo" in english(stood.told)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def corrected(self) -> str:
-        """What the document does not print: the component, or the undo of a version that never becomes ready."""
-        undo = "undo" if self.kind is PartKind.NEVER_READY else ""
+        """What the document does not print: the component, or the undo of a bad version, which is our command."""
+        undo = "undo" if self.kind in (PartKind.NEVER_READY, PartKind.BREAKS_LIMIT) else ""
         return "graceful" if self.graceful else undo
 
 
