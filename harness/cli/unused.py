@@ -29,6 +29,7 @@ _KEPT = {
     "npm": marked("npm packages"),
     "template": marked("PostgreSQL's template"),
     "wheels": marked("packages of an image"),
+    "programs": marked("programs from Python packages"),
     "kind/binaries": marked("programs built from Go modules"),
 }
 
