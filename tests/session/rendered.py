@@ -1,7 +1,7 @@
 """Folders rendered within a test's process: this repository's own once a process, and those that only list files.
 
 ``kubectl kustomize`` is a process, which an in-process test may not start; of what kustomize does to a folder that only
-lists files nothing is left to it (``tests/deploy/test_own.py`` holds both alike).
+lists files nothing is left to it (``tests/deploy/test_kubectl.py`` holds both alike).
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def printed(folder: Path, layers: Sequence[Layer], program: str = "") -> tuple[s
     [only] = layers if len(layers) == 1 else [None]
     if only is None or not only.says.keys() <= {"apiVersion", "kind", "resources"}:
         return _printed(folder, layers, program)
-    documents = []
-    for _key, path in only.named():
-        for data, _lines in yamltext.documents(yamltext.read(path), str(path), merge_keys=True):
-            documents.append(_from(data, path))
+    documents = [
+        _from(data, path)
+        for _key, path in only.named()
+        for data, _lines in yamltext.documents(yamltext.read(path), str(path), merge_keys=True)
+    ]
     return "\n---\n".join(json.dumps(each, ensure_ascii=False) for each in documents), folder
 
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
@@ -46,7 +46,7 @@ def program() -> str:
 
     Raises ``BadInput`` where it cannot be installed.
     """
-    if (found := shutil.which("kubectl")) is not None and _version(found) >= OLDEST:
+    if (found := shutil.which("kubectl")) is not None and version(found) >= OLDEST:
         return found
     try:
         return str(bootstrap.program("kubectl"))
@@ -56,7 +56,7 @@ def program() -> str:
         raise BadInput(what, remedy=message("put a kubectl of {version} or newer on PATH", version=newest)) from error
 
 
-def _version(kubectl: str) -> tuple[int, ...]:
+def version(kubectl: str) -> tuple[int, ...]:
     """Return its major and minor version; () for a program that tells none."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(
@@ -116,39 +116,51 @@ def refusal(said: str, layers: Sequence[Layer]) -> BadInput:
     lines = [line for line in said.splitlines() if not line.startswith("# Warning")]
     text = "\n".join(lines).removeprefix("error: ").strip()
     if (logged := _LOGGED.match(text)) is not None:
-        text = text[logged.end() :].rstrip(" \n>").removesuffix('"').replace('\\"', '"')
+        block, text = text.endswith(">"), text[logged.end() : -1].strip()  # of several lines, which are not escaped
+        text = text if block else text.replace('\\"', '"')
     folders = [Path(each).resolve() for each in _FOLDER.findall(text)]
     text = _CONFIG.sub("", _FOLDER.split(text)[-1])
-    if (file := _FILE.search(text)) is not None:
-        text = f"'{file[1]}': {file[2]}"
     inner = [each for each in layers if folders and each.folder.resolve() == folders[-1]] or [layers[-1]]
-    where = _place(text, [*inner, *(each for each in layers if each not in inner)])
+    resource = None
+    if (file := _FILE.search(text)) is not None:
+        text, resource = f"'{file[1]}': {file[2]}", inner[0].folder / file[1]
+    where = _place(text, resource, [*inner, *(each for each in layers if each not in inner)])
     what = message("kubectl kustomize refuses the folder: {said}", said=text[-800:])
-    return BadInput(what, where=where, remedy="correct what is named, as kustomize's reference says")
+    return BadInput(what, where=where, remedy="mend the folder")
 
 
-def _place(text: str, layers: Sequence[Layer]) -> str:
-    """Return file and line of what ``text`` names, first of all in the first of ``layers``; else that one's file.
+def _place(text: str, resource: Path | None, layers: Sequence[Layer]) -> str:
+    """Return file and line of what ``text`` names: in ``resource``, else in the first of ``layers`` that has it; else
+    that file.
 
     Raises ``BadInput`` for a named file that is no YAML: the reader of lines tells its line better.
     """
-    if (wrong := _TYPE.search(text)) is not None and (line := _typed(layers[0], wrong[1], wrong[2])):
-        return f"{layers[0].file}:{line}"
+    if (wrong := _TYPE.search(text)) is not None and (number := _typed(layers[0], wrong[1], wrong[2])):
+        return f"{layers[0].file}:{number}"
     names = [f"name: {each}" for each in _ID.findall(text)]
     for found in _NAMED.findall(text):
-        names += [each.removeprefix(f"{layer.folder}/") for each in found if each for layer in layers[:1]]
+        names += [each.removeprefix(f"{layers[0].folder}/") for each in found if each]
+    if resource is not None and resource.is_file():
+        return _line(names, [resource]) or str(resource)
     for layer in layers:
-        files = [layer.file, *(path for _key, path in layer.named() if path.is_file())]
-        for file in files[1:]:
-            if file.name in names:
+        for file in layer.files():
+            if file.name in names and file != layer.file:
                 yamltext.documents(yamltext.read(file), str(file), merge_keys=True)
-        for name in names:
-            word = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
-            for file in files:
-                for number, line in enumerate(yamltext.read(file).splitlines(), 1):
-                    if word.search(line):
-                        return f"{file}:{number}"
+        if line := _line(names, layer.files()):
+            return line
     return str(layers[0].file)
+
+
+def _line(names: Sequence[str], files: Iterable[Path]) -> str:
+    """Return file and line of the first of ``names`` that stands in one of ``files``; "" where none does."""
+    texts = [(file, yamltext.read(file).splitlines()) for file in files]
+    for name in names:
+        word = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
+        for file, lines in texts:
+            for number, line in enumerate(lines, 1):
+                if word.search(line):
+                    return f"{file}:{number}"
+    return ""
 
 
 def _typed(layer: Layer, of_type: str, key: str) -> int:

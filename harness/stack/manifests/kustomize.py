@@ -67,17 +67,20 @@ def render(folder: Path) -> Rendered:
     """
     found = layers.read(folder)
     text, root = _stored(folder, found) or kubectl.rendered(folder, found)
-    documents, from_ = _documents(text, str(folder))
-    files = {key: Path(os.path.normpath(root / origin)) for key, origin in from_.items()}
+    documents, from_ = documents_of(text, str(folder))
+    patches = [(layer, patch) for layer in found for patch in layer.patches()]
+    as_named = {path.resolve(): path for layer in found for path in layer.files()}
+    origin = {key: (root / each).resolve() for key, each in from_.items()}
+    files = {key: as_named.get(path, path) for key, path in origin.items()}
     return Rendered(
         documents=documents,
-        notes=tuple(layers.patch_notes(found, documents)),
-        places=Places(origins.places(documents, files, found)),
+        notes=tuple(layers.patch_notes(patches, documents)),
+        places=Places(origins.places(documents, files, found, [patch for _layer, patch in patches])),
         layers=tuple(found),
     )
 
 
-def _documents(text: str, source: str) -> tuple[Documents, dict[str, str]]:
+def documents_of(text: str, source: str) -> tuple[Documents, dict[str, str]]:
     """Return the documents, and the file that each came from; the annotations that tell it are taken off."""
     found: Documents = {}
     origin: dict[str, str] = {}
@@ -120,8 +123,8 @@ def _file_of(folder: Path) -> Path | None:
 
 
 def _seal(found: Sequence[Layer]) -> str:
-    files = {path for layer in found for path in (layer.file, *(each for _key, each in layer.named()))}
-    texts = [file.read_bytes() for file in sorted(files) if file.is_file()]
+    files = {path for layer in found for path in layer.files()}
+    texts = [file.read_bytes() for file in sorted(files)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()[:16]
     return f"{_MADE} {digest}"
 
@@ -131,6 +134,11 @@ def sealed(folder: Path, kubectl_: str) -> str:
     found = layers.read(folder)
     text, root = kubectl.rendered(folder, found, kubectl_)
     return f"{_seal(found)}\n{text.replace(os.path.relpath(KUBERNETES, root), '..')}"
+
+
+def is_current(folder: Path) -> bool:
+    """Return whether what is stored of a bundled folder is of its sources as they now are."""
+    return _stored(folder, layers.read(folder)) is not None
 
 
 def bundled() -> dict[Path, Path]:

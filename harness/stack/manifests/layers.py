@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.owned import own
 from harness.model.manifests import PatchNote
-from harness.model.message import Message, message
-from harness.stack.manifests.folder import listed
+from harness.model.message import Message, marked, message
+from harness.stack.manifests.folder import at
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: Of a patch that says none, as those of a person's own folder do; every one of the rehearsal's says its own.
@@ -38,11 +39,11 @@ _FETCH = message(
     "a run fetches nothing: keep a copy in the repository (`kubectl kustomize ADDRESS > base/all.yaml`, with a "
     "kustomization.yaml beside it) and list that folder"
 )
-_LISTS = "add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`"
+_LISTS = marked("add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`")
 
 
 class Patch(NamedTuple):
-    """A patch's text, its file and the line of that file on which the text begins.
+    """A patch's text and file, and its documents with their lines: none where kubectl takes more YAML than this reader.
 
     ``name`` is the file's stem, "" for a patch that stands in the kustomization. ``target`` is its selector, {} when
     the patch names its resource itself.
@@ -50,18 +51,14 @@ class Patch(NamedTuple):
 
     text: str
     file: Path
-    first_line: int
+    documents: list[tuple[Any, yamltext.Lines]]
     name: str
     target: dict[str, Any]
 
-    def documents(self) -> list[tuple[Any, yamltext.Lines]]:
-        """Return the patch's documents with their lines. Raises ``BadInput``."""
-        return yamltext.documents(self.text, str(self.file), merge_keys=True, first_line=self.first_line)
-
     def wanted(self) -> Iterator[tuple[str, str]]:
         """Yield a pattern of the kind and one of the name for each selector of a resource."""
-        named = [{"kind": each.get("kind"), **each.get("metadata", {})} for each in listed(self._data())]
-        for each in [self.target] if self.target else named:
+        named = [{"kind": at(each, "kind"), "name": at(each, "metadata", "name")} for each, _lines in self.documents]
+        for each in [self.target] if self.target else named or [self.target]:
             yield str(each.get("kind") or ""), str(each.get("name") or "")
 
     def fits(self, key: str) -> bool:
@@ -74,9 +71,6 @@ class Patch(NamedTuple):
             )
         except re.error:
             return True
-
-    def _data(self) -> list[Any]:
-        return [data for data, _lines in self.documents()]
 
 
 class Layer:
@@ -114,6 +108,11 @@ class Layer:
                 shorter = Path(os.path.normpath(path))  # overlays/production/../../base reads badly in an error
                 yield key, shorter if path.exists() and shorter.exists() and shorter.samefile(path) else path
 
+    def files(self) -> Iterator[Path]:
+        """Yield the kustomization and the files that it names."""
+        yield self.file
+        yield from (path for _key, path in self.named() if path.is_file())
+
     def patches(self) -> Iterator[Patch]:
         """Yield the patches in the order in which kustomize applies them. Raises ``BadInput``."""
         for key in _PATCHES:
@@ -125,10 +124,10 @@ class Layer:
                     path, text = None, path
                 if isinstance(path, str):
                     file = self.folder / path
-                    yield Patch(yamltext.read(file), file, 1, file.stem, target or {})
+                    yield self._patch(yamltext.read(file), file, 1, target or {})
                 elif isinstance(text, str):
                     line = self.lines.get((key, index, "patch"), self.lines.get((key, index), 1))
-                    yield Patch(text, self.file, self._first_line(line, text), "", target or {})
+                    yield self._patch(text, self.file, self._first_line(line, text), target or {})
 
     def generators(self) -> Iterator[tuple[str, str, dict[str, Any], yamltext.Path_]]:
         """Yield kind, name, entry and path of each generator."""
@@ -136,6 +135,12 @@ class Layer:
             for index, entry in enumerate(self.of(key)):
                 if isinstance(entry, dict):
                     yield kind, str(entry.get("name", "")), entry, (key, index)
+
+    def _patch(self, text: str, file: Path, first_line: int, target: dict[str, Any]) -> Patch:
+        documents = []
+        with suppress(BadInput):
+            documents = yamltext.documents(text, str(file), merge_keys=True, first_line=first_line)
+        return Patch(text, file, documents, "" if file == self.file else file.stem, target)
 
     def _first_line(self, line: int, text: str) -> int:
         """Return the line on which a block (``patch: |-``) begins that the key in ``line`` holds."""
@@ -184,21 +189,26 @@ def _file_of(folder: Path) -> Path:
     return found[0]
 
 
-def patch_notes(layers: Iterable[Layer], keys: Iterable[str]) -> Iterator[PatchNote]:
-    """Yield a note for each patch. ``keys`` are the rendered resources: a patch that fits none of them selects none,
-    unless some patch deletes resources.
+def patch_notes(patches: Sequence[tuple[Layer, Patch]], keys: Iterable[str]) -> Iterator[PatchNote]:
+    """Yield a note for each patch. ``keys`` are the rendered resources: a patch that fits none of them, and none that a
+    patch deleted, selects none.
     """
-    patches = [(layer, patch) for layer in layers for patch in layer.patches()]
-    deletes = any("$patch: delete" in patch.text for _layer, patch in patches)
+    gone = [
+        f"{kind}/{name}"
+        for _layer, patch in patches
+        if any(at(each, "$patch") == "delete" for each, _lines in patch.documents)
+        for kind, name in patch.wanted()
+    ]
+    there = [*keys, *gone]
     for layer, patch in patches:
         reason, erratum = notes(patch.text)
-        kind, name = next(patch.wanted(), ("", ""))
+        chosen = next(filter(patch.fits, there), "")
         yield PatchNote(
-            name=patch.name or f"{kind or '*'}/{name or '*'} (inline)",
+            name=patch.name or f"{chosen or '/'.join(next(patch.wanted()))} (inline)",
             layer=_name_of(layer.folder),
             reason=reason or NO_REASON,
             erratum=erratum,
-            nothing_changed=not deletes and not any(map(patch.fits, keys)),
+            nothing_changed=not chosen,
         )
 
 

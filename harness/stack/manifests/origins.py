@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ Place = tuple[str, int]
 Known = dict[Path_, Place]
 
 
-def places(documents: Documents, files: dict[str, Path], layers: Sequence[Layer]) -> dict[str, Known]:
+def places(
+    documents: Documents, files: dict[str, Path], layers: Sequence[Layer], patches: Iterable[Patch]
+) -> dict[str, Known]:
     """Return the file and line of each value that is found, by ``Kind/name`` and path.
 
     ``files`` are where the resources come from. What a step of kustomize changed (``images``, ``replicas``) is not
     found; its place is then that of what holds it.
     """
-    patches = [patch for layer in layers for patch in layer.patches()]
+    patches = list(patches)
     generated = {layer.file.resolve() for layer in layers}
     found: dict[str, Known] = {}
     for key, document in documents.items():
@@ -90,7 +92,7 @@ def _same(
 
 def _patched(document: dict[str, Any], patch: Patch, known: Known) -> None:
     """Add the places of the values that a patch, strategic or of operations, put in."""
-    for data, lines in patch.documents():
+    for data, lines in patch.documents:
         read = (str(patch.file), lines)
         if isinstance(data, dict):
             _same(document, data, (), (), read, known)
