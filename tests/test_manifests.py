@@ -315,7 +315,11 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ({"resources": ["all.yaml", "all.yaml"]}, "already registered id", "all.yaml"),
         ({"resources": ["."]}, "cycle detected", "kustomization.yaml"),
         ({"resources": "all.yaml"}, "cannot unmarshal string", "kustomization.yaml:1"),
-        ({"patches": [{"path": "p.yaml", "target": {"kind": "Deployment"}}]}, "p.yaml: no such file", "kustomization.yaml:2"),
+        (
+            {"patches": [{"path": "p.yaml", "target": {"kind": "Deployment"}}]},
+            "p.yaml: no such file",
+            "kustomization.yaml:2",
+        ),
         ({"patches": [{"target": {"kind": "Deployment"}}]}, "one of patch and path", "kustomization.yaml"),
         ({"patches": [{"patch": "- op: x"}]}, "must specify a target", "kustomization.yaml:2"),
         (

@@ -1,4 +1,5 @@
-"""Writes ``deploy/kubernetes/rendered`` by the locked kubectl: ``python3 -m harness.cli.manifests``. Tests hold it current."""
+"""Writes ``deploy/kubernetes/rendered`` by the locked kubectl: ``python -m harness.cli.manifests``. Tests hold it
+current."""
 
 from __future__ import annotations
 

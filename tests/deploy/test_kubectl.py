@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,7 +75,7 @@ def test_the_locked_one_is_installed_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert documents[0] == documents[1], "what tests in process take for rendered is what kubectl renders"
 
 
-def _by(program: Path) -> object:
+def _by(program: Path) -> Callable[[Path], str]:
     return lambda given: kubectl.rendered(given, layers.read(given), str(program))[0]
 
 
@@ -97,7 +97,7 @@ def test_it_is_given_no_cluster_and_no_way_to_the_network(tmp_path: Path, monkey
     given = (tmp_path / "given").read_text()
     assert "KUBECONFIG" not in given and "https_proxy" in given and str(Path.home()) not in given
     own = plain(tmp_path, configMapGenerator=[{"name": "far", "files": ["x=https://example.invalid/x.txt"]}])
-    with pytest.raises(BadInput, match="proxyconnect|no such file"):
+    with pytest.raises(BadInput, match=r"proxyconnect|no such file"):
         kustomize.render(own)
 
 

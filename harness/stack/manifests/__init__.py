@@ -33,7 +33,6 @@ S = TypeVar("S", bound=spec.K8s)
 
 __all__ = ["load", "of_the_rehearsal"]
 
-#: The layers of the rehearsal's own that are chosen for a rung; what they change is what the rung forces.
 #: What is read of each kind before a rung changes anything.
 _FORMS: dict[str, type[spec.K8s]] = {
     "Deployment": spec.DeploymentSpec,
@@ -55,9 +54,9 @@ def load(
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
     With ``rung`` they are as that rung has them for ``target`` (the bundled API when it is ``None``); else as they are
-    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. Raises ``BadInput`` naming file, line and key:
-    what kubectl refuses, no Deployment or Service or several that might be the target's, a dangling reference, a bad
-    quantity, probe or port.
+    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. Raises ``BadInput`` naming file, line and
+    key: what kubectl refuses, no Deployment or Service or several that might be the target's, a dangling reference, a
+    bad quantity, probe or port.
     """
     rendered = kustomize.render(folder)
     documents = rendered.documents

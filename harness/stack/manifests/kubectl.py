@@ -1,4 +1,4 @@
-"""``kubectl kustomize``: the program, asked about a folder within limits of time and bytes, and its refusals with file and line.
+"""``kubectl kustomize``, asked about a folder within limits of time and bytes, and its refusals with file and line.
 
 Nothing is asked of a cluster, and nothing is fetched: the program gets neither a kubeconfig nor git, and its way to the
 network is a proxy that does not exist.
@@ -27,7 +27,9 @@ OLDEST = (1, 30)
 LIMIT_S = 60.0
 MAX_BYTES = 8_000_000
 _NO_WAY_OUT = "http://0.0.0.0:9"
-_FOLDER = re.compile(r"(?:recursed accumulation of path '|couldn't make target for path '|read )([^':\n]+)(?:'|: is a directory'): ")
+_FOLDER = re.compile(
+    r"(?:recursed accumulation of path '|couldn't make target for path '|read )([^':\n]+)(?:'|: is a directory'): "
+)
 _FILE = re.compile(r"accumulation err='\w+ resources from '([^']+)': (.*?)': (?:must build at|no 'git')", re.DOTALL)
 _LOGGED = re.compile(r'E\d{4} .*?"command failed" err=[<"]?\s*')
 _CONFIG = re.compile(r"trouble configuring builtin \w+ with config: `.*?`: ", re.DOTALL)
@@ -40,6 +42,7 @@ _ID = re.compile(r"\w+\.[\w\[\]]+\.[\w\[\].]+/([\w.-]+)\.\[noNs\]")
 _TYPE = re.compile(r"cannot unmarshal (\w+) into Go struct field (?:\w+\.)*(\w+) of type")
 _TYPES = {"number": (int, float), "string": (str,), "bool": (bool,), "object": (dict,), "array": (list,)}
 
+
 @functools.cache
 def program() -> str:
     """Return the kubectl of the PATH where it is new enough, else the locked one, which is installed first.
@@ -51,7 +54,9 @@ def program() -> str:
     try:
         return str(bootstrap.program("kubectl"))
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-        what = message("kubectl, which renders a folder of manifests, could not be installed: {error}", error=str(error))
+        what = message(
+            "kubectl, which renders a folder of manifests, could not be installed: {error}", error=str(error)
+        )
         newest = ".".join(map(str, OLDEST))
         raise BadInput(what, remedy=message("put a kubectl of {version} or newer on PATH", version=newest)) from error
 
@@ -79,7 +84,9 @@ def rendered(folder: Path, layers: Sequence[Layer], kubectl: str = "") -> tuple[
             "sortOptions": {"order": "fifo"},
         }
         (above / "kustomization.yaml").write_text(yamltext.written(says), encoding="utf-8")
-        status, text = _asked([kubectl or program(), "kustomize", "--load-restrictor=LoadRestrictionsNone", name], above)
+        status, text = _asked(
+            [kubectl or program(), "kustomize", "--load-restrictor=LoadRestrictionsNone", name], above
+        )
     if status == 0 and len(text) <= MAX_BYTES:
         return text, above
     if status == 0 or status < 0:
@@ -91,7 +98,7 @@ def rendered(folder: Path, layers: Sequence[Layer], kubectl: str = "") -> tuple[
 
 def _asked(command: list[str], nobody: Path) -> tuple[int, str]:
     """Return the program's status, negative when its time was over, and what it printed, refusals behind the rest."""
-    outside = {name: _NO_WAY_OUT for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
+    outside = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _NO_WAY_OUT)
     with (nobody / "said").open("w+b") as said, subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
         env={"PATH": str(nobody), "HOME": str(nobody), **outside},

@@ -1,11 +1,11 @@
-"""Where the values of rendered manifests stand: in the resource's own file, in a patch, or in what a generator reads."""
+"""Where the values of rendered manifests stand: in the resource's file, in a patch, or in what a generator reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
@@ -15,6 +15,15 @@ from harness.stack.manifests.places import Path_
 
 Place = tuple[str, int]
 Known = dict[Path_, Place]
+
+
+class Source(NamedTuple):
+    """What a file says at the path ``below``, and the lines of that file."""
+
+    says: Any
+    below: Path_
+    file: str
+    lines: yamltext.Lines
 
 
 def places(
@@ -53,7 +62,7 @@ def _read(key: str, document: dict[str, Any], file: Path, known: Known) -> None:
         if best is not None:
             source, lines, below = best
             known[()] = (str(file), lines[below])
-            _same(document, source, (), below, (str(file), lines), known)
+            _same(document, (), Source(source, below, str(file), lines), known)
 
 
 def _resources(file: Path) -> Iterator[tuple[Any, yamltext.Lines, Path_]]:
@@ -66,40 +75,41 @@ def _resources(file: Path) -> Iterator[tuple[Any, yamltext.Lines, Path_]]:
             yield data, lines, ()
 
 
-def _same(
-    value: Any, source: Any, path: Path_, below: Path_, read: tuple[str, yamltext.Lines], known: Known
-) -> None:
-    """Add the place of each value that ``source``, at ``below`` in its file, says alike; elements meet by their name."""
-    file, lines = read
-    if isinstance(value, dict) and isinstance(source, dict):
-        pairs = [(key, key) for key in value if key in source]
-    elif isinstance(value, list) and isinstance(source, list):
-        names = [at(each, "name") for each in source]
+def _same(value: Any, path: Path_, source: Source, known: Known) -> None:
+    """Add the place of each value at and below ``path`` that the source says alike; elements meet by their name."""
+    said, lines = source.says, source.lines
+    here = (source.file, lines[source.below]) if source.below in lines else None
+    if isinstance(value, dict) and isinstance(said, dict):
+        pairs = [(key, key) for key in value if key in said]
+    elif isinstance(value, list) and isinstance(said, list):
+        names = [at(each, "name") for each in said]
+        own = [at(each, "name") for each in value]
         pairs = [
-            (index, names.index(name) if (name := at(each, "name")) in names and name is not None else index)
-            for index, each in enumerate(value)
+            (index, names.index(name) if name is not None and name in names else index)
+            for index, name in enumerate(own)
         ]
-        pairs = [each for each in pairs if each[1] < len(source)]
+        pairs = [each for each in pairs if each[1] < len(said)]
     else:
-        if value == source and below in lines:
-            known[path] = (file, lines[below])
+        if value == said and here is not None:
+            known[path] = here
         return
-    if path not in known and below in lines:
-        known[path] = (file, lines[below])
+    if here is not None:
+        known.setdefault(path, here)
     for step, its in pairs:
-        _same(value[step], source[its], (*path, step), (*below, its), read, known)
+        inner = source._replace(says=said[its], below=(*source.below, its))
+        _same(value[step], (*path, step), inner, known)
 
 
 def _patched(document: dict[str, Any], patch: Patch, known: Known) -> None:
     """Add the places of the values that a patch, strategic or of operations, put in."""
     for data, lines in patch.documents:
-        read = (str(patch.file), lines)
         if isinstance(data, dict):
-            _same(document, data, (), (), read, known)
+            _same(document, (), Source(data, (), str(patch.file), lines), known)
         for index, operation in enumerate(data if isinstance(data, list) else ()):
             path = _pointed(document, str(at(operation, "path")))
             if at(operation, "op") in ("add", "replace"):
-                _same(at(document, *path), at(operation, "value"), path, (index, "value"), read, known)
+                said = Source(at(operation, "value"), (index, "value"), str(patch.file), lines)
+                _same(at(document, *path), path, said, known)
 
 
 def _pointed(document: dict[str, Any], pointer: str) -> Path_:
@@ -134,7 +144,7 @@ def _said(layer: Layer, entry: dict[str, Any], path: Path_, key: str) -> Place |
             return str(layer.file), layer.lines.get((*path, "literals", index), 0)
     for text in _texts(entry, "files"):
         given, _, file = text.rpartition("=")
-        if key in (given, Path(file).name if not given else given):
+        if key == (given or Path(file).name):
             return str(layer.folder / file), 1
     for text in (*_texts(entry, "envs"), *([entry["env"]] if isinstance(entry.get("env"), str) else ())):
         file = layer.folder / text
