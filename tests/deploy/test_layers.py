@@ -209,7 +209,7 @@ def test_no_secret_is_committed() -> None:
 def test_what_is_committed_is_of_the_layers_as_they_now_are() -> None:
     """Else a run would ask kubectl, which the main job does without."""
     stale = [each.name for each, file in kustomize.bundled().items() if not kustomize.is_current(each)]
-    assert stale == [], "python3 -m harness.cli.manifests writes them anew"
+    assert stale == [], "python3 -m harness.stack.manifests writes them anew"
     assert {*kustomize.RENDERED.iterdir()} == {*kustomize.bundled().values()}
 
 

@@ -1,7 +1,7 @@
 """A kustomize folder as plain manifests, rendered by ``kubectl kustomize``: the one door to what a folder says.
 
 The folders of ``deploy/kubernetes`` are rendered beforehand, into ``rendered/``, by
-``python3 -m harness.cli.manifests``; each file begins with a digest of what it was rendered of. A folder
+``python3 -m harness.stack.manifests``; each file begins with a digest of what it was rendered of. A folder
 that was changed since is rendered anew, as anybody's is.
 """
 
@@ -29,7 +29,7 @@ from harness.stack.manifests.places import Places
 
 RENDERED = KUBERNETES / "rendered"
 _ORIGIN = "config.kubernetes.io/origin"
-_MADE = "# Made by `python3 -m harness.cli.manifests`, of sources whose digest is"
+_MADE = "# Made by `python3 -m harness.stack.manifests`, of sources whose digest is"
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):

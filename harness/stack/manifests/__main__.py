@@ -1,4 +1,4 @@
-"""Writes ``deploy/kubernetes/rendered`` by the locked kubectl: ``python -m harness.cli.manifests``. Tests hold it
+"""Writes ``deploy/kubernetes/rendered`` by the locked kubectl: ``python -m harness.stack.manifests``. Tests hold it
 current."""
 
 from __future__ import annotations
