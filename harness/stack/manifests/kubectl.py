@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
@@ -87,9 +88,9 @@ def rendered(folder: Path, layers: Sequence[Layer], kubectl: str = "") -> tuple[
         status, text = _asked(
             [kubectl or program(), "kustomize", "--load-restrictor=LoadRestrictionsNone", name], above
         )
-    if status == 0 and len(text) <= MAX_BYTES:
+    if status == 0:
         return text, above
-    if status == 0 or status < 0:
+    if status < 0:
         limits = {"limit": f"{LIMIT_S:g}", "megabytes": f"{MAX_BYTES / 1e6:g}"}
         what = message("kubectl kustomize took longer than {limit} s, or printed more than {megabytes} MB", **limits)
         raise BadInput(what, where=str(folder), remedy="leave out what is no manifest")
@@ -97,25 +98,24 @@ def rendered(folder: Path, layers: Sequence[Layer], kubectl: str = "") -> tuple[
 
 
 def _asked(command: list[str], nobody: Path) -> tuple[int, str]:
-    """Return the program's status, negative when its time was over, and what it printed, refusals behind the rest."""
+    """Return the program's status and what it printed, or said where it failed; negative when it met a limit."""
     outside = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _NO_WAY_OUT)
-    with (nobody / "said").open("w+b") as said, subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={"PATH": str(nobody), "HOME": str(nobody), **outside},
-    ) as child:  # fmt: skip
-        assert child.stdout is not None  # it is a pipe
+    ) as child, ThreadPoolExecutor(2) as readers:  # fmt: skip
         timer = Timer(LIMIT_S, child.kill)
         timer.start()
         try:
-            printed = child.stdout.read(MAX_BYTES + 1)
-            if len(printed) > MAX_BYTES:
+            out, err = (readers.submit(pipe.read, MAX_BYTES) for pipe in (child.stdout, child.stderr) if pipe)
+            if len(printed := out.result()) == MAX_BYTES:
                 child.kill()
-                return 0, printed.decode(errors="replace")
+            said = err.result()
             status = child.wait()
         finally:
             timer.cancel()
-        said.seek(0)
-        return status, (printed if status == 0 else said.read(MAX_BYTES)).decode(errors="replace")
+            child.kill()
+    return status, (said if status > 0 else printed).decode(errors="replace")
 
 
 def refusal(said: str, layers: Sequence[Layer]) -> BadInput:

@@ -1,8 +1,8 @@
 """A kustomize folder as plain manifests, rendered by ``kubectl kustomize``: the one door to what a folder says.
 
 The folders of ``deploy/kubernetes`` are rendered beforehand, into ``rendered/``, by
-``python3 -m harness.stack.manifests``; each file begins with a digest of what it was rendered of. A folder
-that was changed since is rendered anew, as anybody's is.
+``python3 -m harness.stack.manifests``; each file begins with a digest of what it was rendered of. A folder that was
+changed since is rendered anew, as anybody's is.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _file_of(folder: Path) -> Path | None:
 
 
 def _seal(found: Sequence[Layer]) -> str:
-    files = {path for layer in found for path in layer.files()}
+    files = {path.resolve() for layer in found for path in layer.files()}
     texts = [file.read_bytes() for file in sorted(files)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()[:16]
     return f"{_MADE} {digest}"
