@@ -15,7 +15,6 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import Tell, marked, message, of_error
 from harness.model.stack import AUTO, CLUSTERS, OwnCluster, Rung, Target
-from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.targets import as_command, what_of
@@ -136,12 +135,10 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
     """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
     Ingress. Raises ``BadInput``.
 
-    A folder of somebody's own is rendered by kubectl too, where one is at hand, and its risks and the document's errata
-    in it are told; of our overlays the document's errata are told by what they patch.
+    Of a folder of somebody's own, its risks and the document's errata in it are told; of our overlays the document's
+    errata are told by what they patch.
     """
-    chosen = folder or options.manifests
-    kubectl = None if of_the_rehearsal(chosen) else by_kubectl.program()
-    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
+    return load_manifests(folder or options.manifests, options.rung, options.target, fronted=fronted)
 
 
 async def sweep(progress: Tell, aside: Tell) -> None:

@@ -197,6 +197,7 @@ def test_a_way_in_ends_tls_only_where_the_manifests_name_a_certificate(
     assert bool(found.erratum) is (verdict is Verdict.ERRATUM_SHOWN)
 
 
+@pytest.mark.process
 def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     """A rung leaves the Ingress out, for nothing there would serve it."""
     folder = ROOT / "tests/deploy/theirs/replacements"
@@ -204,6 +205,7 @@ def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     assert found.verdict is Verdict.PASS and "Ingress/tekutoko can end TLS" in found.reason
 
 
+@pytest.mark.process
 def test_a_load_balancer_on_port_443_is_not_accused_of_what_the_pods_may_do_themselves() -> None:
     """A Go server that ends TLS itself."""
     folder = ROOT / "tests/deploy/theirs/secret_by_hand/k8s"

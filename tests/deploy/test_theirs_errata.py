@@ -294,11 +294,13 @@ def test_of_several_ways_in_the_one_that_can_end_tls_counts(
         assert (found[name].state, says in str(found[name].told)) == (state, True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("name", "erratum", "state"), READ)
 def test_errata_in_the_corpus(name: str, erratum: str, state: str) -> None:
     assert of(BY_NAME[name].path)[erratum].state == state
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("each", STARTING, ids=lambda each: each.name)
 def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
     rendered = kustomize.render(each.path)
@@ -317,6 +319,7 @@ def warned(name: str) -> list[str]:
     return [f"{told.told} ({Path(told.file).name}:{told.line})" for told in found]
 
 
+@pytest.mark.process
 def test_literal_shell_text_plain_secrets_and_unnamed_versions_are_warned_of() -> None:
     shell, plain = warned("monorepo")
     assert "rolePassword" in shell and "the text $(gcloud secrets versions access latest" in shell
@@ -328,11 +331,13 @@ def test_literal_shell_text_plain_secrets_and_unnamed_versions_are_warned_of() -
     assert warned("external_secrets") == warned("secret_by_hand") == []
 
 
+@pytest.mark.process
 def test_a_variable_of_kubernetes_own_and_a_script_in_a_file_are_no_shell_text() -> None:
     assert [each for each in warned("migration_job") if "is the text" in each] == []  # $(DB_USER) of its environment
     assert [each for each in warned("init_migrations") if "wait" in each] == []
 
 
+@pytest.mark.process
 def test_a_patch_that_changes_nothing_is_warned_of(tmp_path: Path) -> None:
     copy = tmp_path / "selectors"
     shutil.copytree(HERE / "selectors", copy)
@@ -356,6 +361,7 @@ def result_of(folder: Path) -> Result:
     return advanced(facts=facts(**theirs))
 
 
+@pytest.mark.process
 def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neither() -> None:
     document = result_of(BY_NAME["deprecated"].path)
     english = summary(document, CLAIMS, ENGLISH).replace("\\", "")
@@ -370,6 +376,7 @@ def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neit
     assert (ours.manifest_warnings, ours.repository_errata) == ((), ())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("code", "state"), [("en", "still there"), ("ja", "まだ残っている")])
 def test_both_are_on_the_page(tmp_path: Path, code: str, state: str) -> None:
     result = result_of(BY_NAME["deprecated"].path)
