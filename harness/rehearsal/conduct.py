@@ -74,6 +74,7 @@ class Conductor(Generic[P, D]):
         resumed: tuple[Path, D, Result] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
+        _ = rehearsal.rules  # read now: a mistake in one is told before anything starts
         self.plan = plan
         self.options = options
         self.clock = clock
