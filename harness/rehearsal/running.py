@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -45,7 +45,7 @@ class Running(Generic[D]):
     def __init__(
         self, details: D, options: Options, clock: Clock, progress: Progress,
         *, run_id: str, folder: Path, manifests: Manifests, evidence: Collector, publish: Callable[[], None],
-        environment: Environment, children: list[Child],
+        judged: Callable[[str], Iterable[Judgement]], environment: Environment, children: list[Child],
     ) -> None:  # fmt: skip
         self.details = details
         self.options = options
@@ -60,6 +60,7 @@ class Running(Generic[D]):
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
+        self._judged = judged
         self.children = children  # the runs of a sequence
         self.cut = False  # one of them was interrupted: no other is to be begun
         self.held: list[Held] = []
@@ -102,6 +103,10 @@ class Running(Generic[D]):
                     why=joined(each.told),
                 )
             )
+
+    def part_over(self, name: str) -> None:
+        """A line for each judgement on a part that has ended, by what is in evidence until now."""
+        self.became(*self._judged(name))
 
     def begin(self, said: Message, *, lasts_s: float = 0.0, of: int = 0) -> None:
         """What is under way on the terminal from now on: for ``lasts_s`` seconds, or ``of`` steps, where known."""
