@@ -77,8 +77,8 @@ class Rehearsal(ABC, Generic[P, D]):
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
     ``only_looks``: it brings nothing up, and looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
-    rests on that is not in the evidence. ``phrases`` declares its facts, each in a sentence; ``tabled`` are those that its
-    tables show and no rule reads. ``promised`` are claims that whatever plan promises a judgement on.
+    rests on that is not in the evidence. ``phrases`` declares its facts, each in a sentence; ``tabled`` are those that
+    its tables show and no rule reads. ``promised`` are claims that whatever plan promises a judgement on.
     """
 
     name: str

@@ -58,7 +58,6 @@ class Known:
         found = self.get(part, said)
         return None if found is None else found.seen
 
-
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
@@ -104,23 +103,29 @@ def compare(line: Line, part: str, known: Known) -> Compared:
     """One line: a fact against a limit."""
     found = known.get(part, line.fact)
     if found is None:
-        return Compared(OPEN, (message("not in evidence: {name}", name=line.fact),))
-    if found.lacks:
-        return Compared(Verdict.NOT_EXERCISED, found.lacks, found)
-    if found.void:
-        return Compared(OPEN, (*found.void, *found.told), found)
+        return Compared(OPEN, (_absent(line.fact),))
+    if found.lacks or found.void:
+        verdict = Verdict.NOT_EXERCISED if found.lacks else OPEN
+        return Compared(verdict, found.lacks or (*found.void, *found.told), found)
     if line.contains is not None:
         verdict = OPEN if found.text is None else PASS if line.contains in found.text else FAIL
         return _told(line, verdict, found, None, line.contains)
-    limit, least = known.limit(part, line.limit), known.limit(part, line.of_at_least)
+    return _measured(line, found, known.limit(part, line.limit), known.limit(part, line.of_at_least))
+
+
+def _absent(name: object) -> Message:
+    return message("not in evidence: {name}", name=str(name))
+
+
+def _measured(line: Line, found: Fact, limit: float | None, least: float | None) -> Compared:
+    """A figure against its limit, of ``least`` samples; ``None`` where the limit is a fact that is not in evidence."""
     if limit is None or least is None:
-        missing = line.limit if limit is None else line.of_at_least
-        return Compared(OPEN, (message("not in evidence: {name}", name=str(missing)), *found.told), found)
+        return Compared(OPEN, (_absent(line.limit if limit is None else line.of_at_least), *found.told), found)
     if found.of < least:
         few = message("{count} samples are too few: {least} are needed", count=str(found.of), least=f"{least:g}")
         return Compared(OPEN, (*found.told, few), found, limit)
-    verdict = _within(*found.ends, limit, line.tolerance * limit) if line.verb == "near" else OPEN
-    verdict = _VERBS[line.verb](*found.ends, limit) if line.verb in _VERBS else verdict
+    near = line.verb == "near"
+    verdict = _within(*found.ends, limit, line.tolerance * limit) if near else _VERBS[line.verb](*found.ends, limit)
     return _told(line, verdict, found, limit, show(limit, unit_of(line.fact)))
 
 

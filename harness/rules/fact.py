@@ -60,7 +60,7 @@ class FactsOf:
         self._phrases = phrases
         self._part = part
 
-    def __call__(  # noqa: PLR0913 - the fields of a fact
+    def __call__(
         self,
         name: str,
         seen: float | None = None,

@@ -139,5 +139,3 @@ def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) ->
             remedy="remove them, or write a line that reads them",
         )
     return rules
-
-

@@ -14,8 +14,8 @@ from harness.base.clock import NS
 from harness.load.population.due import due_within
 from harness.model.due import Due
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
-from harness.model.judgement import Judgement
 from harness.model.expected import Expected
+from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability

@@ -145,5 +145,7 @@ def test_of_a_part_in_which_all_goes_well(part: str) -> None:
         ("breaking", "cicd.no_schema_step", {"put__failed": 1}, OPEN),  # it was not undone
     ],
 )  # fmt: skip
-def test_of_a_part_in_which_something_goes_wrong(part: str, claim: str, changed: dict[str, Any], found: Verdict) -> None:
+def test_of_a_part_in_which_something_goes_wrong(
+    part: str, claim: str, changed: dict[str, Any], found: Verdict
+) -> None:
     assert verdict(part, claim, **changed) is found

@@ -126,7 +126,9 @@ def test_a_rule_of_lines_premises_and_an_erratum(
 
 
 def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_path: Path) -> None:
-    found = ruled(tmp_path, "  decided_by: [{fact: a, is: 0}, {fact: fell_s, at_most: 2}]", fact("a", 0), fact("fell_s", 3))
+    found = ruled(
+        tmp_path, "  decided_by: [{fact: a, is: 0}, {fact: fell_s, at_most: 2}]", fact("a", 0), fact("fell_s", 3)
+    )
     assert found is not None and (found.value, found.limit, found.unit) == (3, 2, "s")
     assert found.reason == "it fell after 3 s; at most 2 s is wanted"
 
@@ -134,7 +136,9 @@ def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_pa
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:
     """``accounted`` says why: the run ended, or the environment lacks what the part needs."""
     assert ruled(tmp_path, ALL) is None
-    needs = ruled(tmp_path, BOTH + "  needs: [real_kubernetes]", fact("a", 0), capabilities=(Capability.REAL_KUBERNETES,))
+    needs = ruled(
+        tmp_path, BOTH + "  needs: [real_kubernetes]", fact("a", 0), capabilities=(Capability.REAL_KUBERNETES,)
+    )
     assert needs is not None and needs.verdict is PASS
 
 

@@ -92,7 +92,11 @@ def test_no_downtime_with_the_component_graceful_alone_is_the_correction(
 def test_no_downtime_is_judged_by_the_three_thousand_calls_of_its_own_text(calls: int, verdict: Verdict) -> None:
     for part in (each for each in load().parts if DOWNTIME in each.claims):
         gives = FactsOf(PHRASES, part.name)
-        met = (gives("calls.failed", 0, of=calls, counts=""), gives("pods.came", 2), gives("calls.noticed", 0, counts=""))
+        met = (
+            gives("calls.failed", 0, of=calls, counts=""),
+            gives("pods.came", 2),
+            gives("calls.noticed", 0, counts=""),
+        )
         assert ruled([Expected(part.name, DOWNTIME, DOWNTIME)], *met)[0].verdict is verdict
 
 

@@ -58,9 +58,7 @@ PHRASES = {
 _ENDED = message("the run ended before it was judged")
 
 
-def facts(
-    plan: DeployPlan, details: DeployDetails, evidence: Gathered, *, seed: int, races: bool
-) -> Iterator[Fact]:
+def facts(plan: DeployPlan, details: DeployDetails, evidence: Gathered, *, seed: int, races: bool) -> Iterator[Fact]:
     """The facts of every part that was followed, or that this target cannot be given."""
     followed = {each.name: each for each in details.followed}
     for part in plan.parts:
@@ -291,9 +289,7 @@ def _breaking_schema(fact: FactsOf, view: View) -> Iterator[Fact]:
     yield _calls(fact, "answers.bad", view.tally(followed.since_ns, mended_ns))
     yield from _undone(fact, followed, missing=False)
     yield fact("put.failed", sum(one.status != 0 for one in followed.ran[-2:-1]), of=1)
-    yield fact(
-        "past_undo.still_failed", later.failed, of=past.calls, failed=str(past.failed), all=str(past.calls)
-    )
+    yield fact("past_undo.still_failed", later.failed, of=past.calls, failed=str(past.failed), all=str(past.calls))
     yield _calls(fact, "mended.failed", mended)
 
 
