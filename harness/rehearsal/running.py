@@ -24,6 +24,7 @@ from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
 from harness.rehearsal.lifecycle import Held
 from harness.rehearsal.options import Options
+from harness.report.ending import counted
 from harness.report.language import language
 from harness.report.words import verdict_id
 from harness.stack.protocol import Stack
@@ -93,8 +94,9 @@ class Running(Generic[D]):
         self.progress(self.language.told(told, ""))
 
     def became(self, *found: Judgement) -> None:
-        """A line on the terminal for each: its verdict, what was judged, and why."""
-        for each in found:
+        """A line on the terminal for each that is not good: its verdict, what was judged, and why; and how many of the
+        others there are, which the end of the run does not name either."""
+        for each in (each for each in found if not each.verdict.good):
             self.say(
                 message(
                     "{verdict}: {what}: {why}",
@@ -103,6 +105,8 @@ class Running(Generic[D]):
                     why=joined(each.told),
                 )
             )
+        if others := counted((each for each in found if each.verdict.good), self.language):
+            self.progress(others)
 
     def part_over(self, name: str) -> None:
         """A line for each judgement on a part that has ended, by what is in evidence until now."""
