@@ -167,8 +167,15 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
 
     def _theirs(self) -> dict[str, Any]:
         """What names the team's own cluster, repository and reports."""
-        names = ("context", "kubeconfig", "image_registry", "yes_use_this_cluster", "repository", "reports")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, REPORTS)}
+        given: dict[str, Any] = {
+            "context": self.context,
+            "kubeconfig": self.kubeconfig,
+            "image_registry": self.image_registry,
+            "yes_use_this_cluster": self.yes_use_this_cluster,
+            "repository": self.repository,
+            "reports": self.reports,
+        }
+        return {name: value for name, value in given.items() if value not in (None, False, REPORTS)}
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
