@@ -25,6 +25,7 @@ from harness.model.scenario import RATIOS, Criterion, Scenario
 from harness.model.verdict import FalseRollBack
 
 _LEAST_SHOWN = 0.0005  # of windows: what rounds to a tenth of a percent
+_RUNS = 100  # of which it is said how many end by chance
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +116,7 @@ def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[M
     yield from (each.sentence for each in needs if every or not each.enough)
     if not every and all(each.enough for each in needs):
         yield message("the window gives each criterion enough samples")
-    chances = false_roll_backs(scenario)
+    chances = [each for each in false_roll_backs(scenario) if each.probability >= _LEAST_SHOWN]
     rules = {each.id: asked(each) for each in scenario.criteria}
     for each in chances if every else ():
         yield message(
@@ -124,6 +125,9 @@ def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[M
             ratio=quantity(each.failure_ratio, Unit.RATIO),
             share=_share(each.probability),
         )
-    if chances and (len(chances) > 1 or not every):
-        share = _share(either(chances))
-        yield message("a target only just good enough is rolled back by chance in {share} of windows", share=share)
+    if (ended := round(_RUNS * either(chances))) and (len(chances) > 1 or not every):
+        yield message(
+            "of {runs} runs of a target that is only just good enough, about {ended} end in a roll back by chance",
+            runs=str(_RUNS),
+            ended=str(ended),
+        )

@@ -15,7 +15,7 @@ from harness.model.message import Message, enumerated, marked, message, verbatim
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
-from harness.report.language import ENGLISH, Language
+from harness.report.language import Language
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
@@ -56,10 +56,21 @@ SUCCESS_CRITERION = marked("success criterion")
 UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 RUNG = {
-    Rung.SIM: marked("simulated: the bundled API's own code, memory stores, virtual time; no evidence for a sign-off"),
-    Rung.LOCAL: marked("real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes"),
-    Rung.KIND: marked("a real Kubernetes cluster on this machine (kind)"),
-    Rung.KUBE: marked("a Kubernetes cluster of your own"),
+    Rung.SIM: marked(
+        "simulated: users, network, stores (in memory), time; real: the bundled API's code; no evidence for a sign-off"
+    ),
+    Rung.LOCAL: marked(
+        "real: processes of the API, PostgreSQL and Envoy; simulated: users, Firebase (emulators), "
+        "Kubernetes (processes as pods): claims about a cluster stay open"
+    ),
+    Rung.KIND: marked(
+        "real: Kubernetes on this machine (kind), PostgreSQL; simulated: users, Firebase (emulators), "
+        "Cloud SQL (one PostgreSQL)"
+    ),
+    Rung.KUBE: marked(
+        "real: a Kubernetes cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), "
+        "Cloud SQL (one PostgreSQL)"
+    ),
 }
 
 CAPABILITY = {
@@ -126,8 +137,8 @@ SIMULATED = (
 
 
 def decision_word(decision: Decision, say: Language) -> str:
-    """On the terminal: in English as ``result.json`` has it, which scripts look for."""
-    return str(decision) if say is ENGLISH else say(DECISION[decision])
+    """On the terminal, within a line."""
+    return say(DECISION[decision]).lower()
 
 
 def verdict_id(judgement: Judgement) -> str:
@@ -166,6 +177,12 @@ def kind_id(judgement: Judgement, *, decides: bool) -> str:
 def asked_words(judgement: Judgement, say: Language) -> str:
     """What was asked; the judgement's id where nobody says it in words."""
     return say.told(judgement.asked, judgement.id)
+
+
+def named(judgement: Judgement, say: Language) -> str:
+    """What was asked, where limits and criteria stand together: a rollback limit says that it is one."""
+    asked = asked_words(judgement, say)
+    return say("rollback limit {limit}", limit=asked) if judgement.kind is Kind.ROLLBACK_LIMIT else asked
 
 
 def figure(judgement: Judgement, value: float | None, say: Language) -> str:

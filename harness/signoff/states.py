@@ -32,7 +32,7 @@ _MOST_REASONS = 2
 _BUNDLED = message("the claim is about the Go backend, and the target is the bundled Python API")
 _UNENFORCED = message("the claim is about speed and size, and CPU and memory limits were not enforced, or were scaled")
 _SEEN = message("it was seen, and nothing was judged")
-_PERSON = message("No test can: yours to decide")
+_PERSON = message("no test can show it: a person decides, in {file}", file=DECISIONS)
 _NEVER_FIRED = message("the limit did not break where it is held to, and no run with a fault showed that it fires")
 
 

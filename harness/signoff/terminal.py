@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
 
 from harness.base.errors import Exit
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim
-from harness.report.language import Language, cut, padded
+from harness.report.language import Language, cut
 from harness.report.words import ASK
 from harness.signoff.decisions import DECISIONS
 from harness.signoff.errata import decided, statuses
 from harness.signoff.links import short
 from harness.signoff.page import Tally, headline
-from harness.signoff.types import CONSEQUENCE, Signoff
+from harness.signoff.types import CONSEQUENCE, WORD, Signoff, State
 
 #: So many blockers are named, and so many decisions that do not count.
 _MOST, _MOST_VOID = 10, 3
@@ -27,13 +30,15 @@ def closing_lines(
     asked, blockers = document.asked, document.blockers
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
     yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
-    counting = sum(not run.left_out for run in document.runs)
-    yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
+    counting, reports = sum(not run.left_out for run in document.runs), str(Path(page).parent.parent)
+    yield say("{count} of {total} stored runs in {reports} count", count=counting, total=len(document.runs), reports=reports)
     yield from Tally(document, register).lines(say)
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
-    for each in blockers[:_MOST]:
-        line = f"  {padded(say(CONSEQUENCE[each.consequence]), 13)} {each.of}: {say.told(each.told, '')}"
-        yield cut(line, _COLUMNS)
+    if blockers:
+        yield _in_the_way(document, say)
+    for consequence, found in groupby(blockers[:_MOST], lambda each: each.consequence):
+        yield f"  {say(CONSEQUENCE[consequence])}:"
+        yield from (cut(f"    {each.of}: {say.told(each.told, '')}", _COLUMNS) for each in found)
     yield from _more(len(blockers) - _MOST, say)
     void = [each for each in document.decisions if each.void]
     for entry in void[:_MOST_VOID]:
@@ -42,9 +47,20 @@ def closing_lines(
     yield from _more(len(void) - _MOST_VOID, say)
     if blockers:
         way = next((each.way for each in blockers if each.way), f"{PROGRAM} signoff --template > {DECISIONS}")
-        yield say("next: {command}", command=way)
-    yield say("page: {path}", path=page)
+        count = sum(each.way == way for each in blockers)
+        yield say("next, for {count} of them: {command}", count=count or len(blockers), command=way)
+    yield say("report: {path}", path=page)
     yield say("{decision} (exit status {status})", decision=headline(document, say), status=str(int(status)))
+
+
+def _in_the_way(document: Signoff, say: Language) -> str:
+    """The sum of what stands in the way: claims by their state, and errata."""
+    states = {each.claim: each.state for each in document.standings}
+    counts = Counter(states.get(each.of) for each in document.blockers)
+    parts = [say("{count} {verdict}", count=counts[each], verdict=say(WORD[each])) for each in State if counts[each]]
+    parts += [say("{count} grave errata", count=counts[None])] if counts[None] else []
+    total = len(document.blockers)
+    return say("{total} in the way = {parts}; the gravest first, by what could follow:", total=total, parts=" + ".join(parts))
 
 
 def _more(count: int, say: Language) -> Iterator[str]:
