@@ -39,12 +39,8 @@ _ONE_IN = {metric: round(1 / (1 - quantile)) for metric, quantile in QUANTILE.it
 _FIRED_WORDS = {
     (Metric.ERROR_RATIO, Sample.USERS): marked("{value} of the first {samples} requests failed, limit {limit}"),
     (Metric.ERROR_RATIO, Sample.PROBES): marked("{value} of the first {samples} probes failed, limit {limit}"),
-    (Metric.AVAILABILITY, Sample.USERS): marked(
-        "{value} of the first {samples} requests were good, limit {limit}"
-    ),
-    (Metric.AVAILABILITY, Sample.PROBES): marked(
-        "{value} of the first {samples} probes were good, limit {limit}"
-    ),
+    (Metric.AVAILABILITY, Sample.USERS): marked("{value} of the first {samples} requests were good, limit {limit}"),
+    (Metric.AVAILABILITY, Sample.PROBES): marked("{value} of the first {samples} probes were good, limit {limit}"),
     (Metric.LATENCY_P50, Sample.USERS): marked("p50 of the first {samples} requests {value}, limit {limit}"),
     (Metric.LATENCY_P95, Sample.USERS): marked("p95 of the first {samples} requests {value}, limit {limit}"),
     (Metric.LATENCY_P99, Sample.USERS): marked("p99 of the first {samples} requests {value}, limit {limit}"),

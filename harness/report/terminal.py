@@ -14,7 +14,7 @@ from harness.report import told, words
 from harness.report.brief import aftermath, brief, figures, following, rest, said, what
 from harness.report.ending import beside, broke, counted, ending, nothing_exercised
 from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language, columns, cut, padded
+from harness.report.language import ENGLISH, Language, columns, padded
 
 _TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
 #: Two rows of a terminal of 80 columns, behind the verdict.
@@ -95,9 +95,9 @@ def _headline(result: Result, say: Language) -> str:
 
 def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> Line:
     asked = what(judgement, say)
-    if whole:
-        told = said(judgement, say)
+    if judgement.verdict is Verdict.PASS and not whole:
+        told = figures(judgement, say)
     else:
-        told = figures(judgement, say) if judgement.verdict is Verdict.PASS else said(judgement, say, _ROOM - columns(asked))
+        told = said(judgement, say) if whole else said(judgement, say, _ROOM - columns(asked))
     text = ": ".join(filter(None, (asked, told)))
     return Line(text, padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement))

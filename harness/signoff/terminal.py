@@ -30,8 +30,8 @@ def closing_lines(
     asked, blockers = document.asked, document.blockers
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
     yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
-    counting, reports = sum(not run.left_out for run in document.runs), str(Path(page).parent.parent)
-    yield say("{count} of {total} stored runs in {reports} count", count=counting, total=len(document.runs), reports=reports)
+    counts = {"count": sum(not run.left_out for run in document.runs), "total": len(document.runs)}
+    yield say("{count} of {total} stored runs in {reports} count", reports=str(Path(page).parent.parent), **counts)
     yield from Tally(document, register).lines(say)
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
     if blockers:
@@ -59,8 +59,8 @@ def _in_the_way(document: Signoff, say: Language) -> str:
     counts = Counter(states.get(each.of) for each in document.blockers)
     parts = [say("{count} {verdict}", count=counts[each], verdict=say(WORD[each])) for each in State if counts[each]]
     parts += [say("{count} grave errata", count=counts[None])] if counts[None] else []
-    total = len(document.blockers)
-    return say("{total} in the way = {parts}; the gravest first, by what could follow:", total=total, parts=" + ".join(parts))
+    sum_ = f"{len(document.blockers)} = {' + '.join(parts)}"
+    return say("in the way: {sum}; the gravest first, by what could follow:", sum=sum_)
 
 
 def _more(count: int, say: Language) -> Iterator[str]:

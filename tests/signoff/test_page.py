@@ -325,13 +325,14 @@ def test_the_terminal_has_at_most_30_lines_of_80_columns_and_the_decision_last(c
     assert sum("decisions.yaml:7" in line for line in lines) == 3
     assert lines[-1].startswith(headline(of, say)) and "10" in lines[-1]
     assert "reports/signoff/signoff.html" in lines[-2]
-    assert of.blockers[0].of in next(line for line in lines if say(CONSEQUENCE[Consequence.DATA_LOST]) in line)
+    risk = next(number for number, line in enumerate(lines) if say(CONSEQUENCE[Consequence.DATA_LOST]) in line)
+    assert of.blockers[0].of in lines[risk + 1]
 
 
 def test_the_next_command_is_that_of_the_gravest_blocker_that_has_one_and_else_the_template() -> None:
     def after(of: Signoff) -> list[str]:
         lines = closing_lines(of, REGISTER, "x", language("en"), Exit.HOLD)
-        return [line.removeprefix("next: ") for line in lines if line.startswith("next: ")]
+        return [line.partition(" of them: ")[2] for line in lines if line.startswith("next, for ")]
 
     of = made(lines=["scaling --on kind"])
     assert after(of) == [next(each.way for each in of.blockers if each.way)]
@@ -367,7 +368,7 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     (tmp_path / "none").mkdir()
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
-    assert "0 of 0 runs that were found count" in told and told.endswith("(exit status 10)\n")
+    assert "0 of 0 stored runs in " in told and told.endswith("(exit status 10)\n")
     assert all((tmp_path / "none" / FOLDER / name).is_file() for name in (*PAGES.values(), *ERRATA.values()))
 
 
@@ -395,7 +396,7 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
     for name in PAGES.values():
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
     assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
-    assert "5 of 5 runs that were found count" in capsys.readouterr().out
+    assert "5 of 5 stored runs in " in capsys.readouterr().out
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
     assert all(run.left_out for run in read(tmp_path).runs)
     assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 5
