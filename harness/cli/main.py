@@ -51,8 +51,6 @@ TOOLS = (
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-#: Where an error of usage tells that nothing was begun: words that are no command, and every rehearsal.
-_BEGIN_NOTHING = ("", *(entry.name for entry in COMMANDS))
 _USAGE = f"usage: {PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
@@ -153,10 +151,9 @@ def _main(words: Sequence[str]) -> int:
     except Exception as error:
         if (found := error if isinstance(error, RehearsalError) else of_full_disk(error)) is not None:
             found = found.met(where) if found.exit is Exit.USAGE else found
-            lines = [language(lang)("error: {error}", error=whole(found))]
-            if found.exit is Exit.USAGE and where.removeprefix(PROGRAM).strip() in _BEGIN_NOTHING:
-                lines.append("  " + language(lang)(marked("nothing was run")))
-            sys.stderr.write("\n".join(lines) + "\n")
+            sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
+            if found.exit is Exit.USAGE and where.removeprefix(f"{PROGRAM} ") not in {each.name for each in TOOLS}:
+                sys.stderr.write("  " + language(lang)(marked("nothing was run")) + "\n")
             return found.exit
         traceback.print_exc()
         what = marked("internal error: please keep the report's folder and tell the maintainers")

@@ -25,7 +25,6 @@ from harness.model.scenario import RATIOS, Criterion, Scenario
 from harness.model.verdict import FalseRollBack
 
 _LEAST_SHOWN = 0.0005  # of windows: what rounds to a tenth of a percent
-_RUNS = 100  # of which it is said how many end by chance
 
 
 @lru_cache(maxsize=64)
@@ -125,9 +124,8 @@ def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[M
             ratio=quantity(each.failure_ratio, Unit.RATIO),
             share=_share(each.probability),
         )
-    if (ended := round(_RUNS * either(chances))) and (len(chances) > 1 or not every):
+    if (ended := round(100 * either(chances))) and (len(chances) > 1 or not every):
         yield message(
-            "of {runs} runs of a target that is only just good enough, about {ended} end in a roll back by chance",
-            runs=str(_RUNS),
+            "of 100 runs of a target that is only just good enough, about {ended} end in a roll back by chance",
             ended=str(ended),
         )

@@ -4,7 +4,6 @@ the counts of the rest, and what to type next. Pure."""
 from __future__ import annotations
 
 import re
-import sys
 
 import msgspec
 
@@ -64,15 +63,17 @@ def what(judgement: Judgement, say: Language) -> str:
     return f"{judgement.part}: {asked}" if judgement.part and judgement.part != judgement.id else asked
 
 
-def said(judgement: Judgement, say: Language, room: int = sys.maxsize) -> str:
-    """What was measured, and why the verdict is what it is, in ``room`` columns. Why it could not tell stands last: of
-    that the first sentences are left out."""
+def said(judgement: Judgement, say: Language, room: int | None = None) -> str:
+    """What was measured and, unless it passed, why the verdict is what it is, in ``room`` columns; without, all of it.
+    Why it could not tell stands last: of that the first sentences are left out."""
+    if judgement.verdict is Verdict.PASS and room is not None:
+        return figures(judgement, say)
     value, told = _value(judgement, say), [*map(say.message, judgement.told)]
     while True:
         reason = say.join(told)
         text = say.join((value, reason)) if value and value not in reason else reason
-        if columns(text) <= room or len(told) == 1 or judgement.verdict is not Verdict.INCONCLUSIVE:
-            return cut(text, room)
+        if room is None or len(told) == 1 or judgement.verdict is not Verdict.INCONCLUSIVE or columns(text) <= room:
+            return text if room is None else cut(text, room)
         del told[0]
 
 
@@ -113,15 +114,12 @@ def following(result: Result, say: Language) -> tuple[str, str]:
 
 
 def aftermath(result: Result, say: Language) -> str:
-    """After a roll back, where the clients went and what became of their writes, by the checks that passed: of what did
-    not pass the lines above tell. "" of nothing."""
+    """After a roll back, where clients and writes are, by the checks that passed: the lines above have the others."""
     passed = {each.id: each for each in result.judgements if each.verdict is Verdict.PASS}
     if result.decision is not Decision.ROLL_BACK or _OFF not in passed:
         return ""
-    told = [*map(say.message, passed[_OFF].told)]
-    if _KEPT in passed:
-        told.append(say("none of {count} acknowledged writes was lost", count=passed[_KEPT].samples))
-    return say("after the roll back: {told}", told=say.join(told))
+    kept = [say("none of {count} acknowledged writes was lost", count=passed[_KEPT].samples)] if _KEPT in passed else []
+    return say("after the roll back: {told}", told=say.join([*map(say.message, passed[_OFF].told), *kept]))
 
 
 def briefly(result: Result, say: Language) -> Block:

@@ -123,30 +123,22 @@ def _decided(result: Result, say: Language) -> str:
         return say("A rollback limit fired: {limits}.", limits=say.join(told))
     if result.decision is Decision.ADVANCE:
         return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
-    held, open_ = _holding(result), []
-    if sum(map(_is_open, held)) > _MOST_OPEN:
-        open_ = [words.named(each, say) for each in held if _is_open(each)]
-        held = [each for each in held if not _is_open(each)]
-    told = [f"{words.named(each, say)}: {_held(each, say)}" for each in held]
-    told += [_inconclusive(open_, result, say)] if open_ else []
+    held = _holding(result)
+    open_ = [each for each in held if each.kind is not Kind.CHECK and each.verdict is Verdict.INCONCLUSIVE]
+    many = open_ if len(open_) > _MOST_OPEN else []
+    told = [f"{words.named(each, say)}: {_held(each, say)}" for each in held if each not in many]
+    told += [_inconclusive(many, result, say)] if many else []
     first = say("{passed} of {all} success criteria passed.", passed=passed, all=len(success))
     return say("{first} {second}", first=first, second=_named(told, say)) if told else first
 
 
-def _is_open(judgement: Judgement) -> bool:
-    return judgement.kind is not Kind.CHECK and judgement.verdict is Verdict.INCONCLUSIVE
-
-
-def _inconclusive(open_: Sequence[str], result: Result, say: Language) -> str:
-    """Many criteria at once: by what the run was smaller, which each of them may lack; else the first by name."""
-    if result.facts.smaller:
-        return say(
-            "{count} criteria and limits are inconclusive, in a run made smaller by {options}",
-            count=len(open_),
-            options=say.listed(result.facts.smaller),
-        )
-    first = say.listed(open_[:_MOST_OPEN])
-    return say("{names} and {count} more are inconclusive", names=first, count=len(open_) - _MOST_OPEN)
+def _inconclusive(many: Sequence[Judgement], result: Result, say: Language) -> str:
+    """Many criteria at once: in what smaller run, which each of them may lack; else the first by name."""
+    if options := say.listed(result.facts.smaller):
+        count = str(len(many))
+        return say("{count} criteria and limits are inconclusive in a run with {options}", count=count, options=options)
+    names = say.listed(words.named(each, say) for each in many[:_MOST_OPEN])
+    return say("{names} and {count} more are inconclusive", names=names, count=len(many) - _MOST_OPEN)
 
 
 def _held(judgement: Judgement, say: Language) -> str:

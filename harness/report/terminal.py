@@ -10,8 +10,9 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import DECISION
 from harness.report import told, words
-from harness.report.brief import aftermath, brief, figures, following, rest, said, what
+from harness.report.brief import aftermath, brief, following, rest, said, what
 from harness.report.ending import beside, broke, counted, ending, nothing_exercised
 from harness.report.files import REPORT_HTML
 from harness.report.language import ENGLISH, Language, columns, padded
@@ -36,9 +37,8 @@ def closing_lines(
         yield from _briefly(result, say)
     if not alone and (then := aftermath(result, say)):
         yield Line(then)
-    simulated = result.facts.rung is Rung.SIM
-    if (simulated or result.decides) and not (alone or within):
-        yield Line(say(words.RUNG[result.facts.rung]), tone="open" if simulated else "")
+    if (result.decides or result.facts.rung is Rung.SIM) and not (alone or within):
+        yield Line(say(words.RUNG[result.facts.rung]), tone="open")
     yield from (Line(say("LEAK: {what}", what=leak), tone="bad") for leak in result.facts.leaks)
     for error in result.facts.errors_told or result.facts.errors:
         yield Line(say("error: {error}", error=error), tone="bad")
@@ -89,15 +89,11 @@ def _headline(result: Result, say: Language) -> str:
         return say.join((f"{line}.", end.reason)) if nothing_exercised(result) and not broke(result) else line
     decision = say("none: the run did not finish")
     if result.decision is not None:
-        decision = words.decision_word(result.decision, say)
+        decision = say(DECISION[result.decision]).lower()
     return say("decision: {decision}. {reason}", decision=beside(decision, result, say), reason=end.reason)
 
 
 def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> Line:
     asked = what(judgement, say)
-    if judgement.verdict is Verdict.PASS and not whole:
-        told = figures(judgement, say)
-    else:
-        told = said(judgement, say) if whole else said(judgement, say, _ROOM - columns(asked))
-    text = ": ".join(filter(None, (asked, told)))
+    text = ": ".join(filter(None, (asked, said(judgement, say, None if whole else _ROOM - columns(asked)))))
     return Line(text, padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement))

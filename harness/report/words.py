@@ -14,7 +14,6 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.model.words import DECISION
 from harness.report.language import Language
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
@@ -56,21 +55,10 @@ SUCCESS_CRITERION = marked("success criterion")
 UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 RUNG = {
-    Rung.SIM: marked(
-        "simulated: users, network, stores (in memory), time; real: the bundled API's code; no evidence for a sign-off"
-    ),
-    Rung.LOCAL: marked(
-        "real: processes of the API, PostgreSQL and Envoy; simulated: users, Firebase (emulators), "
-        "Kubernetes (processes as pods): claims about a cluster stay open"
-    ),
-    Rung.KIND: marked(
-        "real: Kubernetes on this machine (kind), PostgreSQL; simulated: users, Firebase (emulators), "
-        "Cloud SQL (one PostgreSQL)"
-    ),
-    Rung.KUBE: marked(
-        "real: a Kubernetes cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), "
-        "Cloud SQL (one PostgreSQL)"
-    ),
+    Rung.SIM: marked("simulated: users, stores, network, time; real: bundled API's code; no evidence for a sign-off"),
+    Rung.LOCAL: marked("real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes; its claims stay open"),
+    Rung.KIND: marked("real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
+    Rung.KUBE: marked("real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
 }
 
 CAPABILITY = {
@@ -134,11 +122,6 @@ SIMULATED = (
     marked("PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"),
     marked("Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"),
 )
-
-
-def decision_word(decision: Decision, say: Language) -> str:
-    """On the terminal, within a line."""
-    return say(DECISION[decision]).lower()
 
 
 def verdict_id(judgement: Judgement) -> str:

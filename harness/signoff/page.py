@@ -20,7 +20,7 @@ from harness.signoff.decisions import DECISIONS, blind, fields
 from harness.signoff.document import of_phase
 from harness.signoff.errata import Known, decided, how_known, stamp, statuses
 from harness.signoff.links import age, href, short
-from harness.signoff.types import CONSEQUENCE, MEANING, WORD, Blocker, Doubt, Run, Signoff, State
+from harness.signoff.types import CONSEQUENCE, WORD, Blocker, Doubt, Run, Signoff, State
 
 G = TypeVar("G", Blocker, Doubt)
 Chapters = Mapping[str, tuple[Claim, ...]]
@@ -56,7 +56,7 @@ class Tally:
     def lines(self, say: Language) -> Iterator[str]:
         """The sum, and what is counted apart."""
         states = " + ".join(
-            say("{count} {verdict}", count=self.states[each], verdict=say(MEANING[each])) for each in State
+            say("{count} {verdict}", count=self.states[each], verdict=say(WORD[each])) for each in State
         )
         yield say("{states} = {total} claims of Phase {phase}", states=states, total=self.total, phase=self.phase)
         if self.later or self.never:

@@ -9,7 +9,7 @@ where less is proved says nothing for a claim, and what fails there counts again
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from enum import Enum, auto
 
@@ -102,13 +102,14 @@ def standings(
     found = _by_claim(register, sorted(stored, key=_started, reverse=True))
     errata = {each.id: each for claim in register.values() for each in claim.errata}
     lines_run = [each.result.facts.replay.partition(" -m harness ")[2] for each in stored]
-    ran = frozenset("rollout" if line.startswith("run ") else line.partition(" ")[0] for line in lines_run)
+    ran = {word for line in lines_run for word in (line.partition(" ")[0], "rollout" * line.startswith("run "))}
 
     def standing(claim: Claim) -> Standing:
         seen = [(each, judgement, whole[each.folder]) for each, judgement in found[claim.id]]
         seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
         tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
-        made = _Claim(claim, errata, [*_own_first(tries)], [why[0] for _, _, why in seen if why], ran).standing()
+        reasons = (*(why[0] for _, _, why in seen if why),)
+        made = _Claim(claim, errata, [*_own_first(tries)], reasons, ran).standing()
         unfired = made.told == (_NEVER_FIRED,)
         return msgspec.structs.replace(made, way=firing(claim, lines) if unfired else way(claim, made.state, lines))
 
@@ -214,19 +215,12 @@ def _less(claim: Claim, stored: Stored) -> Told:
 
 
 class _Claim:
-    """A claim, its tries with the newest first, why what else was seen of it does not count, and the commands that
-    were run at all."""
+    """A claim, its tries with the newest first, why what else was seen of it does not count, what commands ``ran``."""
 
     def __init__(
-        self,
-        claim: Claim,
-        errata: Mapping[str, Erratum],
-        tries: Sequence[Try],
-        reasons: Sequence[Message],
-        ran: frozenset[str] = frozenset(),
+        self, claim: Claim, errata: Mapping[str, Erratum], tries: Sequence[Try], reasons: Told, ran: Set[str]
     ) -> None:
-        self.ran = ran
-        self.claim, self.errata, self.tries, self.reasons = claim, errata, tries, reasons
+        self.claim, self.errata, self.tries, self.reasons, self.ran = claim, errata, tries, reasons, ran
         checks: dict[tuple[object, ...], list[Try]] = {}
         for each in tries:
             if each.outcome not in (Outcome.NOTHING, Outcome.FIRED):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.signoff.decisions import DECISIONS
 from harness.signoff.errata import decided, statuses
 from harness.signoff.links import short
 from harness.signoff.page import Tally, headline
-from harness.signoff.types import CONSEQUENCE, WORD, Signoff, State
+from harness.signoff.types import CONSEQUENCE, Signoff
 
 #: So many blockers are named, and so many decisions that do not count.
 _MOST, _MOST_VOID = 10, 3
@@ -33,9 +32,12 @@ def closing_lines(
     counts = {"count": sum(not run.left_out for run in document.runs), "total": len(document.runs)}
     yield say("{count} of {total} stored runs in {reports} count", reports=str(Path(page).parent.parent), **counts)
     yield from Tally(document, register).lines(say)
+    yield say("shown: it held in a run; document wrong: it cannot hold as printed; not shown: no run shows it yet")
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
+    claims = sum(each.of in register for each in blockers)
     if blockers:
-        yield _in_the_way(document, say)
+        parts = {"count": len(blockers), "claims": claims, "errata": len(blockers) - claims}
+        yield say("in the way: {count} = {claims} claims + {errata} grave errata, the gravest first:", **parts)
     for consequence, found in groupby(blockers[:_MOST], lambda each: each.consequence):
         yield f"  {say(CONSEQUENCE[consequence])}:"
         yield from (cut(f"    {each.of}: {say.told(each.told, '')}", _COLUMNS) for each in found)
@@ -51,16 +53,6 @@ def closing_lines(
         yield say("next, for {count} of them: {command}", count=count or len(blockers), command=way)
     yield say("report: {path}", path=page)
     yield say("{decision} (exit status {status})", decision=headline(document, say), status=str(int(status)))
-
-
-def _in_the_way(document: Signoff, say: Language) -> str:
-    """The sum of what stands in the way: claims by their state, and errata."""
-    states = {each.claim: each.state for each in document.standings}
-    counts = Counter(states.get(each.of) for each in document.blockers)
-    parts = [say("{count} {verdict}", count=counts[each], verdict=say(WORD[each])) for each in State if counts[each]]
-    parts += [say("{count} grave errata", count=counts[None])] if counts[None] else []
-    sum_ = f"{len(document.blockers)} = {' + '.join(parts)}"
-    return say("in the way: {sum}; the gravest first, by what could follow:", sum=sum_)
 
 
 def _more(count: int, say: Language) -> Iterator[str]:

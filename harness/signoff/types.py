@@ -36,14 +36,6 @@ WORD = {
     State.DOCUMENT_WRONG: marked("document wrong"),
     State.NOT_SHOWN: marked("not shown"),
 }
-#: With what it means, where the states are counted.
-MEANING = {
-    State.SHOWN: marked("shown (held in a run)"),
-    State.FAILED: marked("failed (did not hold)"),
-    State.DOCUMENT_WRONG: marked("document wrong (cannot hold as printed)"),
-    State.NOT_SHOWN: marked("not shown (no run shows it yet)"),
-}
-#: What could follow.
 CONSEQUENCE = {
     Consequence.DATA_LOST: marked("risk of data loss"),
     Consequence.DATA_EXPOSED: marked("risk of data exposure"),
