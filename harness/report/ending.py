@@ -135,8 +135,7 @@ def _decided(result: Result, say: Language) -> str:
 def _inconclusive(many: Sequence[Judgement], result: Result, say: Language) -> str:
     """Many criteria at once: in what smaller run, which each of them may lack; else the first by name."""
     if options := say.listed(result.facts.smaller):
-        count = str(len(many))
-        return say("{count} criteria and limits are inconclusive in a run with {options}", count=count, options=options)
+        return say("{count} criteria and limits are inconclusive with {options}", count=len(many), options=options)
     names = say.listed(words.named(each, say) for each in many[:_MOST_OPEN])
     return say("{names} and {count} more are inconclusive", names=names, count=len(many) - _MOST_OPEN)
 

@@ -108,8 +108,7 @@ def standings(
         seen = [(each, judgement, whole[each.folder]) for each, judgement in found[claim.id]]
         seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
         tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
-        reasons = (*(why[0] for _, _, why in seen if why),)
-        made = _Claim(claim, errata, [*_own_first(tries)], reasons, ran).standing()
+        made = _Claim(claim, errata, [*_own_first(tries)], (*(why[0] for _, _, why in seen if why),), ran).standing()
         unfired = made.told == (_NEVER_FIRED,)
         return msgspec.structs.replace(made, way=firing(claim, lines) if unfired else way(claim, made.state, lines))
 

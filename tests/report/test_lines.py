@@ -132,7 +132,7 @@ def test_a_roll_back_tells_what_became_of_the_users_and_names_the_faults() -> No
 def test_many_criteria_without_a_verdict_are_told_once() -> None:
     open_ = [judgement(Verdict.INCONCLUSIVE, id=f"c{number}", value=None) for number in range(3)]
     smaller = result(Decision.HOLD, *open_, smaller=("--window 20s",))
-    assert "3 criteria and limits are inconclusive in a run with --window 20s." in printed(smaller)
+    assert "3 criteria and limits are inconclusive with --window 20s." in printed(smaller)
     whole = printed(result(Decision.HOLD, *open_))
     assert "availability > 99.5 %, availability > 99.5 % and 1 more are inconclusive." in whole
 
