@@ -188,7 +188,8 @@ def test_a_file_of_the_target_is_refused_in_japanese(
     monkeypatch.setattr("harness.report.language.language", language)
     Path("mine.yaml").write_text(text)
     assert main([*words.split(), "mine.yaml", "--lang", "ja"]) == Exit.USAGE
-    assert capsys.readouterr().err.endswith(f"エラー: {told}")
+    nothing = language("ja")("nothing was run")
+    assert capsys.readouterr().err.endswith(f"エラー: {told}  {nothing}\n")
 
 
 def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(

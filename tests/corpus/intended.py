@@ -67,6 +67,7 @@ _UNSAID = "a check of which no word is left holds, and says so"
 _CUT = "it left less than its plan asks for: what that is to rest on is not in evidence, and holds"
 _NO_LOGS = "of its logs and manifests nothing was kept: what is said of them is not in evidence, and holds"
 _SOME_MADE = "it was broken before every disaster was made, and passed of those that were"
+_CUT_SHORT = "what was left of a window that ended early is told as not measured, and fired is the verdict's word alone"
 _FEW = "a step passes with requests enough to carry the bound of its errors alone"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
 _THOUSANDS = "no downtime is judged by the 3,000 calls of its own text"
@@ -85,6 +86,8 @@ _WITH_LOCATIONS = (
 )  # fmt: skip
 
 JUDGEMENTS = (
+    *(Differs(run, "", "success.*", "reason", _CUT_SHORT) for run in ("week1_virtual_broke", "week3_*roll_back")),
+    Differs("week3_*roll_back", "", "rollback.*", "reason", _CUT_SHORT),
     Differs("week1_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week2_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week3_*", "", "rollout.rollback.step*", NEW, _STEPS),
