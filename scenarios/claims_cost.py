@@ -32,9 +32,10 @@ _ESTIMATE = (
         "Three pods' requests by the price list; and whether a measured run needed no more than three pods on average",
         wrong(
             "cost.priced_by_limits",
-            "$110 is what three pods of the limits (1000m, 1Gi) cost; of the requests that the row names (500m, "
-            "512Mi), which are what Autopilot bills, they cost half as much",
-            "price the requests",
+            "Autopilot bills what the pods request. At the prices of us-central1 $110 is about what three pods of the "
+            "API's limits (1000m, 1Gi) cost; its requests, which the row names (500m, 512Mi), cost half as much there. "
+            "Neither is at the prices of asia-northeast1, where the cluster is, nor has the sidecar's requests",
+            "price what both containers request (600m, 640Mi) at the prices of asia-northeast1",
             MONEY,
             COMPUTED,
         ),
@@ -173,9 +174,9 @@ _ESTIMATE = (
         "Connections in use at 500 users, beside the number of users",
         wrong(
             "cost.users_are_not_connections",
-            "500 users at 10 requests/s hold no 500 connections: the pools of 2..10 pods do, and the default "
-            "max_connections of 4 GB (about 100) would not carry 500 anyway",
-            "size the instance by pool x (10 + 1) and by the measured load",
+            "500 users at once are no 500 connections: the database sees the pools of at most ten pods and one of "
+            "surge (88 connections with 8 a pod, where 4 GB have about 100 by default), and 10 requests/s",
+            "size the instance by pool x (10 + 1) connections and by the measured load",
             WRONG_FIGURE,
             SEEN,
         ),

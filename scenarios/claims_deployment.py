@@ -75,9 +75,11 @@ PODS: tuple[Claim, ...] = (
         "ENVIRONMENT, DB_HOST and DB_PASSWORD among the variables that a pod receives",
         wrong(
             "manifest.deployment.env_incomplete",
-            "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "
-            "PORT, POD_NAME and LOG_LEVEL are not: without a user and a database built into it the API cannot connect",
-            "pass them (base/patches database-env, firebase-env, process-env)",
+            "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: the ConfigMap's port, database and log level reach "
+            "no container, and it has no key for user, TLS mode and project id; nor are PORT and POD_NAME passed. "
+            "Without a user and a database built into it the API cannot connect",
+            "add db_user, db_sslmode and firebase_project_id to the ConfigMap and pass all (base/patches config-keys, "
+            "database-env, firebase-env, process-env)",
             OUTAGE,
             READ,
         ),

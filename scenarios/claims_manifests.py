@@ -75,12 +75,11 @@ _SETTINGS = (
         'environment: "production"',
         MANIFEST,
         judged_by("rollout"),
-        "Read off the ConfigMap that was applied; a rehearsal says staging there, because in production a target "
+        "Read off the team's own ConfigMap; the pods of a rehearsal are told staging, because in production a target "
         "refuses the emulators' tokens",
         says="The pods are told that they run in production.",
-        shown_on=CLUSTER,
+        shown_on=ARITHMETIC,
         consequence=DATA_EXPOSED,
-        first_sign="The ConfigMap app-config names another environment, or the API accepts an unsigned token.",
     ),
     promise(
         "manifest.configmap.db_host",
@@ -99,14 +98,7 @@ _SETTINGS = (
         'db_name: "tekutoko"',
         MANIFEST,
         judged_by("rollout"),
-        "Each key against the variables that read it",
-        wrong(
-            "manifest.configmap.keys_missing",
-            "no key for user, TLS mode or project id; and db_port, db_name and log_level are read by no container",
-            "add db_user, db_sslmode and firebase_project_id and pass all (base/patches/config-keys)",
-            OUTAGE,
-            READ,
-        ),
+        "Each key against the variables that read it; see erratum manifest.deployment.env_incomplete",
         says="The ConfigMap holds environment, database host, port, name and log level.",
         shown_on=ARITHMETIC,
         consequence=OUTAGE,

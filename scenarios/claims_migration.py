@@ -113,8 +113,9 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         wrong(
             "dual_write.ended_account_stays",
-            "nothing says what ends with an account, and it has now two stores to be removed from: deleted at Firebase "
-            "Auth, as the app can, it leaves its row, its walks with their locations, its documents and its photos",
+            "nothing says what ends with an account, and it has now two stores to be removed from: one that is deleted "
+            "at Firebase Auth alone leaves its row, its walks with their locations, its documents and its photos "
+            "(Apple's review guideline 5.1.1 (v) asks that an app can delete an account)",
             "name the operation that ends an account, and let it remove rows, documents and photos",
             DATA_EXPOSED,
             SEEN,

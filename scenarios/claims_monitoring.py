@@ -51,7 +51,9 @@ _INDICATORS = (
         "connections, 429 and unexpected 4xx; Cloud Monitoring itself is not asked",
         wrong(
             "sli.error_ratio_undefined",
-            "whether a 4xx is an error is not said: a client's 404 would burn the budget, a 429 would not",
+            "a 4xx is counted whoever is to blame, so a walk that is asked for and not there (404) burns the budget; "
+            "what has no status, a timeout or a refused connection, is not counted; and of what it is a ratio is not "
+            "said",
             "define it: 5xx, timeouts, refused and broken connections, 429, unexpected 4xx over all requests",
             WRONG_FIGURE,
             READ,
@@ -120,6 +122,14 @@ _OBJECTIVES = (
         CALCULATION,
         judged_by("alert_drill", unmeasured="--scale"),
         "30 d x 24 h x 60 min x 0.1 % = 43.2 min: right for 30 days (44.6 in a month of 31)",
+        wrong(
+            "slo.two_budgets_disagree",
+            "when a minute counts as one of the 43 is not said: counted by users' requests, 99.9 % lets 0.1 % fail, "
+            "a tenth of the 1 % that the error ratio's own budget allows",
+            "say that availability is measured by probes from outside, and the error ratio by users' requests",
+            WRONG_FIGURE,
+            COMPUTED,
+        ),
         says="99.9 % over 30 days leaves 43 minutes of outage.",
         shown_on=ARITHMETIC,
         consequence=WRONG_FIGURE,
@@ -167,14 +177,6 @@ _OBJECTIVES = (
         CALCULATION,
         judged_by("alert_drill", unmeasured="--scale"),
         "Recomputed: what the objective's target leaves of the requests of its 7 days",
-        wrong(
-            "slo.two_budgets_disagree",
-            "1 % of requests may fail, yet availability allows 0.1 %: were a failed request counted in both, the "
-            "second budget is gone at a tenth of the first",
-            "say that availability is measured by probes and errors by users' requests",
-            WRONG_FIGURE,
-            COMPUTED,
-        ),
         says="The objective lets 1 % of the requests of 7 days fail.",
         shown_on=ARITHMETIC,
         consequence=WRONG_FIGURE,
@@ -210,7 +212,8 @@ _ALERTS = (
         "alert_drill: after 10 minutes, not before (in real time by night; else scaled)",
         wrong(
             "alert.gap_to_objective",
-            "p95 between 500 and 600 ms, or errors between 1 and 3 %, break the objective without any alert",
+            "p95 between 500 and 600 ms, or errors between 1 and 3 %, break the objective, and only the alert on the "
+            "budget tells, days later, once four fifths of the week's are gone",
             "alert at the objective (500 ms, 1 %) as a warning; keep 600 ms and 3 % as critical",
             WRONG_FIGURE,
             SEEN,

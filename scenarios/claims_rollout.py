@@ -41,14 +41,6 @@ _WEEK1 = (
             WRONG_FIGURE,
             READ,
         ),
-        wrong(
-            "rollout.no_windows",
-            "no criterion names its window, its smallest sample, or who is counted",
-            "say that the Go backend's users are counted, over the whole week, and hold it below the smallest sample: "
-            "299 requests for an error ratio < 1 %, 59 for a p95, 598 probes for > 99.5 %, 2,995 for > 99.9 %",
-            WRONG_FIGURE,
-            READ,
-        ),
         says="In week 1 the development team, 10 % of the users, has the flag on.",
         consequence=WRONG_FIGURE,
     ),
@@ -69,6 +61,18 @@ _WEEK1 = (
         CRITERION,
         judged_by("rollout"),
         "Upper bound of the API's error ratio below 1 %",
+        wrong(
+            "rollout.no_windows",
+            "no criterion of the table says over what time it is counted, whose requests count, or from how many on: "
+            "as written one failed request among the first ten rolls week 1 back, and a good first hour makes it "
+            "succeed",
+            "say that the Go backend's users are counted: for success over the whole week, which is held below the "
+            "smallest sample (with 95 % confidence 299 requests for an error ratio < 1 %, 59 for a p95, 598 probes for "
+            "> 99.5 %, 2,995 for > 99.9 %); for a roll back from the week's first 100 requests or 600 probes on, at "
+            "any time",
+            WRONG_FIGURE,
+            READ,
+        ),
         says="Week 1 succeeds if fewer than 1 % of the requests fail.",
         consequence=OUTAGE,
     ),
@@ -155,7 +159,7 @@ _WEEK2 = (
         wrong(
             "rollout.week2.rate_without_margin",
             "30 % of 500 at one request in 50 s offers exactly 150 / 50 = 3.0/s: one late request fails the week",
-            "ask for 90 % of the offered rate",
+            "offer more than is asked for: 3 requests/s reached while a load test sends at least 3.3/s",
             WRONG_FIGURE,
             SEEN,
         ),
@@ -195,9 +199,9 @@ _WEEK3 = (
         "Developers, beta users and 100 of 350 general users: 250 of 500",
         wrong(
             "rollout.week3.half_of_whom",
-            "the general users are the 70 % that week 2 leaves: half of them is 35 %, which makes 65 % with the 30 % "
-            "of week 2, not 50 %",
-            "say '50 % of all: two in seven of the general users'",
+            "if the 30 % of week 2 stay on, the general users are the other 70 %: half of them is 35 %, which makes "
+            "65 %, not 50 %; and nothing says whether they stay on",
+            "say who has the flag on: everybody of week 2 and two in seven of the general users (20 % of all)",
             WRONG_FIGURE,
             COMPUTED,
         ),

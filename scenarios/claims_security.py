@@ -39,16 +39,6 @@ _IAM = (
         judged_by("security"),
         "The pods run under the ServiceAccount with the annotation; whether that grants anything only GKE shows "
         "(erratum manifest.workload_identity_binding_missing)",
-        wrong(
-            "security.pods_unrestricted",
-            "the annotation takes no permission of Kubernetes away: as printed, every pod under this account carries a "
-            "token for the API server, which nothing in it asks, and no securityContext keeps its containers from "
-            "root, from more privileges, or from the capabilities that they have by default",
-            "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
-            "capabilities: {drop: [ALL]} for each container",
-            WORDING,
-            READ,
-        ),
         says="The pods act as a Google service account by Workload Identity.",
         shown_on=REGION,
         consequence=OUTAGE,
@@ -259,6 +249,16 @@ _HARD = (
         RECORD,
         person("security.workload_identity", "security.least_privilege"),
         "A review of the roles; no rehearsal lists which calls the API makes",
+        wrong(
+            "security.pods_unrestricted",
+            "Workload Identity takes no permission of Kubernetes or of the node away: as printed, every pod carries a "
+            "token for the API server, which nothing in it asks, and no securityContext keeps its containers from "
+            "root, from more privileges, or from the capabilities that they have by default",
+            "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
+            "capabilities: {drop: [ALL]} for each container",
+            WORDING,
+            READ,
+        ),
         says="Workload Identity leaves the pods no permission that they do not need.",
         consequence=DATA_EXPOSED,
     ),

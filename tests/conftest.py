@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from harness.stack.manifests import by_kubectl, kustomize
+from harness.stack.manifests import kubectl, kustomize
 from tests import main_job, ports
 from tests.kind.shared import STANDING, kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
@@ -141,11 +141,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @contextmanager
 def _in_process(item: pytest.Item) -> Iterator[None]:
-    """Keeps an in-process test in process; a folder is then rendered by our own reader alone, and ours but once."""
+    """Keeps an in-process test in process, folders of manifests too where that can be (``rendered``)."""
     watched = item.stash.get(GROUP, groups.FAST) in groups.IN_PROCESS
     with pytest.MonkeyPatch.context() as patch, guard.watching(item.nodeid if watched else ""):
         if watched:
-            patch.setattr(by_kubectl, "program", lambda: None)
+            patch.setattr(kubectl, "rendered", rendered.printed)
             patch.setattr(kustomize, "render", rendered.render)
         yield
 

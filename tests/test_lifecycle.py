@@ -79,8 +79,8 @@ async def on(tmp_path: Path) -> AsyncIterator[Running[Nothing]]:
     with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
         yield Running(
             Nothing(), options, clock, Progress(clock), run_id="run", folder=tmp_path,
-            manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None, environment=RUNGS,
-            children=[],
+            manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None,
+            judged=lambda _: (), environment=RUNGS, children=[],
         )  # fmt: skip
 
 

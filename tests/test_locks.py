@@ -46,7 +46,7 @@ def test_each_level_has_all_of_the_one_before_it_at_the_same_versions(smaller: s
     assert all(set(hashes.split()) <= set(many[head].split()) for head, hashes in few.items())
 
 
-@pytest.mark.parametrize("level", bootstrap.LEVELS)
+@pytest.mark.parametrize("level", [*bootstrap.LEVELS, "kubectl"])
 def test_a_lock_has_hashes_and_no_address(level: str) -> None:
     text = bootstrap.lock(level).read_text()
     assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(pins(level))

@@ -288,9 +288,9 @@ ALL = (
     Precondition(
         "kubectl, kind",
         (KIND,),
-        "kubectl for what kustomize alone knows; kind is built where its version is another",
+        "kubectl renders folders of manifests; kind is built where its version is another",
         RUNNER,
-        "nothing: the harness reads kustomize folders itself, and builds kind",
+        "nothing: the harness installs a kubectl of its own, and builds kind",
         _kubectl,
     ),
 )

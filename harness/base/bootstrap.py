@@ -192,6 +192,36 @@ def _has(folder: Path, level: str) -> bool:
     return _mark(folder, level).exists()
 
 
+def program(name: str, progress: Progress = _say) -> Path:
+    """Return the path of a program that few runs need; it is installed from its own lock first where it is missing.
+
+    Raises ``OSError``, ``RuntimeError`` or ``subprocess.TimeoutExpired``. Of two runs at once the second waits.
+    """
+    key = hashlib.sha256(lock(name).read_bytes() + platform.machine().encode()).hexdigest()[:16]
+    folder = home() / "programs" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    use(folder)
+    with folder.with_suffix(".lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            progress(f"first run: installing {name} into {folder}")
+            half = folder.with_suffix(".half")
+            shutil.rmtree(half, ignore_errors=True)
+            pip = (python_with_pip(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+            with Heartbeat(f"installing {name}"):
+                _run([*pip, *_LOCKED, "--target", str(half), "-r", str(lock(name))], f"installing {name}")
+            half.rename(folder)
+    return folder / "bin" / name
+
+
+def python_with_pip() -> str:
+    """Return a Python that has pip: this one, or the one it was made of, for an environment that uv made has none."""
+    if util.find_spec("pip") is not None:
+        return sys.executable
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    return str(base) if base.exists() else "python3"
+
+
 def enter(module: str, level: str = "run") -> None:
     """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
     if not LEVELS[level].is_here():

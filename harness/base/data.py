@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios"
 PLANS = SCENARIOS / "plans"
+RULES = SCENARIOS / "rules"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = KUBERNETES / "overlays"
 #: What the document prints besides its manifests: Terraform, workflow, commands.

@@ -5,6 +5,7 @@ Standard library only: ``noxfile.py`` reads it before anything is installed.
 Layout below ``home()``::
 
     venv/<key>/     the locked Python environment
+    programs/<key>/ a program that few runs need (kubectl), of its own lock
     npm/<key>/      the Firebase emulators' locked node_modules
     template/<key>/ an initialised PostgreSQL data folder, copied for each run
     bytecode/       of the tests' sessions, on a machine that keeps none beside the sources

@@ -162,16 +162,18 @@ class _Source:
 
     def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        known, what = words_of(bare_type(type_)[0]), None
+        known, what, remedy = words_of(bare_type(type_)[0]), None, _for_example(at, example_of(type_))
         if known and data not in known:
             near = nearest(data, known)
             what = message("{value} is none of {names}{near}", value=repr(data), names=", ".join(known), near=near)
+            if isinstance(near, Message):
+                remedy = message("write {right}", right=_told(at, str(near.values["word"]).strip("'")))
         elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
             what = message(
                 "{value} is not {what}", value=repr(data[:40]), what=Message(text=meta.description or meta.pattern)
             )
         if what is not None:
-            raise self.bad(at, what, _for_example(at, example_of(type_)))
+            raise self.bad(at, what, remedy)
 
     def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
         if words is not None and data not in words.known:

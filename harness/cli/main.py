@@ -152,6 +152,8 @@ def _main(words: Sequence[str]) -> int:
         if (found := error if isinstance(error, RehearsalError) else of_full_disk(error)) is not None:
             found = found.met(where) if found.exit is Exit.USAGE else found
             sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
+            if found.exit is Exit.USAGE and where.removeprefix(f"{PROGRAM} ") not in {each.name for each in TOOLS}:
+                sys.stderr.write("  " + language(lang)(marked("nothing was run")) + "\n")
             return found.exit
         traceback.print_exc()
         what = marked("internal error: please keep the report's folder and tell the maintainers")

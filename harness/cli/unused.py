@@ -29,6 +29,7 @@ _KEPT = {
     "npm": marked("npm packages"),
     "template": marked("PostgreSQL's template"),
     "wheels": marked("packages of an image"),
+    "programs": marked("programs from Python packages"),
     "kind/binaries": marked("programs built from Go modules"),
 }
 
@@ -77,8 +78,7 @@ def runs(reports: Path, days: int) -> Iterator[Unused]:
 
 
 def remove(unused: Unused) -> bool:
-    """Whether it is gone: not what somebody has begun to use meanwhile. Half of a folder would look whole, and so it is
-    renamed first."""
+    """Whether it is gone: not what somebody uses by now. A folder is renamed first: half of it would look whole."""
     if unused.kind == _IMAGE:
         unused.removed = at_hand.ask("image", "rm", *unused.name.split(), limit_s=300) is not None
         return unused.removed

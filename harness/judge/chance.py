@@ -115,7 +115,7 @@ def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[M
     yield from (each.sentence for each in needs if every or not each.enough)
     if not every and all(each.enough for each in needs):
         yield message("the window gives each criterion enough samples")
-    chances = false_roll_backs(scenario)
+    chances = [each for each in false_roll_backs(scenario) if each.probability >= _LEAST_SHOWN]
     rules = {each.id: asked(each) for each in scenario.criteria}
     for each in chances if every else ():
         yield message(
@@ -124,6 +124,8 @@ def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[M
             ratio=quantity(each.failure_ratio, Unit.RATIO),
             share=_share(each.probability),
         )
-    if chances and (len(chances) > 1 or not every):
-        share = _share(either(chances))
-        yield message("a target only just good enough is rolled back by chance in {share} of windows", share=share)
+    if (ended := round(100 * either(chances))) and (len(chances) > 1 or not every):
+        yield message(
+            "of 100 runs of a target that is only just good enough, about {ended} end in a roll back by chance",
+            ended=str(ended),
+        )

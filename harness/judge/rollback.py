@@ -37,17 +37,13 @@ _ONE_IN = {metric: round(1 / (1 - quantile)) for metric, quantile in QUANTILE.it
 
 
 _FIRED_WORDS = {
-    (Metric.ERROR_RATIO, Sample.USERS): marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
-    (Metric.ERROR_RATIO, Sample.PROBES): marked("fired: {value} of the first {samples} probes failed, limit {limit}"),
-    (Metric.AVAILABILITY, Sample.USERS): marked(
-        "fired: {value} of the first {samples} requests were good, limit {limit}"
-    ),
-    (Metric.AVAILABILITY, Sample.PROBES): marked(
-        "fired: {value} of the first {samples} probes were good, limit {limit}"
-    ),
-    (Metric.LATENCY_P50, Sample.USERS): marked("fired: p50 of the first {samples} requests {value}, limit {limit}"),
-    (Metric.LATENCY_P95, Sample.USERS): marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
-    (Metric.LATENCY_P99, Sample.USERS): marked("fired: p99 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.USERS): marked("{value} of the first {samples} requests failed, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.PROBES): marked("{value} of the first {samples} probes failed, limit {limit}"),
+    (Metric.AVAILABILITY, Sample.USERS): marked("{value} of the first {samples} requests were good, limit {limit}"),
+    (Metric.AVAILABILITY, Sample.PROBES): marked("{value} of the first {samples} probes were good, limit {limit}"),
+    (Metric.LATENCY_P50, Sample.USERS): marked("p50 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P95, Sample.USERS): marked("p95 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P99, Sample.USERS): marked("p99 of the first {samples} requests {value}, limit {limit}"),
 }
 
 
@@ -186,7 +182,7 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
     if dark is not None and (fired is None or dark.at_ns < fired.at_ns):
         seconds, failed = f"{dark.length_s:.1f}", count(dark.failed)
         told = message(
-            "fired: {seconds} s without one good probe, {failed} failed in that time", seconds=seconds, failed=failed
+            "{seconds} s without one good probe, {failed} failed in that time", seconds=seconds, failed=failed
         )
         # Beside the availability so far, which may be within its limit.
         shown = (message("{seconds} s without one good probe", seconds=seconds),)

@@ -39,7 +39,8 @@ def success(criterion: Criterion, view: View) -> Finding:
     if errors:
         finding = finding.void(error_words(errors))
     if view.to_go_ns and finding.value is not None:
-        finding = finding.void(message("{seconds} s of the window to go", seconds=f"{view.to_go_ns / NS:.0f}"))
+        left = f"{view.to_go_ns / NS:.0f}"
+        finding = finding.void(message("{seconds} s of the window were not measured", seconds=left))
     return finding
 
 

@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 #: The scenario with everybody on the API, whose users the rehearsals under load have.
 EVERYBODY = "rollout_week4"
-_ON = "the environment to run in; auto is kind where it is at hand, else local"
+_ON = (
+    "the environment to run in; local: processes of this machine; kind: a Kubernetes cluster in Docker, made for the "
+    "run; kube: your own cluster; auto: kind where it is at hand, else local"
+)
+_SIM = "; sim: simulated, no evidence for a sign-off"
 
 
 class Named(Protocol):
@@ -73,7 +77,7 @@ class InReports(Command):
 class Spoken(Command):
     """The report."""
 
-    lang: str = option("language of the reports", choices=LANGUAGES, default="en", replayed=False)
+    lang: str = option("language of the terminal and of the reports", choices=LANGUAGES, default="en", replayed=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +157,7 @@ class Rehearsing(Spoken, AsJson, InReports, Detailed):
 class WithTarget(Command):
     """The API under test."""
 
-    target: str | None = option(TARGET_HELP, metavar="COMMAND|FILE")
+    target: str | None = option(TARGET_HELP, metavar="COMMAND|FILE|image:NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +238,7 @@ class Staged(Rehearsing, OnStack, OwnManifests):
 class Simulable(Staged):
     """The stack."""
 
-    on: str = option(_ON, choices=(*RUNGS, Rung.SIM.value), default=AUTO, always=True)
+    on: str = option(_ON + _SIM, choices=(*RUNGS, Rung.SIM.value), default=AUTO, always=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,7 +367,9 @@ def first_lines(plan: object, name: str, options: Options) -> Iterator[Message]:
     """The first lines of the command ``name``: what a run is made of, and how it is run again."""
     rung: str | Message = options.rung
     if options.rung_reason:
-        rung = message("{environment} ({why})", environment=rung, why=Message(text=options.rung_reason))
+        why = Message(text=options.rung_reason)
+        because = message("{environment}, because {why}", environment=rung, why=why)
+        rung = message("{environment} ({why})", environment=rung, why=why) if options.rung is Rung.SIM else because
     yield message(
         "{title} · {environment} · {target} · seed {seed}",
         title=Message(text=title) if (title := getattr(plan, "title", "")) else name,

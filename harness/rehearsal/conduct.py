@@ -74,6 +74,7 @@ class Conductor(Generic[P, D]):
         resumed: tuple[Path, D, Result] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
+        _ = rehearsal.rules  # read now: a mistake in one is told before anything starts
         self.plan = plan
         self.options = options
         self.clock = clock
@@ -130,7 +131,8 @@ class Conductor(Generic[P, D]):
         self._on = on = Running(
             self.details, self.options, self.clock, self.progress,
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
-            publish=self._publish, environment=self._environment, children=self._children,
+            publish=self._publish, judged=lambda part: self.rehearsal.by_rules(self.plan, self._seen(), part),
+            environment=self._environment, children=self._children,
         )  # fmt: skip
         if self._stack is not None:
             on.give(self._stack)

@@ -11,7 +11,7 @@ from harness.model.manifests import Manifests, PatchNote
 from harness.model.message import Message, marked, message
 from harness.model.stack import Rung
 from harness.stack.manifests.honour import not_honoured_by_processes
-from harness.stack.manifests.kustomize.patches import NO_REASON
+from harness.stack.manifests.layers import NO_REASON
 
 _SIMULATED = marked("all but the number of replicas (pods are calls within one process, and no controller runs)")
 

@@ -4,6 +4,7 @@ said of it. Whoever writes one derives from ``Rehearsal`` and says what is not a
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from harness.base.data import RULES
 from harness.evidence.gathered import Gathered
 from harness.judge.difference import Sample
 from harness.model.expected import Expected
@@ -24,6 +26,9 @@ from harness.model.stack import Capability, lacks
 from harness.rehearsal.cost import Cost
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
+from harness.rules.engine import judged
+from harness.rules.fact import Fact
+from harness.rules.rule import Rules, read
 from harness.stack.protocol import StackNeeds
 
 P = TypeVar("P")
@@ -55,6 +60,11 @@ class Figure:
     gates: bool = False
 
 
+@functools.cache
+def _rules(name: str, facts: tuple[str, ...], tabled: tuple[str, ...]) -> Rules:
+    return read(RULES / f"{name}.yaml", facts, tabled=tabled)
+
+
 def of_all(lacking: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """What is ``lacking`` in any of them where something is in each, else ()."""
     each = tuple(lacking)
@@ -67,7 +77,8 @@ class Rehearsal(ABC, Generic[P, D]):
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
     ``only_looks``: it brings nothing up, and looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
-    rests on that is not in the evidence. ``promised`` are claims that whatever plan promises a judgement on.
+    rests on that is not in the evidence. ``phrases`` declares its facts, each in a sentence; ``tabled`` are those that
+    its tables show and no rule reads. ``promised`` are claims that whatever plan promises a judgement on.
     """
 
     name: str
@@ -75,6 +86,8 @@ class Rehearsal(ABC, Generic[P, D]):
     only_looks: bool = False
     promised: Sequence[str] = ()
     needed: Mapping[str, tuple[Capability, ...]] = {}
+    phrases: Mapping[str, str] = {}
+    tabled: Collection[str] = ()
     plan: type[P]
     details: type[D]
 
@@ -125,9 +138,24 @@ class Rehearsal(ABC, Generic[P, D]):
         """Acts: brings the stack up, puts load on it, does what the plan says, and leaves its facts in ``on.details``
         and in the evidence. It may raise at any moment; the endings, the tear down and the report follow."""
 
-    @abstractmethod
+    @property
+    def rules(self) -> Rules:
+        """What its facts mean. Raises ``BadInput`` for a rule that is wrong."""
+        return _rules(self.name, tuple(self.phrases), tuple(self.tabled)) if self.phrases else {}
+
+    def measured(self, plan: P, seen: Seen[D]) -> Iterable[Fact]:
+        """The facts of a run, by its plan, its details and its evidence alone."""
+        _ = plan, seen
+        return ()
+
     def judge(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
-        """Everything that the run says of the document's claims, and whatever else was looked at."""
+        """Everything that the run says of the document's claims, and whatever else was looked at: by the rules."""
+        return self.by_rules(plan, seen)
+
+    def by_rules(self, plan: P, seen: Seen[D], part: str | None = None) -> Iterable[Judgement]:
+        """What the rules say of the facts of a run, or of one part of it."""
+        expected = [each for each in self.expected(plan, seen.facts) if part in (None, each.part)]
+        return judged(expected, self.rules, self.measured(plan, seen), plan, seen.facts.capabilities)
 
     def sections(self, plan: P, seen: Seen[D]) -> Iterable[Section]:
         """What the page of a run that was judged shows besides: tables, charts, lines, as data."""

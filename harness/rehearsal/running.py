@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -24,6 +24,7 @@ from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
 from harness.rehearsal.lifecycle import Held
 from harness.rehearsal.options import Options
+from harness.report.ending import counted
 from harness.report.language import language
 from harness.report.words import verdict_id
 from harness.stack.protocol import Stack
@@ -45,7 +46,7 @@ class Running(Generic[D]):
     def __init__(
         self, details: D, options: Options, clock: Clock, progress: Progress,
         *, run_id: str, folder: Path, manifests: Manifests, evidence: Collector, publish: Callable[[], None],
-        environment: Environment, children: list[Child],
+        judged: Callable[[str], Iterable[Judgement]], environment: Environment, children: list[Child],
     ) -> None:  # fmt: skip
         self.details = details
         self.options = options
@@ -60,6 +61,7 @@ class Running(Generic[D]):
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
+        self._judged = judged
         self.children = children  # the runs of a sequence
         self.cut = False  # one of them was interrupted: no other is to be begun
         self.held: list[Held] = []
@@ -92,8 +94,9 @@ class Running(Generic[D]):
         self.progress(self.language.told(told, ""))
 
     def became(self, *found: Judgement) -> None:
-        """A line on the terminal for each: its verdict, what was judged, and why."""
-        for each in found:
+        """A line on the terminal for each that is not good: its verdict, what was judged, and why; and how many of the
+        others there are, which the end of the run does not name either."""
+        for each in (each for each in found if not each.verdict.good):
             self.say(
                 message(
                     "{verdict}: {what}: {why}",
@@ -102,6 +105,12 @@ class Running(Generic[D]):
                     why=joined(each.told),
                 )
             )
+        if others := counted((each for each in found if each.verdict.good), self.language):
+            self.progress(others)
+
+    def part_over(self, name: str) -> None:
+        """A line for each judgement on a part that has ended, by what is in evidence until now."""
+        self.became(*self._judged(name))
 
     def begin(self, said: Message, *, lasts_s: float = 0.0, of: int = 0) -> None:
         """What is under way on the terminal from now on: for ``lasts_s`` seconds, or ``of`` steps, where known."""

@@ -14,14 +14,15 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.ending import broke, counted
-from harness.report.language import Language, cut
+from harness.report.language import Language, columns, cut
 from harness.report.outline import Block, Row
 
 #: More criteria than these are counted as checks are, and as many of what did not pass are named.
 _MOST_CRITERIA, _MOST_NAMED = 12, 5
 #: As many columns of a reason stand on the page's first screen: it is below, whole.
 _ROOM = 60
-_TARGET = re.compile(r" --target[ =]('[^']*'|\S+)")
+_TARGET, _FAULT = (re.compile(rf" --{name}[ =]('[^']*'|\S+)") for name in ("target", "fault"))
+_OFF, _KEPT = "flag.off_in_time", "writes.acknowledged"
 _WEEK = re.compile(r"\brollout_week([1-3])\b")
 
 
@@ -50,24 +51,30 @@ def _left_out(judgement: Judgement) -> bool:
 
 
 def rest(result: Result, found: Brief, say: Language) -> str:
-    """The counts of what is not named: "36 checks passed, 4 errata, 6 not exercised"; "" of nothing."""
+    """The counts of what is not named: "besides: 36 checks passed, 6 not exercised"; "" of nothing."""
     keys = {each.key for each in found.named}
-    return counted((each for each in result.judgements if each.key not in keys), say)
+    counts = counted((each for each in result.judgements if each.key not in keys), say)
+    return say("besides: {counts}", counts=counts) if counts else ""
 
 
 def what(judgement: Judgement, say: Language) -> str:
     """What was judged, with the part of the plan that it was judged in."""
-    asked = words.asked_words(judgement, say)
+    asked = words.named(judgement, say)
     return f"{judgement.part}: {asked}" if judgement.part and judgement.part != judgement.id else asked
 
 
-def said(judgement: Judgement, say: Language, *, whole: bool = False) -> str:
-    """What was measured, and with ``whole``, or unless it passed, why the verdict is what it is; "" where a pass has
-    neither."""
-    if judgement.verdict is Verdict.PASS and not whole:
+def said(judgement: Judgement, say: Language, room: int | None = None) -> str:
+    """What was measured and, unless it passed, why the verdict is what it is, in ``room`` columns; without, all of it.
+    Why it could not tell stands last: of that the first sentences are left out."""
+    if judgement.verdict is Verdict.PASS and room is not None:
         return figures(judgement, say)
-    value, reason = _value(judgement, say), say.told(judgement.told, judgement.reason)
-    return say.join((value, reason)) if value and value not in reason else reason
+    value, told = _value(judgement, say), [*map(say.message, judgement.told)]
+    while True:
+        reason = say.join(told)
+        text = say.join((value, reason)) if value and value not in reason else reason
+        if room is None or len(told) == 1 or judgement.verdict is not Verdict.INCONCLUSIVE or columns(text) <= room:
+            return text if room is None else cut(text, room)
+        del told[0]
 
 
 def _value(judgement: Judgement, say: Language) -> str:
@@ -87,7 +94,8 @@ def figures(judgement: Judgement, say: Language) -> str:
 
 def following(result: Result, say: Language) -> tuple[str, str]:
     """What to type next, and when: after an advance the same with real processes, the next week, or the sign-off; else
-    the same again, or the rest of a rollout."""
+    the rest of a rollout, or the same again: without the fault of an option, and whole where options made it smaller.
+    """
     if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
         if result.facts.rung is Rung.SIM:
             return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")
@@ -98,7 +106,20 @@ def following(result: Result, say: Language) -> tuple[str, str]:
         return say("next, what the runs show for a sign-off"), f"{PROGRAM} signoff{target[0] if target else ''}"
     if result.rehearsal == "rollout" and result.decision is not Decision.ROLL_BACK:
         return say("go on"), f"{PROGRAM} rollout --resume {result.run_id}"
-    return say("run again"), result.facts.replay
+    if (whole := _FAULT.sub("", result.facts.replay)) != result.facts.replay:
+        return say("next, without the injected fault"), whole
+    for each in result.facts.smaller:
+        whole = whole.replace(f" {each}", "")
+    return (say("run again") if whole == result.facts.replay else say("run it whole")), whole
+
+
+def aftermath(result: Result, say: Language) -> str:
+    """After a roll back, where clients and writes are, by the checks that passed: the lines above have the others."""
+    passed = {each.id: each for each in result.judgements if each.verdict is Verdict.PASS}
+    if result.decision is not Decision.ROLL_BACK or _OFF not in passed:
+        return ""
+    kept = [say("none of {count} acknowledged writes was lost", count=passed[_KEPT].samples)] if _KEPT in passed else []
+    return say("after the roll back: {told}", told=say.join([*map(say.message, passed[_OFF].told), *kept]))
 
 
 def briefly(result: Result, say: Language) -> Block:
@@ -106,7 +127,7 @@ def briefly(result: Result, say: Language) -> Block:
     found = brief(result)
     rows = [
         Row(
-            cells=(what(each, say), figures(each, say) or cut(said(each, say), _ROOM) or "–"),
+            cells=(what(each, say), figures(each, say) or said(each, say, _ROOM) or "–"),
             sign=words.sign(each),
             word=say(words.verdict_id(each)),
             css=str(each.verdict),

@@ -22,13 +22,13 @@ NOTHING = marked("Nothing exercised")
 LEFT = marked("Something was left on the machine")
 UNDER_WAY = marked("Under way or killed")
 
-_MOST_NAMED = 5
+_MOST_NAMED, _MOST_OPEN = 5, 2
 #: How many there are of each verdict: one, and several.
 _COUNTED = {
     Verdict.PASS: (marked("1 check passed"), marked("{count} checks passed")),
     Verdict.FAIL: (marked("{count} failed"),) * 2,
     Verdict.INCONCLUSIVE: (marked("{count} inconclusive"),) * 2,
-    Verdict.ERRATUM_SHOWN: (marked("1 erratum"), marked("{count} errata")),
+    Verdict.ERRATUM_SHOWN: (marked("1 error of the document"), marked("{count} errors of the document")),
     Verdict.NOT_EXERCISED: (marked("{count} not exercised"),) * 2,
 }
 
@@ -47,7 +47,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 def ending(result: Result, say: Language) -> Ending:
     """The headline: the decision of a run that decides on the rollout, or whether everything passed. What was merely
-    simulated says so, and is never green."""
+    simulated is never green."""
     reason = reason_words(result, say)
     if result.exit_status is None:
         return Ending(sign="…", word=say(UNDER_WAY), css="none", reason=reason)
@@ -56,10 +56,16 @@ def ending(result: Result, say: Language) -> Ending:
         sign = words.DECISION_SIGN[result.decision]
     else:
         sign, word, css = _without_decision(result)
-    if result.facts.rung is not Rung.SIM:
-        return Ending(sign=sign, word=say(word), css=css, reason=reason)
-    simulated, open_ = say("{word} (simulated)", word=say(word)), "hold" if css == "advance" else css
-    return Ending(sign=sign, word=simulated, css=open_, reason=reason)
+    css = "hold" if result.facts.rung is Rung.SIM and css == "advance" else css
+    return Ending(sign=sign, word=beside(say(word), result, say), css=css, reason=reason)
+
+
+def beside(word: str, result: Result, say: Language) -> str:
+    """How it ended, with what made it so that no real week has: that it was simulated, and the faults injected."""
+    notes = [say("simulated")] if result.facts.rung is Rung.SIM else []
+    if result.facts.injected:
+        notes.append(say("with {faults} injected", faults=say.listed(map(say.message, result.facts.injected))))
+    return say("{word} ({notes})", word=word, notes=say.listed(notes)) if notes else word
 
 
 def _without_decision(result: Result) -> tuple[str, str, str]:
@@ -117,9 +123,21 @@ def _decided(result: Result, say: Language) -> str:
         return say("A rollback limit fired: {limits}.", limits=say.join(told))
     if result.decision is Decision.ADVANCE:
         return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
-    told = [f"{words.asked_words(each, say)}: {_held(each, say)}" for each in _holding(result)]
+    held = _holding(result)
+    open_ = [each for each in held if each.kind is not Kind.CHECK and each.verdict is Verdict.INCONCLUSIVE]
+    many = open_ if len(open_) > _MOST_OPEN else []
+    told = [f"{words.named(each, say)}: {_held(each, say)}" for each in held if each not in many]
+    told += [_inconclusive(many, result, say)] if many else []
     first = say("{passed} of {all} success criteria passed.", passed=passed, all=len(success))
     return say("{first} {second}", first=first, second=_named(told, say)) if told else first
+
+
+def _inconclusive(many: Sequence[Judgement], result: Result, say: Language) -> str:
+    """Many criteria at once: in what smaller run, which each of them may lack; else the first by name."""
+    if options := say.listed(result.facts.smaller):
+        return say("{count} criteria and limits are inconclusive with {options}", count=len(many), options=options)
+    names = say.listed(words.named(each, say) for each in many[:_MOST_OPEN])
+    return say("{names} and {count} more are inconclusive", names=names, count=len(many) - _MOST_OPEN)
 
 
 def _held(judgement: Judgement, say: Language) -> str:

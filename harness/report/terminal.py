@@ -10,11 +10,12 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import DECISION
 from harness.report import told, words
-from harness.report.brief import brief, following, rest, said, what
-from harness.report.ending import broke, counted, ending, nothing_exercised
+from harness.report.brief import aftermath, brief, following, rest, said, what
+from harness.report.ending import beside, broke, counted, ending, nothing_exercised
 from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language, cut, padded
+from harness.report.language import ENGLISH, Language, columns, padded
 
 _TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
 #: Two rows of a terminal of 80 columns, behind the verdict.
@@ -34,8 +35,10 @@ def closing_lines(
         yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     elif not alone and not (within and result.decision is Decision.ADVANCE):
         yield from _briefly(result, say)
-    if result.facts.rung is Rung.SIM and not (alone or within):
-        yield Line(say(words.RUNG[Rung.SIM]), tone="open")
+    if not alone and (then := aftermath(result, say)):
+        yield Line(then)
+    if (result.decides or result.facts.rung is Rung.SIM) and not (alone or within):
+        yield Line(say(words.RUNG[result.facts.rung]), tone="open")
     yield from (Line(say("LEAK: {what}", what=leak), tone="bad") for leak in result.facts.leaks)
     for error in result.facts.errors_told or result.facts.errors:
         yield Line(say("error: {error}", error=error), tone="bad")
@@ -86,14 +89,11 @@ def _headline(result: Result, say: Language) -> str:
         return say.join((f"{line}.", end.reason)) if nothing_exercised(result) and not broke(result) else line
     decision = say("none: the run did not finish")
     if result.decision is not None:
-        decision = words.decision_word(result.decision, say)
-    if result.facts.rung is Rung.SIM:
-        decision = say("{word} (simulated)", word=decision)
-    return say("decision: {decision}. {reason}", decision=decision, reason=end.reason)
+        decision = say(DECISION[result.decision]).lower()
+    return say("decision: {decision}. {reason}", decision=beside(decision, result, say), reason=end.reason)
 
 
 def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> Line:
-    text = ": ".join(filter(None, (what(judgement, say), said(judgement, say, whole=whole))))
-    return Line(
-        text if whole else cut(text, _ROOM), padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement)
-    )
+    asked = what(judgement, say)
+    text = ": ".join(filter(None, (asked, said(judgement, say, None if whole else _ROOM - columns(asked)))))
+    return Line(text, padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement))

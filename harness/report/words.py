@@ -14,8 +14,7 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.model.words import DECISION
-from harness.report.language import ENGLISH, Language
+from harness.report.language import Language
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
@@ -56,10 +55,10 @@ SUCCESS_CRITERION = marked("success criterion")
 UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 RUNG = {
-    Rung.SIM: marked("simulated: the bundled API's own code, memory stores, virtual time; no evidence for a sign-off"),
-    Rung.LOCAL: marked("real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes"),
-    Rung.KIND: marked("a real Kubernetes cluster on this machine (kind)"),
-    Rung.KUBE: marked("a Kubernetes cluster of your own"),
+    Rung.SIM: marked("simulated: users, stores, network, time; real: bundled API's code; no evidence for a sign-off"),
+    Rung.LOCAL: marked("real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes; its claims stay open"),
+    Rung.KIND: marked("real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
+    Rung.KUBE: marked("real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
 }
 
 CAPABILITY = {
@@ -125,11 +124,6 @@ SIMULATED = (
 )
 
 
-def decision_word(decision: Decision, say: Language) -> str:
-    """On the terminal: in English as ``result.json`` has it, which scripts look for."""
-    return str(decision) if say is ENGLISH else say(DECISION[decision])
-
-
 def verdict_id(judgement: Judgement) -> str:
     """The message id of the verdict as people read it: a rollback limit fires or does not; what was merely seen is
     observed."""
@@ -166,6 +160,12 @@ def kind_id(judgement: Judgement, *, decides: bool) -> str:
 def asked_words(judgement: Judgement, say: Language) -> str:
     """What was asked; the judgement's id where nobody says it in words."""
     return say.told(judgement.asked, judgement.id)
+
+
+def named(judgement: Judgement, say: Language) -> str:
+    """What was asked, where limits and criteria stand together: a rollback limit says that it is one."""
+    asked = asked_words(judgement, say)
+    return say("rollback limit {limit}", limit=asked) if judgement.kind is Kind.ROLLBACK_LIMIT else asked
 
 
 def figure(judgement: Judgement, value: float | None, say: Language) -> str:

@@ -9,7 +9,7 @@ where less is proved says nothing for a claim, and what fails there counts again
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from enum import Enum, auto
 
@@ -22,6 +22,7 @@ from harness.model.result import Result
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.signoff import counting
+from harness.signoff.decisions import DECISIONS
 from harness.signoff.types import PROVING, RUNGS, Asked, Evidence, Run, Standing, State, Stored
 from harness.signoff.ways import firing, way
 
@@ -32,7 +33,7 @@ _MOST_REASONS = 2
 _BUNDLED = message("the claim is about the Go backend, and the target is the bundled Python API")
 _UNENFORCED = message("the claim is about speed and size, and CPU and memory limits were not enforced, or were scaled")
 _SEEN = message("it was seen, and nothing was judged")
-_PERSON = message("No test can: yours to decide")
+_PERSON = message("no test can show it: a person decides, in {file}", file=DECISIONS)
 _NEVER_FIRED = message("the limit did not break where it is held to, and no run with a fault showed that it fires")
 
 
@@ -100,12 +101,14 @@ def standings(
     whole = {each.folder: counting.left_out(each.result, asked) for each in stored}
     found = _by_claim(register, sorted(stored, key=_started, reverse=True))
     errata = {each.id: each for claim in register.values() for each in claim.errata}
+    lines_run = [each.result.facts.replay.partition(" -m harness ")[2] for each in stored]
+    ran = {word for line in lines_run for word in (line.partition(" ")[0], "rollout" * line.startswith("run "))}
 
     def standing(claim: Claim) -> Standing:
         seen = [(each, judgement, whole[each.folder]) for each, judgement in found[claim.id]]
         seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
         tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
-        made = _Claim(claim, errata, [*_own_first(tries)], [why[0] for _, _, why in seen if why]).standing()
+        made = _Claim(claim, errata, [*_own_first(tries)], (*(why[0] for _, _, why in seen if why),), ran).standing()
         unfired = made.told == (_NEVER_FIRED,)
         return msgspec.structs.replace(made, way=firing(claim, lines) if unfired else way(claim, made.state, lines))
 
@@ -211,12 +214,12 @@ def _less(claim: Claim, stored: Stored) -> Told:
 
 
 class _Claim:
-    """A claim, its tries with the newest first, and why what else was seen of it does not count."""
+    """A claim, its tries with the newest first, why what else was seen of it does not count, what commands ``ran``."""
 
     def __init__(
-        self, claim: Claim, errata: Mapping[str, Erratum], tries: Sequence[Try], reasons: Sequence[Message]
+        self, claim: Claim, errata: Mapping[str, Erratum], tries: Sequence[Try], reasons: Told, ran: Set[str]
     ) -> None:
-        self.claim, self.errata, self.tries, self.reasons = claim, errata, tries, reasons
+        self.claim, self.errata, self.tries, self.reasons, self.ran = claim, errata, tries, reasons, ran
         checks: dict[tuple[object, ...], list[Try]] = {}
         for each in tries:
             if each.outcome not in (Outcome.NOTHING, Outcome.FIRED):
@@ -287,7 +290,7 @@ class _Claim:
         if erratum is not None:
             told.append(message("write instead: {correction}", correction=Message(text=erratum.correction)))
         elif corrected:
-            told.append(message("write instead what the component {name} has", name=corrected))
+            told.append(message("write instead what the rehearsal added: {name}", name=corrected))
         told.append(message("with that it held") if held else message("with that it was not tried"))
         return tuple(told)
 
@@ -333,9 +336,12 @@ class _Claim:
             return self._made(State.NOT_SHOWN, (_only_there(self.claim.shown_on),), ())
         by = ", ".join(self.claim.state_from.commands)
         if not self.reasons:
-            return self._made(
-                State.NOT_SHOWN, (message("no result of {commands} says anything of it", commands=by),), ()
-            )
+            none = message("none of {commands} was run", commands=by)
+            if len(self.claim.state_from.commands) == 1:
+                none = message("{command} was not run", command=by)
+            if not self.ran.isdisjoint(self.claim.state_from.commands):
+                none = message("no result of {commands} says anything of it", commands=by)
+            return self._made(State.NOT_SHOWN, (none,), ())
         told = {str(reason): reason for reason in self.reasons}
         first = message("no result of {commands} that counts", commands=by)
         return self._made(State.NOT_SHOWN, (first, *[*told.values()][:_MOST_REASONS]), ())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
 
 from harness.base.errors import Exit
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim
-from harness.report.language import Language, cut, padded
+from harness.report.language import Language, cut
 from harness.report.words import ASK
 from harness.signoff.decisions import DECISIONS
 from harness.signoff.errata import decided, statuses
@@ -27,13 +29,18 @@ def closing_lines(
     asked, blockers = document.asked, document.blockers
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
     yield say("target {target} ({digests})", target=say(asked.target), digests=digests)
-    counting = sum(not run.left_out for run in document.runs)
-    yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
+    counts = {"count": sum(not run.left_out for run in document.runs), "total": len(document.runs)}
+    yield say("{count} of {total} stored runs in {reports} count", reports=str(Path(page).parent.parent), **counts)
     yield from Tally(document, register).lines(say)
+    yield say("shown: it held in a run; document wrong: it cannot hold as printed; not shown: no run shows it yet")
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
-    for each in blockers[:_MOST]:
-        line = f"  {padded(say(CONSEQUENCE[each.consequence]), 13)} {each.of}: {say.told(each.told, '')}"
-        yield cut(line, _COLUMNS)
+    claims = sum(each.of in register for each in blockers)
+    if blockers:
+        parts = {"count": len(blockers), "claims": claims, "errata": len(blockers) - claims}
+        yield say("in the way: {count} = {claims} claims + {errata} grave errata, the gravest first:", **parts)
+    for consequence, found in groupby(blockers[:_MOST], lambda each: each.consequence):
+        yield f"  {say(CONSEQUENCE[consequence])}:"
+        yield from (cut(f"    {each.of}: {say.told(each.told, '')}", _COLUMNS) for each in found)
     yield from _more(len(blockers) - _MOST, say)
     void = [each for each in document.decisions if each.void]
     for entry in void[:_MOST_VOID]:
@@ -42,8 +49,9 @@ def closing_lines(
     yield from _more(len(void) - _MOST_VOID, say)
     if blockers:
         way = next((each.way for each in blockers if each.way), f"{PROGRAM} signoff --template > {DECISIONS}")
-        yield say("next: {command}", command=way)
-    yield say("page: {path}", path=page)
+        count = sum(each.way == way for each in blockers)
+        yield say("next, for {count} of them: {command}", count=count or len(blockers), command=way)
+    yield say("report: {path}", path=page)
     yield say("{decision} (exit status {status})", decision=headline(document, say), status=str(int(status)))
 
 

@@ -37,11 +37,11 @@ WORD = {
     State.NOT_SHOWN: marked("not shown"),
 }
 CONSEQUENCE = {
-    Consequence.DATA_LOST: marked("data lost"),
-    Consequence.DATA_EXPOSED: marked("data exposed"),
-    Consequence.OUTAGE: marked("outage"),
-    Consequence.MONEY: marked("money"),
-    Consequence.WRONG_FIGURE: marked("wrong figure"),
+    Consequence.DATA_LOST: marked("risk of data loss"),
+    Consequence.DATA_EXPOSED: marked("risk of data exposure"),
+    Consequence.OUTAGE: marked("risk of an outage"),
+    Consequence.MONEY: marked("risk of a wrong cost"),
+    Consequence.WRONG_FIGURE: marked("risk of a wrong figure"),
     Consequence.WORDING: marked("wording"),
 }
 #: How an erratum is known.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim, ShownOn
+from harness.model.stack import Rung
 from harness.signoff.types import PROVING, RUNGS, State
 
 #: What ``--on`` takes for an environment; what is read or computed asks for none.
@@ -13,12 +14,15 @@ _ON: Mapping[ShownOn, str] = {shown_on: rung for rung, shown_on in RUNGS.items()
 
 
 def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
-    """The command line that would show the claim: of ``lines``, which make evidence, the first that can; else the
-    claim's first command where the claim can be shown. "" where no command can, where
-    the document is to be corrected, and where nothing is left to show."""
+    """The command line that would show the claim: of ``lines``, which make evidence and can be typed, the first that
+    can, before others one with a word of the claim's name. "" where none can, where the document is to be corrected,
+    and where nothing is left to show."""
     if state in (State.SHOWN, State.DOCUMENT_WRONG) or claim.shown_on not in PROVING:
         return ""
-    return next(_ways(claim, lines), "")
+    on, named = _ON.get(claim.shown_on, ""), {*claim.id.split(".")[1:]}
+    can = [line for line in lines if line.split()[0] in claim.state_from.commands]
+    fits = [line for line in can if on in ("", line.partition("--on ")[2].partition(" ")[0] or Rung.LOCAL)]
+    return next((f"{PROGRAM} {line}" for line in sorted(fits, key=lambda line: named.isdisjoint(line.split()))), "")
 
 
 def firing(claim: Claim, lines: Sequence[str]) -> str:
@@ -28,14 +32,3 @@ def firing(claim: Claim, lines: Sequence[str]) -> str:
     faults = [line for line in lines if "--fault" in line and week in line]
     of_it = [line for line in faults if line.partition("--fault ")[2].partition("=")[0] in claim.id]
     return next((f"{PROGRAM} {line}" for line in (*of_it, *faults)), "")
-
-
-def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
-    on = _ON.get(claim.shown_on, "")
-    for line in lines:
-        words = line.split()
-        fits = not on or (f"--on {on}" in line or (on == "local" and "--on" not in words))
-        if words[0] in claim.state_from.commands and fits:
-            yield f"{PROGRAM} {line}"
-    for command in claim.state_from.commands:
-        yield f"{PROGRAM} {command}" + (f" --on {on}" if on else "")

@@ -15,7 +15,6 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import Tell, marked, message, of_error
 from harness.model.stack import AUTO, CLUSTERS, OwnCluster, Rung, Target
-from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.targets import as_command, what_of
@@ -43,9 +42,9 @@ def choose(asked: str, target: Target) -> Choice:
 
     ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
     """
-    choice = _choice(asked, target)
-    provide(choice.rung)
-    return choice
+    found = choice(asked, target)
+    provide(found.rung)
+    return found
 
 
 def provide(rung: Rung) -> None:
@@ -54,19 +53,20 @@ def provide(rung: Rung) -> None:
         bootstrap.enter("harness", "kind")
 
 
-def _choice(asked: str, target: Target) -> Choice:
+def choice(asked: str, target: Target) -> Choice:
+    """The same where the packages are not wanted: nothing is run."""
     if asked != AUTO:
-        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "")
+        found = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "")
     elif target.own_image and not target.command:
-        choice = Choice(Rung.KIND, marked("the target is an image"))
+        found = Choice(Rung.KIND, marked("the target is an image"))
     elif not target.bundled:
-        choice = Choice(Rung.LOCAL, marked("the target is a command of this machine"))
+        found = Choice(Rung.LOCAL, marked("the target is a command of this machine"))
     else:
         from harness.stack.kind.at_hand import lacking
 
         missing, there = lacking(), marked("Docker and a node image are at hand")
-        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
-    if choice.rung is Rung.SIM and not target.bundled:
+        found = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
+    if found.rung is Rung.SIM and not target.bundled:
         raise BadInput(
             message(
                 "the environment sim cannot run {what}: it has the bundled API's own code in memory",
@@ -74,18 +74,18 @@ def _choice(asked: str, target: Target) -> Choice:
             ),
             remedy="use --on local or --on kind",
         )
-    if choice.rung is Rung.KUBE and not (target.bundled or target.image):
+    if found.rung is Rung.KUBE and not (target.bundled or target.image):
         raise BadInput(
             message("the environment kube cannot run {what}", what=what_of(target)),
             remedy="push its image and name it: image: NAME",
         )
-    if target.own_image and not target.command and choice.rung is Rung.LOCAL:
+    if target.own_image and not target.command and found.rung is Rung.LOCAL:
         raise BadInput(
             message("the environment local cannot run {what}", what=what_of(target)),
             where=target.file,
             remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
-    return choice
+    return found
 
 
 def for_rung(target: Target, rung: Rung) -> Target:
@@ -135,12 +135,10 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
     """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
     Ingress. Raises ``BadInput``.
 
-    A folder of somebody's own is rendered by kubectl too, where one is at hand, and its risks and the document's errata
-    in it are told; of our overlays the document's errata are told by what they patch.
+    Of a folder of somebody's own, its risks and the document's errata in it are told; of our overlays the document's
+    errata are told by what they patch.
     """
-    chosen = folder or options.manifests
-    kubectl = None if of_the_rehearsal(chosen) else by_kubectl.program()
-    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
+    return load_manifests(folder or options.manifests, options.rung, options.target, fronted=fronted)
 
 
 async def sweep(progress: Tell, aside: Tell) -> None:

@@ -20,7 +20,7 @@ from harness.objectives.files import BLACKBOX
 from harness.objectives.firing import Spell
 from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import Recording, reach_s
+from harness.objectives.foreign.selectors import Recording, reach_s
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
 from harness.rehearsals.alert_drill.theirs import asking
@@ -342,7 +342,7 @@ def test_how_far_back_a_query_looks() -> None:
 def test_a_fault_fails_whatever_it_did() -> None:
     """What Prometheus refuses, too."""
     fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
-    found = found_in(*asked(("rate", fires), ("share", Answer(refused="unclosed left parenthesis"))))
+    found = found_in(*asked(("no metric", fires), ("share", Answer(refused="unclosed left parenthesis"))))
     assert found["theirs.r.yaml:0"][0] is Verdict.FAIL
     assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
 

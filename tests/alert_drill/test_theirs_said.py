@@ -138,6 +138,12 @@ def test_every_fault_is_told_once_and_then_what_the_alert_did() -> None:
     )
 
 
+def test_a_condition_without_promql_whose_metric_nobody_emits_fails() -> None:
+    plan, of = asked(("share", Answer()))
+    found = judged(changed(plan, expr="", metric="http_errors_total"), of, answers=(Answer(),))[ONE]
+    assert (found.verdict, found.reason) == (FAIL, "nobody emits the metric http_errors_total")
+
+
 def test_of_what_prometheus_refuses_nothing_else_is_told() -> None:
     """It did nothing, which is no quiet; be it an alert or a recording."""
     plan, of = asked(("share", Answer(refused="unclosed left parenthesis")))

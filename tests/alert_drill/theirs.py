@@ -32,7 +32,7 @@ conditions:
       evaluationInterval: 30s
 notificationChannels: [projects/p/notificationChannels/1]
 """
-#: Three faults: a rate that is no ratio, a label that nobody emits, a metric that does not exist.
+#: Three faults: a value and a label that nobody emits, a metric that does not exist.
 WRONG_RULES = """\
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
@@ -41,7 +41,7 @@ spec:
     - name: api
       rules:
         - alert: Errors
-          expr: sum(rate(http_requests_total{status=~"5.."}[1m])) > 0.03
+          expr: sum(rate(http_requests_total{status="5xx"}[1m])) > 0.03
           for: 5m
         - alert: Label
           expr: sum(rate(http_requests_total{code="500"}[1m])) / sum(rate(http_requests_total[1m])) > 0.2
@@ -65,7 +65,7 @@ WRONG_POLICY = """\
 #: By file and line what is told first.
 WRONG = {
     "policy.json:8": "nobody emits the metric http_request_total; there is http_requests_total",
-    "rules.yaml:7": "a rate that is no ratio: its limit is 0.03 events, not a share of all; divide by the rate of all",
+    "rules.yaml:7": 'no series of http_requests_total has status="5xx"',
     "rules.yaml:10": "no series of http_requests_total has the label code",
 }
 

@@ -134,4 +134,4 @@ def test_kubectl_renders_nothing_that_another_may_have_written(tmp_path: Path) -
     (tmp_path / "kustomization.yaml").write_text("resources: []\n")
     _given(tmp_path / "kustomization.yaml")
     with pytest.raises(NotOwn):
-        kustomize.render(tmp_path, "/bin/true")
+        kustomize.render(tmp_path)

@@ -45,6 +45,7 @@ def test_graceful_waits_and_keeps_the_sidecar_to_the_end(rung: str) -> None:
     assert sum(c.request_cpu_m or 0 for c in plain.containers) == sum(c.request_cpu_m or 0 for c in graceful.containers)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base.data import OVERLAYS, ROOT
+from harness.base.data import KUBERNETES, OVERLAYS, ROOT
 from harness.checks.as_printed import PRINTED, Applied, applied, as_printed
+from harness.model.claim import ShownOn
 from harness.model.judgement import Judgement
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
@@ -50,6 +53,19 @@ def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https
     assert found[STAGING].verdict is Verdict.NOT_EXERCISED and "unsigned tokens" in found[STAGING].reason
     assert {claim for each in found.values() for claim in each.claims} <= claims.REGISTER.keys()
     assert not any(each.gates for each in found.values())
+
+
+@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND, Rung.KUBE])
+def test_a_team_s_config_map_that_says_production_is_read_though_the_pods_are_told_staging(
+    rung: Rung, tmp_path: Path
+) -> None:
+    theirs = shutil.copytree(KUBERNETES / "document", tmp_path / "theirs")
+    secret = (theirs / "secret.yaml").read_text("utf-8")
+    (theirs / "secret.yaml").write_text(re.sub("BASE64_ENCODED_[A-Z]+", "eA==", secret))
+    found = planned(theirs, rung)
+    told = [each.value for each in found.deployment.template.containers[0].env if each.name == "ENVIRONMENT"]
+    assert told == ["staging"] and judged(applied(found))[STAGING].verdict is Verdict.PASS
+    assert claims.REGISTER[STAGING].shown_on is ShownOn.ARITHMETIC
 
 
 def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None:
@@ -181,6 +197,7 @@ def test_a_way_in_ends_tls_only_where_the_manifests_name_a_certificate(
     assert bool(found.erratum) is (verdict is Verdict.ERRATUM_SHOWN)
 
 
+@pytest.mark.process
 def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     """A rung leaves the Ingress out, for nothing there would serve it."""
     folder = ROOT / "tests/deploy/theirs/replacements"
@@ -188,6 +205,7 @@ def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     assert found.verdict is Verdict.PASS and "Ingress/tekutoko can end TLS" in found.reason
 
 
+@pytest.mark.process
 def test_a_load_balancer_on_port_443_is_not_accused_of_what_the_pods_may_do_themselves() -> None:
     """A Go server that ends TLS itself."""
     folder = ROOT / "tests/deploy/theirs/secret_by_hand/k8s"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,26 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.base import bootstrap
 from harness.base.data import DOCUMENT, ROOT
 from harness.model.stack import Rung
 from harness.objectives.render import EXTERNAL_P95
-from harness.stack.manifests import kustomize, load
+from harness.stack.manifests import kubectl, kustomize, layers, load
 from harness.stack.manifests.forced import reasons
 from scenarios import index
 from tests.scenarios.document import seed_text
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-LAYERS = (
-    "document",
-    "base",
-    "overlays/local",
-    "overlays/kind",
-    "overlays/local-graceful",
-    "overlays/kind-graceful",
-    "overlays/kind-networkpolicy",
-    "overlays/kind-secret-manager",
-    "overlays/kind-latency",
-)
+LAYERS = [pytest.param(each, id=each.name) for each in kustomize.bundled()]
 
 #: docs/contract/environment.md#variables; the emulators' hosts and the credentials' path are the rung's.
 CONTRACT = {
@@ -152,7 +141,7 @@ def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
     used = [patch["path"] for patch in parsed((folder / "kustomization.yaml").read_text(encoding="utf-8"))["patches"]]
     assert sorted(used) == sorted(str(path.relative_to(folder)) for path in (folder / "patches").iterdir())
     for path in used:
-        reason, erratum = kustomize.notes((folder / path).read_text(encoding="utf-8"))
+        reason, erratum = layers.notes((folder / path).read_text(encoding="utf-8"))
         assert len(reason) > 40, path
         assert layer == "base" or not erratum, f"{path}: an overlay changes what the rung forces, not the document"
     notes = [note for note in load(folder).patches if note.layer == layer]
@@ -217,22 +206,33 @@ def test_no_secret_is_committed() -> None:
     assert set(secret["data"].values()) == {"c2V0LWJ5LXRoZS1ydW5n"}  # "set-by-the-rung"
 
 
+def test_what_is_committed_is_of_the_layers_as_they_now_are() -> None:
+    """Else a run would ask kubectl, which the main job does without."""
+    stale = [each.name for each, file in kustomize.bundled().items() if not kustomize.is_current(each)]
+    assert stale == [], "python3 -m harness.stack.manifests writes them anew"
+    assert {*kustomize.RENDERED.iterdir()} == {*kustomize.bundled().values()}
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("layer", LAYERS)
-def test_kubectl_renders_the_same(layer: str, tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed: our rendering cannot be compared with kustomize's own")
-    answer = subprocess.run(
-        [kubectl, "kustomize", str(KUBERNETES / layer)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},  # no kubeconfig of the person's
-    )
-    theirs = {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(answer.stdout)}
-    assert theirs == kustomize.render(KUBERNETES / layer).documents
+def test_kubectl_renders_what_is_committed(layer: Path) -> None:
+    """The locked one to the letter; the one of the PATH, where it is new enough, the same documents."""
+    text = kustomize.bundled()[layer].read_text(encoding="utf-8")
+    assert kustomize.sealed(layer, str(bootstrap.program("kubectl"))) == text
+    theirs = kustomize.sealed(layer, kubectl.program())
+    assert list(yaml.safe_load_all(theirs)) == list(yaml.safe_load_all(text))
+
+
+def test_a_layer_that_was_changed_is_rendered_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    monkeypatch.setattr(kustomize, "KUBERNETES", tmp_path / "kubernetes")
+    monkeypatch.setattr(kustomize, "RENDERED", tmp_path / "kubernetes" / "rendered")
+    layer, hpa = tmp_path / "kubernetes" / "overlays" / "local", tmp_path / "kubernetes" / "document" / "hpa.yaml"
+    assert kustomize.is_current(layer)
+    hpa.write_text(hpa.read_text("utf-8").replace("minReplicas: 2", "minReplicas: 3"), encoding="utf-8")
+    assert not kustomize.is_current(layer)
+    (tmp_path / "kubernetes" / "base" / "patches" / "environment.yaml").write_text("# nothing")
+    assert not kustomize.is_current(tmp_path / "kubernetes" / "base")
 
 
 def test_placeholders_are_the_documents_own() -> None:
@@ -242,6 +242,7 @@ def test_placeholders_are_the_documents_own() -> None:
     )
 
 
+@pytest.mark.process
 def test_the_ingress_ends_https_and_leads_to_the_service(tmp_path: Path) -> None:
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     mine = tmp_path / "kubernetes" / "overlays" / "mine"

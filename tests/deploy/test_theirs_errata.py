@@ -48,7 +48,6 @@ OUTSIDE = {
 #: What the patches of ``base`` mend.
 MENDED = {
     "manifest.deployment.env_incomplete",
-    "manifest.configmap.keys_missing",
     "manifest.secret.placeholders_not_base64",
     "security.csi.volume_alone",
 }
@@ -88,7 +87,7 @@ def test_in_the_documents_own_folder_every_erratum_that_can_be_read_is_still_the
         ("manifest.deployment.image_latest", "deployment.yaml", "image: gcr.io/PROJECT_ID/tekutoko-api:latest"),
         ("manifest.deployment.replicas_beside_hpa", "deployment.yaml", "replicas: 2"),
         ("manifest.sidecar_unpinned", "deployment.yaml", "cloud-sql-proxy:latest"),
-        ("manifest.configmap.keys_missing", "configmap.yaml", "db_port"),
+        ("manifest.deployment.env_incomplete", "deployment.yaml", "env:"),
         ("manifest.secret.placeholders_not_base64", "secret.yaml", "db_password: BASE64_ENCODED_PASSWORD"),
         ("manifest.hpa.cpu_of_summed_requests", "hpa.yaml", "averageUtilization: 70"),
         ("architecture.https_at_l4", "service.yaml", "type: LoadBalancer"),
@@ -235,9 +234,9 @@ READ = [
     ("autoscaled", "manifest.hpa.latency_of_the_database", NOT_READABLE),  # its external metric is of requests
     ("deprecated", "manifest.gcr_shut_down", STILL_THERE),
     ("deprecated", "architecture.https_at_l4", STILL_THERE),
-    ("deprecated", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("deprecated", "manifest.deployment.env_incomplete", FIXED_HERE),
     ("replacements", "architecture.https_at_l4", FIXED_HERE),
-    ("replacements", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("replacements", "manifest.deployment.env_incomplete", FIXED_HERE),
     ("sealed_secrets", "manifest.sidecar_unpinned", STILL_THERE),
     ("sealed_secrets", "manifest.deployment.image_latest", FIXED_HERE),
     ("sealed_secrets", "manifest.deployment.no_zone_spread", FIXED_HERE),
@@ -295,11 +294,13 @@ def test_of_several_ways_in_the_one_that_can_end_tls_counts(
         assert (found[name].state, says in str(found[name].told)) == (state, True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("name", "erratum", "state"), READ)
 def test_errata_in_the_corpus(name: str, erratum: str, state: str) -> None:
     assert of(BY_NAME[name].path)[erratum].state == state
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("each", STARTING, ids=lambda each: each.name)
 def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
     rendered = kustomize.render(each.path)
@@ -318,6 +319,7 @@ def warned(name: str) -> list[str]:
     return [f"{told.told} ({Path(told.file).name}:{told.line})" for told in found]
 
 
+@pytest.mark.process
 def test_literal_shell_text_plain_secrets_and_unnamed_versions_are_warned_of() -> None:
     shell, plain = warned("monorepo")
     assert "rolePassword" in shell and "the text $(gcloud secrets versions access latest" in shell
@@ -329,11 +331,13 @@ def test_literal_shell_text_plain_secrets_and_unnamed_versions_are_warned_of() -
     assert warned("external_secrets") == warned("secret_by_hand") == []
 
 
+@pytest.mark.process
 def test_a_variable_of_kubernetes_own_and_a_script_in_a_file_are_no_shell_text() -> None:
     assert [each for each in warned("migration_job") if "is the text" in each] == []  # $(DB_USER) of its environment
     assert [each for each in warned("init_migrations") if "wait" in each] == []
 
 
+@pytest.mark.process
 def test_a_patch_that_changes_nothing_is_warned_of(tmp_path: Path) -> None:
     copy = tmp_path / "selectors"
     shutil.copytree(HERE / "selectors", copy)
@@ -357,6 +361,7 @@ def result_of(folder: Path) -> Result:
     return advanced(facts=facts(**theirs))
 
 
+@pytest.mark.process
 def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neither() -> None:
     document = result_of(BY_NAME["deprecated"].path)
     english = summary(document, CLAIMS, ENGLISH).replace("\\", "")
@@ -371,6 +376,7 @@ def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neit
     assert (ours.manifest_warnings, ours.repository_errata) == ((), ())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("code", "state"), [("en", "still there"), ("ja", "まだ残っている")])
 def test_both_are_on_the_page(tmp_path: Path, code: str, state: str) -> None:
     result = result_of(BY_NAME["deprecated"].path)

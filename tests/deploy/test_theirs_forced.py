@@ -27,6 +27,7 @@ from tests.deploy.theirs import CORPUS, STARTING, Theirs
 from tests.nowhere import NOWHERE, all_at
 from tests.report.marking import english_of
 
+pytestmark = pytest.mark.process
 RUNGS = (Rung.LOCAL, Rung.KIND, Rung.KUBE)
 OUTSIDE = {
     "postgres": "10.1.0.1:5432", "auth": "10.1.0.2:9099", "firestore": "10.1.0.3:8080", "storage": "10.1.0.4:9199",

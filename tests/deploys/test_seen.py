@@ -8,7 +8,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.model.evidence import EventRow
-from harness.rehearsals.deploy import judge_run
+from harness.rehearsals.deploy.facts import View, observed
 from harness.rehearsals.deploy.types import Followed, PartKind
 from tests.deploys.made import PODS, SLOW, UNDONE, details, fired, followed, gathered, one, probes, release
 
@@ -26,19 +26,19 @@ BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
 )
 def test_what_users_met_of_a_part(changed: dict[str, Any], calls: int, failed: int) -> None:
     (of,) = followed(BREAKS, **changed).followed
-    met = judge_run.met(BREAKS, of, details(), gathered(*probes(61, (12, 20))), seed=1)
+    met = View(BREAKS, of, details(), gathered(*probes(61, (12, 20))), 1).met()
     assert (met.calls, met.failed, met.missing) == (calls, failed, 0)
 
 
 def test_what_users_met_of_a_slow_version_is_what_it_answered_late() -> None:
     (of,) = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95")).followed
-    met = judge_run.met(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), seed=1)
+    met = View(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), 1).met()
     assert (met.calls, met.failed) == (120, 80)
 
 
 def test_what_was_seen_besides() -> None:
     def told(of: Followed, *events: EventRow) -> list[str]:
-        return [str(each) for each in judge_run.observed(of, events)]
+        return [str(each) for each in observed(of, events)]
 
     assert told(release()) == []
     assert told(release(statements=("ALTER a", "ALTER b"), undo_ns=15 * NS)) == ["ALTER a", "ALTER b", "no limit fired"]

@@ -172,7 +172,7 @@ def test_a_limit_from_the_first_answer_on() -> None:
 def test_of_a_limit_and_a_blackout_at_one_instant_the_limit_is_told() -> None:
     what = criterion("rollback", "availability", "<", 0.99, smallest_sample=2)
     fired = one(what, [probe(0), probe(0.5, good=False, latency_ms=5_100)])
-    assert fired.reason == "fired: 50 % of the first 2 probes were good, limit 99 %"
+    assert fired.reason == "50 % of the first 2 probes were good, limit 99 %"
 
 
 def test_a_limit_on_latency_that_only_late_requests_broke_has_not_fired() -> None:

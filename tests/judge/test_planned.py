@@ -121,7 +121,7 @@ def bad_of(row: ProbeRow) -> ProbeRow:
 
 def test_only_what_was_due_by_now_is_missing() -> None:
     result = one(SUCCESS_ERRORS, requests(OF)[:300], at_s=60, due=DUE)
-    assert result.reason.endswith("60 s of the window to go")
+    assert result.reason.endswith("60 s of the window were not measured")
     assert "not in evidence" not in result.reason
 
 

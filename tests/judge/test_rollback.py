@@ -77,7 +77,7 @@ def test_fires_just_above_the_limit_and_not_before_its_sample(what: Criterion, n
     assert result.fired_at_ns == done_ns(rows[-1])
     assert result.samples == needed
     assert result.value is not None
-    assert result.reason.startswith("fired: ")
+    assert " of the first " in result.reason
     # The same failures one answer earlier, one short of the sample: not yet read.
     assert one(what, sample(what, bad, needed - 1)).verdict is Verdict.INCONCLUSIVE
 
@@ -131,13 +131,13 @@ def test_twelve_percent_errors_fire_at_the_sample() -> None:
     assert result.verdict is Verdict.FAIL
     assert result.samples == 300
     assert result.fired_at_ns == START_NS + round(29.91 * NS)
-    assert result.reason == "fired: 88 % of the first 300 probes were good, limit 99 %"
+    assert result.reason == "88 % of the first 300 probes were good, limit 99 %"
     assert result.bound == ratio_upper(264, 300)  # at most this good, for sure
     users: list[Row] = [
         request(n / 5, f"u{n}", outcome=Outcome.SERVER_ERROR if n % 25 in bad else Outcome.OK) for n in range(600)
     ]
     assert one(ERRORS_5, users).bound == ratio_lower(7, 60)
-    assert one(ERRORS_5, users).reason == "fired: 11.67 % of the first 60 requests failed, limit 5 %"
+    assert one(ERRORS_5, users).reason == "11.67 % of the first 60 requests failed, limit 5 %"
 
 
 def test_answers_of_one_instant_count_together() -> None:
@@ -196,7 +196,7 @@ def test_five_seconds_without_a_good_probe_fire_at_once(dark_s: float, verdict: 
     assert result.verdict is verdict
     if verdict is Verdict.FAIL:
         assert result.fired_at_ns == START_NS + round(14.91 * NS)  # 5 s after the last good answer, at 9.91 s
-        assert result.reason == "fired: 5.0 s without one good probe, 50 failed in that time"
+        assert result.reason == "5.0 s without one good probe, 50 failed in that time"
         assert english(result.shown) == "5.0 s without one good probe"
 
 
@@ -282,10 +282,10 @@ def test_the_earlier_of_limit_and_blackout_names_the_instant() -> None:
     slow_decay = [probe(n / 10, good=n % 10 != 0, number=n) for n in range(310)]
     result = one(AVAILABLE_99, [*slow_decay, *(probe(31 + n / 10, good=False) for n in range(60))])
     assert result.samples == 300
-    assert result.reason.startswith("fired: 90 % of the first 300")
+    assert result.reason.startswith("90 % of the first 300")
     both = one(criterion("rollback", "availability", "<", 0.99, 51), dark(0, 100, 5.2))  # by one and the same answer
     assert both.fired_at_ns == START_NS + round(5.01 * NS)
-    assert both.reason == "fired: 0 % of the first 51 probes were good, limit 99 %"
+    assert both.reason == "0 % of the first 51 probes were good, limit 99 %"
 
 
 # -- lag and measurement errors ------------------------------------------------------------------------------------

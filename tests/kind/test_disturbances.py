@@ -27,7 +27,7 @@ SIDECAR, CUT, LOST = "sql-proxy", Fault(kind=FaultKind.DATABASE_CUT), Fault(kind
 def pod(name: str) -> Pod:
     return Pod(
         name=name, state=PodState.READY, node=f"node-{name}", revision="1", ready=True, restarts=0, created="",
-        ready_changed="", containers={SIDECAR: f"id-{name}"},
+        containers={SIDECAR: f"id-{name}"},
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ async def test_a_port_that_never_comes_is_an_error() -> None:
 def test_a_secret_that_comes_later_is_waited_for(trouble: str, later: bool, refused: bool, tmp_path: Any) -> None:
     pod = Pod(
         name="p", state=PodState.PENDING, node="n", revision="r", ready=False, restarts=0, created="", containers={},
-        trouble=trouble, stuck=True, ready_changed="",
+        trouble=trouble, stuck=True,
     )  # fmt: skip
     other = msgspec.structs.replace(pod, name="other", trouble="", stuck=False)  # which is not ready yet
     made = workload(watched=Watched(other, pod))

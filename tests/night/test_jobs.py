@@ -51,6 +51,7 @@ def typed(path: Path) -> list[list[str]]:
     return [words[3:] for words in lines if words[:3] == ["python3", "-m", "harness"]]
 
 
+@pytest.mark.process  # a folder of somebody's own is rendered
 @pytest.mark.parametrize(
     "words", [words for path in FILES for words in typed(path)], ids=lambda words: " ".join(map(str, words))
 )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.base.clock import MachineClock
-from harness.objectives.foreign.trees import pruned
+from harness.objectives.foreign.selectors import pruned
 from harness.rehearsals.alert_drill.programs import Program, prometheus_flags
 from harness.stack.kind.images import binaries
 from tests.ports import free_port
@@ -23,37 +23,20 @@ _ALL = "sum(rate(http_requests_total[5m]))"
 #: By what is the matter with it.
 QUERIES = {
     "p95": f"{_P95} > 0.6",
-    "p95 in ms": f"{_P95} > 600",
-    "p95 at the highest bucket": f"{_P95} >= 5",
-    "p95 without le": f"{_P95.replace('(job, le)', '(job)')} > 0.6",
-    "p95 of no buckets": f"{_P95.replace('_bucket', '_sum')} > 0.6",
     "share": 'sum(rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + " > 0.03",
-    "share, in words": '100 * (sum(rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + ") > 3",
     "good share": '1 - (sum(rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + ") < 0.97",
-    "share in percent": 'sum(rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + " > 3",
     "rate": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 0.03',
-    "count": 'sum(increase(http_requests_total{status=~"5.."}[5m])) > 100',
     "of recorded rate": "job:errors:rate5m > 0.03",
     "of recorded rate, chosen": 'job:errors:rate5m{slo="errors"} > 0.03',
     "recorded rate": 'sum by (job) (rate(http_requests_total{status=~"5.."}[5m]))',
-    "by itself": 'rate(http_requests_total{status=~"5.."}[5m]) / rate(http_requests_total[5m]) > 0.03',
-    "wider than the whole": _ALL + ' / sum(rate(http_requests_total{route=~"/v1/.*"}[5m])) > 0.03',
-    "other windows": 'sum(rate(http_requests_total{status=~"5.."}[1m])) / ' + _ALL + " > 0.03",
-    "other sums": 'sum by (job) (rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + " > 0.03",
     "no metric": "sum(rate(http_request_total[5m])) > 100",
     "no label": 'sum(rate(http_requests_total{code="500"}[5m])) > 100',
     "no value": 'sum(rate(http_requests_total{status="5xx"}[5m])) > 100',
     "no bucket": 'sum(rate(http_request_duration_seconds_bucket{le="0.55"}[5m])) < 1',
-    "no label to sum by": "sum by (handler) (rate(http_requests_total[5m])) > 100",
-    "short window": "sum(rate(http_requests_total[15s])) > 100",
     "platform": "increase(kube_pod_container_status_restarts_total[10m]) > 3",
     "of one route": 'sum(rate(http_requests_total{route="/v1/walks",status=~"5.."}[5m])) / '
     'sum(rate(http_requests_total{route=~"/v1/.*"}[5m])) > 0.02',
-    "of a counter of its own": "sum(rate(http_requests_refused_total[5m])) / " + _ALL + " > 0.02",
-    "odds": 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total{status=~"2.."}[5m])) > 2',
     "growth": "sum(rate(http_requests_total[5m])) / sum(rate(http_requests_total[1h])) > 3",
-    "burn": 'sum(rate(http_requests_total{status=~"5.."}[1h])) / sum(rate(http_requests_total[1h])) > 0.005',
-    "p99": "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[5m]))) > 0.6",
     "few of another kind": 'sum(rate(mirror_writes_total{outcome="failed"}[5m])) > 0.1',
     "label made": 'sum by (kind) (label_replace(rate(http_requests_total[5m]), "kind", "$1", "route", "(.*)")) > 100',
     "of a day ago": "sum(rate(http_requests_total[5m] offset 1d)) > 100",

@@ -109,15 +109,17 @@ def test_nothing_is_exercised_where_nothing_but_checks_was_looked_at(
 def test_the_terminal_of_a_week_names_every_criterion_and_what_failed() -> None:
     run = results.rolled_back(timings={"stack_up": 6.0}, leaks=("port 5432",))
     lines = printed(run).splitlines()
-    assert lines[0] == "  fired         error ratio > 5 %: 12 %; the reason given"
+    assert lines[0] == "  fired         rollback limit error ratio > 5 %: 12 %; the reason given"
     assert lines[1] == "  fail          availability > 99.5 %: 90 %; the reason given"
     assert lines[3] == "  fail          writes.acknowledged: 90 %; the reason given"
     assert lines[-4:] == [
         "LEAK: port 5432",
-        "decision: roll_back. A rollback limit fired: error ratio > 5 %: 12 %.",
+        "decision: roll back. A rollback limit fired: error ratio > 5 %: 12 %.",
         "report: reports/x/report.html",
         f"run again: {run.facts.replay}",
     ]
+    short = results.everything(smaller=("--window 20s",), replay="python3 -m harness run x --window 20s --seed 1")
+    assert printed(short).splitlines()[-1] == "run it whole: python3 -m harness run x --seed 1"
     assert "timings: stack up after 6.0 s" in printed(run, detail="all").splitlines()
 
 

@@ -10,6 +10,7 @@ import pytest
 from harness.base.phase import Detail, Line
 from harness.base.progress import Progress
 from harness.judge.chance import preflight_sentences
+from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.stack import Rung
@@ -111,10 +112,38 @@ def test_what_is_not_named_is_counted() -> None:
     passed = sum(
         each.verdict is Verdict.PASS for each in week.judgements if each.key not in {n.key for n in found.named}
     )
-    assert told.startswith(f"{passed} checks passed")
+    assert told.startswith(f"besides: {passed} checks passed")
     many = command(Decision.HOLD, *(judgement(Verdict.FAIL, id=f"c{number}") for number in range(20)))
     assert (len(brief(many).named), brief(many).more) == (5, 15)
     assert "and 15 more: -v shows them" in printed(many)
+
+
+def test_a_roll_back_tells_what_became_of_the_users_and_names_the_faults() -> None:
+    week = again.result("week3_virtual_roll_back")
+    told = printed(week)
+    assert rest(week, brief(week), ENGLISH) in told
+    checks = {each.id: each for each in week.judgements}
+    assert ("after the roll back: " in told) is (checks["flag.off_in_time"].verdict is Verdict.PASS)
+    injected = (message("errors on {share} % of requests", share="12"),)
+    faulty = ended(Decision.ROLL_BACK, injected=injected)
+    assert "decision: roll back (with errors on 12 % of requests injected). " in printed(faulty)
+
+
+def test_many_criteria_without_a_verdict_are_told_once() -> None:
+    open_ = [judgement(Verdict.INCONCLUSIVE, id=f"c{number}", value=None) for number in range(3)]
+    smaller = result(Decision.HOLD, *open_, smaller=("--window 20s",))
+    assert "3 criteria and limits are inconclusive with --window 20s." in printed(smaller)
+    whole = printed(result(Decision.HOLD, *open_))
+    assert "availability > 99.5 %, availability > 99.5 % and 1 more are inconclusive." in whole
+
+
+def test_why_it_could_not_tell_is_never_cut_off() -> None:
+    long = (*(message("sentence {number} of what was seen", number=str(n)) for n in range(9)), message("and so"))
+    line = next(
+        each for each in printed(result(Decision.HOLD, judgement(Verdict.INCONCLUSIVE, told=long))).splitlines()
+    )
+    assert line.startswith("  inconclusive  availability > 99.5 %: 90 %; ") and line.endswith("; and so")
+    assert columns(line) <= 160
 
 
 REPLAY = "python3 -m harness run rollout_week3 --on {rung} --seed 7 --target mine.yaml"
@@ -132,6 +161,10 @@ def ended(decision: Decision | None, **changes: object) -> Result:
         (ended(Decision.ADVANCE), REPLAY.format(rung="local").replace("week3", "week4")),
         (ended(Decision.ADVANCE, plan="rollout_week4"), "python3 -m harness signoff --target mine.yaml"),
         (ended(Decision.HOLD), REPLAY.format(rung="local")),
+        (
+            result(Decision.ROLL_BACK, replay=f"{REPLAY.format(rung='local')} --fault errors=12% --fault pods"),
+            REPLAY.format(rung="local"),
+        ),
         (ended(Decision.ADVANCE, leaks=("port 5432",), exit_status=40), REPLAY.format(rung="local")),
         (
             ended(Decision.HOLD, rehearsal="rollout"),

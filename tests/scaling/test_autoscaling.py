@@ -1,75 +1,73 @@
-"""The judge of a real controller's decisions, on planted ones: against the rule, of other requests, without figures."""
+"""The judge of a real autoscaler, on planted courses: what its status asks for, percentages of other requests, none."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
+from harness.base import planfile
+from harness.base.data import OVERLAYS
+from harness.control.hpa.grouping import Settings
+from harness.control.hpa.proposal import Readings, propose
+from harness.control.hpa.replicas import Ground
 from harness.judge.window import NS
+from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_autoscaling import (
-    Ruled,
+    Percentages,
     Utilization,
     autoscaled,
-    by_rule,
     is_of,
+    of_requests,
+    recommended,
     under_load,
     utilizations,
 )
-from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part, PartKind
+from harness.rehearsals.scaling.types import Controlled, Loaded, Part, PartKind, ScalingPlan, controlled
+from harness.stack.manifests import load as load_manifests
 from tests.scaling.test_judge import endpoints, resize
-from tests.scaling.test_rule import CONTROLLED
 
-REQUEST_M, ALONE_M = 640 * 2**20 * 1000, 512 * 2**20 * 1000
-
-
-def decision(size: int, *allowed: int, before: int = 2) -> Decision:
-    return Decision(at_ns=NS, before=before, size=size, reason="memory resource above target", allowed=allowed)
+MANIFESTS = load_manifests(OVERLAYS / "kind")
+CONTROLLED = controlled(MANIFESTS) or pytest.fail("the manifests have no HPA")
+MIB = 2**20
+REQUEST_M, ALONE_M = 640 * MIB * 1000, 512 * MIB * 1000
 
 
 def seen(percent: int, average_m: int) -> Utilization:
     return Utilization(at_ns=NS, percent=percent, average_m=average_m)
 
 
-GOOD = Ruled(
-    decisions=[decision(4, 4), decision(8, 7, 8, before=4)],
+GOOD = Percentages(
     utilizations=[seen(149, REQUEST_M * 149 // 100 + 1), seen(16, REQUEST_M * 16 // 100 + 1)],
     request_m=REQUEST_M,
     alone_m=ALONE_M,
 )
 
 
-def test_decisions_and_percentages_as_the_rule_has_them() -> None:
-    verdict, why = by_rule(GOOD)
+def test_requests_are_those_of_both_containers() -> None:
+    assert (CONTROLLED.requests_m("cpu"), CONTROLLED.requests_m("memory")) == (600, REQUEST_M)
+    assert (CONTROLLED.alone_m("cpu"), CONTROLLED.alone_m("memory")) == (500, ALONE_M)
+
+
+def test_percentages_of_the_summed_requests_pass() -> None:
+    verdict, why = of_requests(GOOD)
     told = english(why)
     assert verdict is Verdict.PASS
-    assert "2 of 2 decisions" in told and "2 of 2 percentages" in told and "0 of the first one's alone" in told
-
-
-def test_a_size_that_the_rule_does_not_allow_fails() -> None:
-    verdict, told = by_rule(msgspec.structs.replace(GOOD, decisions=[decision(5, 4)]))
-    assert verdict is Verdict.FAIL and "2 -> 5, the rule: 4" in english(told)
+    assert "2 of 2 percentages" in told and "0 of the first one's alone" in told
 
 
 def test_percentages_of_the_first_container_alone_fail() -> None:
     of_alone = [seen(149, ALONE_M * 149 // 100 + 1)]
-    assert by_rule(msgspec.structs.replace(GOOD, utilizations=of_alone))[0] is Verdict.FAIL
+    verdict, told = of_requests(msgspec.structs.replace(GOOD, utilizations=of_alone))
+    assert verdict is Verdict.FAIL and "149 % of a mean of " in english(told)
 
 
-@pytest.mark.parametrize(
-    "lacking",
-    [
-        {"decisions": [decision(4)]},  # nothing was measured when it was taken
-        {"decisions": []},
-        {"utilizations": []},
-        {"utilizations": [seen(3, REQUEST_M * 3 // 100)]},  # too coarse to tell
-    ],
-)
-def test_without_figures_nothing_is_known(lacking: dict[str, object]) -> None:
-    assert by_rule(msgspec.structs.replace(GOOD, **lacking))[0] is Verdict.INCONCLUSIVE
+@pytest.mark.parametrize("read", [[], [seen(3, REQUEST_M * 3 // 100)]], ids=["none", "too coarse to tell"])
+def test_without_figures_nothing_is_known(read: list[Utilization]) -> None:
+    assert of_requests(msgspec.structs.replace(GOOD, utilizations=read))[0] is Verdict.INCONCLUSIVE
 
 
 def test_percent_and_mean_are_each_cut() -> None:
@@ -95,13 +93,13 @@ def climb(reason: str, most: int) -> list[EventRow]:
     return [*rows, resize(510, 2, "All metrics below target"), endpoints(512, 2)]
 
 
-def rose(reason: str, most: int, ruled: Ruled | None) -> tuple[Verdict, str]:
+def rose(reason: str, most: int, of: Percentages | None) -> tuple[Verdict, str]:
     loaded = Loaded(load_ns=0, end_ns=200 * NS)
-    found = {each.claim: each for each in autoscaled(MEMORY, loaded, climb(reason, most), ruled=ruled)}
+    found = {each.claim: each for each in autoscaled(MEMORY, loaded, climb(reason, most), of=of)}
     return found["scaling.hpa.memory"].verdict, found["scaling.hpa.memory"].reason
 
 
-def test_a_decision_is_held_against_the_rule_where_the_controllers_are_real_whatever_the_environment() -> None:
+def test_percentages_are_looked_at_where_the_controllers_are_real_whatever_the_environment() -> None:
     rows = climb("memory resource utilization (percentage of request) above target", 10)
     verdicts = {}
     for real in (False, True):
@@ -109,7 +107,7 @@ def test_a_decision_is_held_against_the_rule_where_the_controllers_are_real_what
         loaded = Loaded(load_ns=0, end_ns=200 * NS)
         found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
         verdicts[real] = next(each.verdict for each in found if each.claim == "scaling.hpa.memory")
-    assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no figures are in evidence"
+    assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no status is in evidence"
 
 
 @pytest.mark.parametrize(("manifests", "verdict"), [(CONTROLLED, Verdict.INCONCLUSIVE), (None, Verdict.FAIL)])
@@ -138,5 +136,92 @@ def test_memory_alone() -> None:
     assert rose("cpu resource utilization above target", 10, GOOD)[0] is Verdict.FAIL
     verdict, told = rose(memory, 6, GOOD)
     assert verdict is Verdict.INCONCLUSIVE and "asked for 6, not for 10" in told
-    against = msgspec.structs.replace(GOOD, decisions=[decision(4, 3)])
-    assert rose(memory, 10, against)[0] is Verdict.FAIL
+    other = msgspec.structs.replace(GOOD, utilizations=[seen(149, ALONE_M * 149 // 100 + 1)])
+    assert rose(memory, 10, other)[0] is Verdict.FAIL
+
+
+# -- what the metrics asked for ----------------------------------------------------------------------------------------
+
+
+def status(at_s: float, **percents: int) -> EventRow:
+    metrics = [{"name": name, "utilization": percent, "average_m": 1} for name, percent in percents.items()]
+    said = {"metrics": metrics}
+    return EventRow(
+        at_ns=round(at_s * NS), kind="component", subject=f"hpa/{CONTROLLED.hpa.name}", message="", data=said
+    )
+
+
+def asked(*rows: EventRow) -> list[tuple[float, float]]:
+    """What the metrics asked for: when (s), and how many."""
+    found = recommended(sorted(rows, key=lambda row: row.at_ns), CONTROLLED.hpa)
+    assert {name for _, name, _ in found} <= {CONTROLLED.hpa.name}
+    return [(at_ns / NS, size) for at_ns, _, size in found]
+
+
+@pytest.mark.parametrize(
+    ("percents", "size"),
+    [
+        ({"memory": 88}, 2),  # within the tolerance of the target's 80 %
+        ({"memory": 89}, 3),
+        ({"memory": 151}, 4),
+        ({"memory": 20}, 1),  # below any limit
+        ({"memory": 20, "cpu": 151}, 5),  # the most of what each asks for, of a target of 70 %
+        ({"cpu": 20, "memory": 151}, 4),
+    ],
+)
+def test_the_most_that_a_metric_s_share_of_its_target_asks_for(percents: dict[str, int], size: int) -> None:
+    assert asked(endpoints(-1, 2), status(90, **percents)) == [(90, size)]
+
+
+def test_a_status_stands_sync_by_sync_until_another_is_told() -> None:
+    """The last sync that asked for the most is before the status that no longer does."""
+    rows = [
+        endpoints(-9, 2),
+        status(-5, memory=151),
+        endpoints(30, 4),
+        status(40.2, memory=151),
+        status(54.9, memory=9),
+        endpoints(100, 4),
+    ]
+    assert asked(*rows) == [(-5, 4), (10, 4), (25, 4), (40.2, 8), (54.9, 1), (69.9, 1), (84.9, 1)]
+
+
+@pytest.mark.parametrize("rows", [[], [status(9, memory=151)], [endpoints(0, 2)], [endpoints(0, 2), status(9)]])
+def test_without_pods_or_figures_nothing_is_asked_for(rows: list[EventRow]) -> None:
+    assert asked(*rows) == []
+
+
+def test_the_fall_counts_from_the_last_sync_that_asked_for_the_most() -> None:
+    """Before the load ends or behind that; of the status of another autoscaler nothing is read."""
+    memory = "memory resource utilization (percentage of request) above target"
+    other = msgspec.structs.replace(status(199, memory=900), subject="hpa/other")
+    loaded, can = Loaded(load_ns=0, end_ns=200 * NS), {Capability.AUTOSCALING, Capability.REAL_KUBERNETES}
+    for idle_s, last_s, told in (
+        (165, 155, "45 s before the end of load"),
+        (230, 215, "15 s after its cause had ended"),
+    ):
+        rows = [*climb(memory, 10), status(-9, memory=20), status(20, memory=151), status(idle_s, memory=20), other]
+        rows += [status(520, memory=900)]  # what is asked for behind the fall is no cause of it
+        rows = sorted(rows, key=lambda row: row.at_ns)
+        found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
+        (down,) = [each for each in found if each.claim == "scaling.time.hpa_down"]
+        assert down.value == 510 - last_s and f"from the last recommendation of 10, {told}" in down.reason
+
+
+def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
+    """With five pods that held it, nine were within the tolerance, and the autoscaler rightly stayed there."""
+    part = next(each for each in planfile.bundled("scaling", ScalingPlan).parts if each.name == "hpa_memory")
+    limit = MANIFESTS.deployment.template.containers[0].limit_memory_bytes or 0
+    for size in range(part.held, part.high):
+        used = [part.hold * limit if number < part.held else 67 * MIB for number in range(size)]
+        pods = [
+            ScaledPod(name=str(number), containers=CONTROLLED.containers, phase=PodPhase.RUNNING, ready=True)
+            for number in range(size)
+        ]
+        usage = [
+            PodUsage(name=str(number), at_ns=0, window_ns=15 * NS, containers_m={"": {"memory": round(each * 1000)}})
+            for number, each in enumerate(used)
+        ]
+        ground = Ground(current=size, pods=pods, settings=Settings(), now_ns=100 * NS)
+        asks = propose(CONTROLLED.hpa, ground, Readings(pods=usage), size).replicas
+        assert asks is not None and asks >= part.high, size

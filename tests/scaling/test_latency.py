@@ -28,9 +28,10 @@ from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed
 from harness.stack.manifests import load as load_manifests
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
-from tests.scaling.test_rule import MIB, pod, resize
+from tests.scaling.test_judge import pod, resize
 from tests.scaling.test_zones import request
 
+MIB = 2**20
 CONTROLLED = controlled(load_manifests(OVERLAYS / "kind-latency")) or pytest.fail("the manifests have no HPA")
 (PART,) = (each for each in planfile.bundled("scaling", ScalingPlan).parts if each.name == "hpa_latency")
 SLOW_S, SYNC_S, BEGUN_S, UNTIL_S = 240, 15, -90, 700
@@ -132,7 +133,7 @@ GOOD = Course(window(0.9))
 
 
 def judged(course: Course = GOOD, rows: Rows | None = None, did: Slowed = DID) -> dict[str, Judgement]:
-    return {each.claim: each for each in slowed(PART, did, course.rows if rows is None else rows, course.samples)}
+    return {each.claim: each for each in slowed(PART, did, course.rows if rows is None else rows)}
 
 
 def told(found: Judgement) -> tuple[Verdict, str]:
@@ -144,7 +145,6 @@ def test_the_metric_alone_raises_and_lets_go_and_cures_nothing() -> None:
     verdict, why = told(found[CLAIM])
     assert verdict is Verdict.PASS, why
     assert "p95 0.04 s before, up to 0.90 s" in why and "CPU at most 2 %" in why
-    assert "4 of 4 decisions as the rule has them" in why
     assert found[CLAIM].limit == 180 and 0 < (found[CLAIM].value or 0) < 60
     assert (found[TO_NO_EFFECT].verdict, found[TO_NO_EFFECT].erratum) == (Verdict.ERRATUM_SHOWN, TO_NO_EFFECT)
     assert "up to 10 pods in place of 2 the p95 is never below 0.90 s" in found[TO_NO_EFFECT].reason
@@ -157,19 +157,11 @@ def replaced(rows: Iterable[EventRow], old: str, new: str) -> Rows:
     return [msgspec.structs.replace(row, message=row.message.replace(old, new)) for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "why"),
-    [
-        (f"external metric {EXTERNAL_P95}(nil)", "cpu resource utilization", "not by custom.googleapis.com"),
-        ("New size: 4", "New size: 5", "2 -> 5, the rule: 2, 4"),
-        ("New size: 2", "New size: 3", "10 -> 3, the rule: "),
-    ],
-)
-def test_another_reason_and_another_size_than_the_rule_s_fail(old: str, new: str, why: str) -> None:
-    rows = replaced(GOOD.rows, old, new)
+def test_another_reason_fails() -> None:
+    rows = replaced(GOOD.rows, f"external metric {EXTERNAL_P95}(nil)", "cpu resource utilization")
     assert rows != GOOD.rows
     verdict, reason = told(judged(rows=rows)[CLAIM])
-    assert verdict is Verdict.FAIL and why in reason
+    assert verdict is Verdict.FAIL and "not by custom.googleapis.com" in reason
 
 
 def test_an_autoscaler_that_does_not_act_fails() -> None:
@@ -186,15 +178,15 @@ def test_answers_that_were_never_slow_give_no_cause_to_act() -> None:
         return msgspec.structs.replace(row, done_ns=row.sent_ns + round(took_s * NS))
 
     course, quick = Course(window(0.06)), answer(20, 0.06)
-    found = {each.claim: each for each in slowed(PART, DID, course.rows, course.samples, [quick, answer(-5, 0.9)])}
+    found = {each.claim: each for each in slowed(PART, DID, course.rows, [quick, answer(-5, 0.9)])}
     assert set(found) == set(PART.claims) and {each.verdict for each in found.values()} == {Verdict.INCONCLUSIVE}
     assert "the metric was at most 0.06 s, within its target" in found[CLAIM].reason
     above, one_slow = Course(window(0.501)), [*(answer(20 + number, 0.06) for number in range(40)), answer(70, 0.9)]
     for requests in ([], one_slow):
-        said = {each.claim: each.verdict for each in slowed(PART, DID, course.rows, course.samples, requests)}
+        said = {each.claim: each.verdict for each in slowed(PART, DID, course.rows, requests)}
         assert said[CLAIM] is Verdict.INCONCLUSIVE
     for made, requests in ((course, [quick, answer(30, 0.9)]), (above, [quick])):
-        failed = {each.claim: each.verdict for each in slowed(PART, DID, made.rows, made.samples, requests)}
+        failed = {each.claim: each.verdict for each in slowed(PART, DID, made.rows, requests)}
         assert failed[CLAIM] is Verdict.FAIL
 
 
@@ -260,15 +252,13 @@ def test_pods_that_stay_fail() -> None:
 
 
 def test_within_the_stabilisation_nothing_may_go() -> None:
-    """A fall 200 s after the metric last asked for all of them is none of the rule's."""
+    """A fall 200 s after the metric last asked for all of them is too early."""
     early = [
         *(row for row in GOOD.rows if row.at_ns < 480 * NS),
         resize(481, 2, "All metrics below target"),
         _row(483, "component", "service", pods=["p0", "p1"]),
     ]
-    found = judged(rows=early)
-    assert found[CLAIM].verdict is Verdict.FAIL and "10 -> 2, the rule: 10" in found[CLAIM].reason
-    assert found[DOWN].verdict is Verdict.FAIL
+    assert judged(rows=early)[DOWN].verdict is Verdict.FAIL
 
 
 def test_without_an_external_metric_nothing_is_exercised() -> None:

@@ -58,8 +58,7 @@ def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)["scaling.hpa.memory"]
     assert (told.verdict, english(told.shown)) == (Verdict.PASS, "2 -> 4"), told
-    # Its usage may be asked for while it rises still: then there are two steps.
-    assert re.search(r"\b([12]) of \1 decisions as the rule has them", told.reason), told
+    assert re.search(r"\b([1-9]\d*) of \1 percentages are of both containers' requests", told.reason), told
     assert left_since(before, job) == {}
 
 
@@ -70,7 +69,7 @@ def test_the_p95_alone_asks_for_pods_that_cure_nothing(tmp_path: Path) -> None:
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)
     external = told["manifest.hpa.external"]
-    assert external.verdict is Verdict.PASS and "decisions as the rule has them" in external.reason, external
+    assert external.verdict is Verdict.PASS and "the first further pod ready after" in external.reason, external
     assert told["manifest.hpa.latency_of_the_database"].verdict is Verdict.ERRATUM_SHOWN
     assert "Starting" in (job.folder / "logs" / "prometheus-adapter.log").read_text()
     assert left_since(before, job) == {}

@@ -152,7 +152,7 @@ def test_ids_are_derived_and_unique() -> None:
             'success:\n- {metric: error_ratio, operation: get_walks, comparison: "<", threshold: 1%}',
             "did you mean 'get_walk'",
             f"plan.yaml:{FIRST + 1}, success[0].operation",
-            "operation: list_walks",
+            "write `operation: get_walk`",
         ),
         ("success:\n- latency_p95 < 500s", "can break no limit of 500 s", "success[0]", "500ms"),
         ("rollback:\n- latency_p50[get_walk] > 10001ms", "given up after 10 s", "rollback[0]", "request_timeout"),

@@ -21,7 +21,7 @@ from harness.stack.state import sweep
 
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 1 << 30  # some containers have 64 MiB
-SHARED = ("venv", "npm", "template", "wheels", "kind/binaries")
+SHARED = ("venv", "npm", "template", "wheels", "programs", "kind/binaries")
 
 
 class WorkerHome:

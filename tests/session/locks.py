@@ -39,6 +39,9 @@ def main(more: list[str]) -> int:
         command = [uv, *WORDS, *asked.words, *pins, "-o", str(bootstrap.lock(level)), *(more if level == "dev" else ())]
         if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
             return status
+    command = [uv, *WORDS[:2], "--group", "kubectl", *WORDS[3:], "-o", str(bootstrap.lock("kubectl")), *more]
+    if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
+        return status
     for image, roots in IMAGES.items():
         of_image(image).write_text(locked(closure(roots)))
     return 0

@@ -21,6 +21,7 @@ LAYERS = (
     ("checks",),
     ("migration",),
     ("report",),
+    ("rules",),
     ("signoff",),
     ("contract",),
     ("rehearsal",),

@@ -112,7 +112,9 @@ def test_what_loses_data_stands_first_and_what_was_decided_is_said() -> None:
         of = document(register, [], ASKED, decisions=[entry])
         text = errata(of, register, KNOWN, language("en"), "other.md")
         assert word in section(text, SHOWN) and counts in text
-        assert text.index("## Data lost") < text.index(f"### `{SHOWN}`") < text.index("## Data exposed")
+        assert (
+            text.index("## Risk of data loss") < text.index(f"### `{SHOWN}`") < text.index("## Risk of data exposure")
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +25,7 @@ from harness.base.planfile import bundled, parse
 from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
 from harness.cli.main import parse as command_of
-from harness.cli.stored.evidence import Making, due_of, run_process
+from harness.cli.stored.evidence import Making, due_of, lines_of, run_process
 from harness.evidence.gathered import EVIDENCE
 from harness.model.message import english
 from harness.model.result import Child
@@ -38,6 +40,7 @@ from harness.signoff.types import Asked, Stored
 from harness.stack.identity import digest
 from harness.stack.kind import at_hand
 from harness.stack.targets import bundled as our_api
+from harness.stack.targets import resolve
 from scenarios import claims
 from tests.signoff.made import ASKED, evidence_of, stored
 
@@ -281,6 +284,44 @@ def test_a_target_of_ones_own_is_named_to_every_command_and_one_that_takes_none_
     assert [f"--target {program}" in each.replay for each in due] == [True, True, False]
     assert due[2].cannot is not None and english((due[2].cannot,)) == "it rehearses the bundled API alone"
     assert any("cannot be run here" in str(line) for line in told(plan, due))
+
+
+LEFT_OUT = {
+    "ours": {"--repository"},
+    "a command": {"mirror_stop", "--repository", "--on kube"},
+    "an image": {
+        *("mirror_stop", "--repository", "--on local", "conformance", "migration_drill", "flag_proof", "alert_drill"),
+        "operations",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+def test_the_lines_beside_blockers_can_be_typed_of_the_target_that_is_asked_about(tmp_path: Path, kind: str) -> None:
+    program = tmp_path / "walk-api"
+    program.touch(0o755)
+    target = {"ours": None, "a command": str(program), "an image": "image:walk-api:v3"}[kind]
+    of = msgspec.structs.replace(ASKED, target=resolve(target).name)
+    ran = "python3 -m harness scaling --on kind --manifests 'their prod' --seed 1"
+    found = [
+        stored("1", target=of.target, replay=f"{ran} --openapi old.yaml"),
+        stored("2", target=of.target, replay=f"{ran} --openapi api.yaml", started_utc="2026-01-09T12:00:00Z"),
+        stored("3", target="another", replay=f"{ran} --openapi no.yaml", started_utc="2026-01-09T13:00:00Z"),
+        stored("4", target=of.target, replay="the end of a 'quote", started_utc="2026-01-09T14:00:00Z"),
+    ]
+    lines = lines_of(found, of, target=target, theirs={"reports": tmp_path, "context": "theirs"})
+    steps = [step.run for step in bundled("signoff", EvidencePlan).steps]
+    left = [step.split() for step in steps if not any(word in step for word in LEFT_OUT[kind])]
+    assert [line.split()[0] for line in lines] == [words[0] for words in left]
+    for line in lines:
+        command = command_of(shlex.split(line))
+        said = {each.name: each.metadata for each in dataclasses.fields(command)}
+        values = vars(command)
+        assert "on" not in said or values["on"] in said["on"]["argparse"]["choices"]
+        assert values.get("target", target) == target and values["reports"] == tmp_path
+        assert ("--context theirs" in line) is ("--on kube" in line)
+        assert ("--manifests 'their prod'" in line) is ("manifests" in said and said["manifests"]["in_place"])
+        assert ("--openapi api.yaml" in line) is line.startswith("conformance ")
 
 
 def test_the_whole_plan_has_a_step_of_each_command_that_judges() -> None:

@@ -141,11 +141,11 @@ def test_what_stands_in_the_way_goes_by_consequence_with_reason_and_what_to_type
     )
     page = drawn(of)
     text = page.text[page.text.index("What stands in the way") : page.text.index("What is signed blind")]
-    titles = re.findall("(Data lost|Data exposed|Outage|Money|Wrong figure|Wording) ?[0-9]+ ?ClaimWhy", text)
+    titles = re.findall(f"({'|'.join(each.capitalize() for each in CONSEQUENCE.values())}) ?[0-9]+ ?ClaimWhy", text)
     assert titles == list(
         dict.fromkeys(say_.capitalize() for say_ in CONSEQUENCE.values() if say_.capitalize() in titles)
     )
-    assert {"Data lost", "Money"} <= {*titles}
+    assert {"Risk of data loss", "Risk of a wrong cost"} <= {*titles}
     assert f"Erratum {ERRATUM}" in text
     assert f'- {{erratum: {ERRATUM}, by: ["", ""], on: "", because: "", until: "", corrected_in: ""}}' in text
     assert "failed: Tried on kind, and did not hold: it took 90 s; see run" in text
@@ -325,15 +325,17 @@ def test_the_terminal_has_at_most_30_lines_of_80_columns_and_the_decision_last(c
     assert sum("decisions.yaml:7" in line for line in lines) == 3
     assert lines[-1].startswith(headline(of, say)) and "10" in lines[-1]
     assert "reports/signoff/signoff.html" in lines[-2]
-    assert of.blockers[0].of in next(line for line in lines if say(CONSEQUENCE[Consequence.DATA_LOST]) in line)
+    risk = next(number for number, line in enumerate(lines) if say(CONSEQUENCE[Consequence.DATA_LOST]) in line)
+    assert of.blockers[0].of in lines[risk + 1]
 
 
 def test_the_next_command_is_that_of_the_gravest_blocker_that_has_one_and_else_the_template() -> None:
     def after(of: Signoff) -> list[str]:
         lines = closing_lines(of, REGISTER, "x", language("en"), Exit.HOLD)
-        return [line.removeprefix("next: ") for line in lines if line.startswith("next: ")]
+        return [line.partition(" of them: ")[2] for line in lines if line.startswith("next, for ")]
 
     of = made(lines=["scaling --on kind"])
+    assert "scaling was not run" in {say_.told(each.told, "") for say_ in [language("en")] for each in of.blockers}
     assert after(of) == [next(each.way for each in of.blockers if each.way)]
     people = msgspec.structs.replace(of, blockers=tuple(each for each in of.blockers if not each.way))
     assert after(people) == ["python3 -m harness signoff --template > decisions.yaml"]
@@ -355,7 +357,8 @@ def test_a_reports_folder_that_is_not_there_is_refused_and_not_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert signoff(tmp_path / "typo") == Exit.USAGE
-    assert f"there is no reports folder {tmp_path / 'typo'}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"there is no reports folder {tmp_path / 'typo'}" in told and "nothing was run" not in told
     assert signoff(tmp_path, "--digest", "foo") == Exit.USAGE
     assert "--digest: 'foo' is no digest" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -367,7 +370,7 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     (tmp_path / "none").mkdir()
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
-    assert "0 of 0 runs that were found count" in told and told.endswith("(exit status 10)\n")
+    assert "0 of 0 stored runs in " in told and told.endswith("(exit status 10)\n")
     assert all((tmp_path / "none" / FOLDER / name).is_file() for name in (*PAGES.values(), *ERRATA.values()))
 
 
@@ -395,7 +398,7 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
     for name in PAGES.values():
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
     assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
-    assert "5 of 5 runs that were found count" in capsys.readouterr().out
+    assert "5 of 5 stored runs in " in capsys.readouterr().out
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
     assert all(run.left_out for run in read(tmp_path).runs)
     assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 5

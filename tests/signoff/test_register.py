@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.base import planfile
 from harness.base.data import PLANS, ROOT
+from harness.base.typed import PROGRAM
 from harness.cli.main import parse
 from harness.model.stack import Rung
 from harness.rehearsals.dr_restore.judge import CLAIMS
 from harness.signoff.making import EvidencePlan
+from harness.signoff.types import State
+from harness.signoff.ways import way
 from harness.stack import manifests
 from harness.stack.targets import bundled
 from scenarios import claims
@@ -50,6 +55,23 @@ def test_what_judges_a_claim_whole_is_the_only_part_that_does() -> None:
     for claim in claims.REGISTER.values():
         alone, way = judges.get(claim.id, ()), claim.state_from
         assert way.whole_in == (alone if len(alone) == 1 and way.commands == ("dr_restore",) else ()), claim.id
+
+
+@pytest.mark.parametrize(
+    ("claim", "command"),
+    [
+        ("operations.weekly", "operations weekly --seed 1 --own-stack"),
+        ("operations.monthly", "operations monthly --seed 1 --own-stack"),
+        ("security.network.policy", "network --on kind --seed 1 --ingress"),
+        ("checklist.security.workload_identity", "security --on kube --seed 1"),
+        ("security.network.tls", ""),  # on a cluster of theirs, where no command brings an Ingress
+        ("iac.secrets.csi", ""),
+        ("slo.availability", ""),  # a month
+    ],
+)
+def test_the_command_beside_a_claim_is_of_the_whole_evidence_or_there_is_none(claim: str, command: str) -> None:
+    lines = [step.run for step in planfile.load(PLANS / "signoff.yaml", EvidencePlan).steps]
+    assert way(claims.REGISTER[claim], State.NOT_SHOWN, lines) == (command and f"{PROGRAM} {command}")
 
 
 def test_at_least_140_claims_can_be_judged_from_evidence() -> None:

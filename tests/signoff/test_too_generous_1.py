@@ -8,26 +8,27 @@ import msgspec
 import pytest
 
 from chaos import catalogue
-from harness.base.clock import NS
 from harness.model.claim import ShownOn
-from harness.model.command import Ran
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.parts import Titled, listed
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
-from harness.rehearsals.deploy import judge, tallies
+from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
-from harness.rehearsals.deploy.tallies import Pods, Tally
+from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.command import ZoneLoss
+from harness.rules import engine
+from harness.rules.fact import Fact, FactsOf
 from harness.signoff.states import standings
 from harness.signoff.types import Standing, State, Stored
 from scenarios.claims import ERRATA, REGISTER
-from tests.deploys.made import pod
 from tests.signoff.made import ASKED, judgement, stored
 
 PASS, FAIL, SHOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN
 DOWNTIME, CICD, ZONES = "deploy.rolling.no_downtime", "phase2.cicd", "requirements.multi_zone"
+UNDO = "checklist.availability.auto_rollback"
 KIND = ShownOn.KIND
 
 
@@ -90,27 +91,45 @@ def test_no_downtime_with_the_component_graceful_alone_is_the_correction(
 )
 def test_no_downtime_is_judged_by_the_three_thousand_calls_of_its_own_text(calls: int, verdict: Verdict) -> None:
     for part in (each for each in load().parts if DOWNTIME in each.claims):
-        assert judge.undisturbed(DOWNTIME, Tally(calls=calls, failed=0), part.least_calls).verdict is verdict
+        gives = FactsOf(PHRASES, part.name)
+        met = (
+            gives("calls.failed", 0, of=calls, counts=""),
+            gives("pods.came", 2),
+            gives("calls.noticed", 0, counts=""),
+        )
+        assert ruled([Expected(part.name, DOWNTIME, DOWNTIME)], *met)[0].verdict is verdict
 
 
-def stuck() -> Pods:
-    """A pod of the new version waits to be ready, beside the old one."""
-    return tallies.pods([pod(1, "old", "Ready"), pod(12, "new", "Running")], 10 * NS, 40 * NS)
+def ruled(expected: list[Expected], *facts: Fact) -> list[Judgement]:
+    """By the rules of a deploy, of its bundled plan."""
+    return [*engine.judged(expected, REHEARSAL.rules, facts, load(), ())]
 
 
 def test_an_undo_by_our_harness_is_no_automatic_roll_back() -> None:
-    good, bad = (Ran(command="kubectl", status=status, output="said") for status in (0, 1))
-    seen = Tally(calls=1000, failed=0)
-    found = judge.never_ready(
-        [good, bad, good, good], before_undo=stuck(), seen=stuck(), met=seen, replicas=1, least_calls=300
-    )
+    gives = FactsOf(PHRASES, "never_ready")
+    facts = (
+        gives("put.failed", 0, of=1), gives("status.code", 1, command="kubectl", said="error"),
+        gives("undo.failed", 0, of=2), gives("pods.replicas", 1), gives("pods.fewest_ready", 1),
+        gives("pods.never_ready", 1), gives("pods.waiting", 1, names="new"), gives("pods.new_ready", 0),
+        gives("pods.ready_at_the_end", 1, names="old"), gives("calls.failed", 0, of=1000, counts=""),
+    )  # fmt: skip
+    expected = [Expected("never_ready", claim, claim) for claim in ("cicd.no_undo", CICD)]
+    found = ruled(expected, *facts)
     assert {each.id: each.verdict for each in found if CICD in each.claims} == {"cicd.no_undo": SHOWN, CICD: PASS}
-    placed = [msgspec.structs.replace(each, part="never_ready") for each in found]
-    stood = standing(CICD, in_parts("deploy_rehearsal", load().parts, *placed))
+    stood = standing(CICD, in_parts("deploy_rehearsal", load().parts, *found))
     assert stood.state is State.DOCUMENT_WRONG
     assert ERRATA["cicd.no_undo"][1].correction in english(stood.told)
-    alone = in_parts("deploy_rehearsal", load().parts, *(each for each in placed if each.id == CICD))
+    alone = in_parts("deploy_rehearsal", load().parts, *(each for each in found if each.id == CICD))
     assert standing(CICD, alone, shown_on=KIND).state is State.DOCUMENT_WRONG
+
+
+@pytest.mark.parametrize("part", ["errors", "slow"])
+def test_an_undo_that_our_judge_asked_for_is_none_on_their_cluster_either(part: str) -> None:
+    run = in_parts("deploy_rehearsal", load().parts, judgement(UNDO, PASS, part=part))
+    facts = msgspec.structs.replace(run.result.facts, rung=Rung.KUBE)
+    theirs = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, facts=facts))
+    stood = standing(UNDO, theirs)
+    assert stood.state is State.DOCUMENT_WRONG and "what the rehearsal added: undo" in english(stood.told)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_week_advances_and_its_page_says_that_it_is_simulated(tmp_path: Path) 
     lines = ran.stderr.splitlines()
     assert "sim (simulated, in virtual time)" in lines[0]
     assert lines[1] == "replay: python3 -m harness run rollout_week3 --on sim --seed 7"
-    assert any("simulated: the bundled API's own code" in line for line in lines[1:]), "it says so at the end, too"
+    assert any("simulated: users, stores, network, time" in line for line in lines[1:]), "it says so at the end, too"
     folder = (tmp_path / "latest").resolve()
     result = RESULT.read(folder / RESULT_JSON)
     assert (result.decision, result.facts.rung, result.facts.leaks) == (Decision.ADVANCE, Rung.SIM, ())

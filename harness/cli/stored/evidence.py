@@ -6,11 +6,14 @@ in its own order, and no other begins; whatever has ended is kept, and the next 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +21,7 @@ from typing import Any
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, tool_status
+from harness.base.planfile import bundled
 from harness.base.progress import LOOK_S, Heartbeat, Progress
 from harness.model.message import Message, marked, message, of_error
 from harness.model.stack import Rung
@@ -26,6 +30,8 @@ from harness.report.language import Language
 from harness.signoff.making import Due, EvidencePlan, held, minutes, told
 from harness.signoff.types import Asked, Stored
 from harness.stack.kind import at_hand
+from harness.stack.manifests import of_the_rehearsal
+from harness.stack.rungs import choice
 from harness.stack.targets import resolve
 
 #: Runs ``python -m harness`` with these words to its end; its exit status.
@@ -75,6 +81,41 @@ def due_of(
             )
         )
     return found
+
+
+def lines_of(stored: Sequence[Stored], asked: Asked, *, target: str | None, theirs: Mapping[str, Any]) -> list[str]:
+    """The lines of the whole evidence behind ``python3 -m harness`` as they can be typed of ``target``, where its
+    environment carries it: with ``theirs`` but for the consent, with manifests and OpenAPI file of its newest runs."""
+    from harness.cli.main import parse
+
+    api, found = resolve(target), list[str]()
+    named = {"context": "NAME", **theirs, **_given(stored, asked), **({"target": target} if target else {})}
+    named.pop("yes_use_this_cluster", None)
+    for step in bundled("signoff", EvidencePlan).steps:
+        command = parse(step.words)
+        its = {*_theirs(command), "target", "reports", "openapi"}
+        takes = {each.name for each in dataclasses.fields(command) if each.metadata["in_place"] or each.name in its}
+        made = dataclasses.replace(command, **{name: value for name, value in named.items() if name in takes})
+        if _not_theirs(made) or (target and "target" not in takes):
+            continue
+        with contextlib.suppress(BadInput):  # an image is no process, a command no pod of a cluster of their own
+            if hasattr(made, "on"):
+                choice(made.on, api)
+            else:
+                made.resolved()  # type: ignore[attr-defined]  # every rehearsal has it
+            found.append(shlex.join([*made.name.split(), *words(made, all_=True)]))
+    return found
+
+
+def _given(stored: Sequence[Stored], asked: Asked) -> dict[str, Path]:
+    """What the runs of a team's own target were given that its name does not tell, the newest last."""
+    found: dict[str, Path] = {}
+    for facts in sorted((each.result.facts for each in stored), key=lambda facts: facts.started_utc):
+        if facts.target == asked.target and not facts.target_bundled:
+            with contextlib.suppress(ValueError):  # a result may be anybody's
+                typed = pairwise(shlex.split(facts.replay))
+                found |= {name[2:]: Path(value) for name, value in typed if name in ("--manifests", "--openapi")}
+    return {name: value for name, value in found.items() if not of_the_rehearsal(value)}
 
 
 def _theirs(command: Command) -> tuple[str, ...]:

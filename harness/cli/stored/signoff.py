@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -72,6 +73,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
 
     def run(self) -> int:
         """Makes evidence where that is asked for, and writes the pages."""
+        from harness.cli.stored.evidence import lines_of
         from harness.signoff import decisions
         from harness.signoff.document import document
         from harness.signoff.gather import encode, gather, keep, previous
@@ -88,7 +90,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             claims.REGISTER,
             self._judged_today(stored, asked),
             asked,
-            lines=[step.run for step in planfile.bundled("signoff", EvidencePlan).steps],
+            lines=lines_of(stored, asked, target=self.target, theirs=self._theirs()),
             decisions=decided,
             unreadable=unreadable,
             previous=previous(self.reports, asked.target),
@@ -151,13 +153,6 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
-        theirs = {
-            "context": self.context,
-            "kubeconfig": self.kubeconfig,
-            "image_registry": self.image_registry,
-            "yes_use_this_cluster": self.yes_use_this_cluster,
-            "repository": self.repository,
-        }
         due = due_of(
             plan,
             stored,
@@ -166,9 +161,21 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             reports=self.reports,
             lang=self.lang,
             no_defaults=self.no_defaults,
-            theirs={name: value for name, value in theirs.items() if value},
+            theirs=self._theirs(),
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
+
+    def _theirs(self) -> dict[str, Any]:
+        """What names the team's own cluster, repository and reports."""
+        given: dict[str, Any] = {
+            "context": self.context,
+            "kubeconfig": self.kubeconfig,
+            "image_registry": self.image_registry,
+            "yes_use_this_cluster": self.yes_use_this_cluster,
+            "repository": self.repository,
+            "reports": self.reports,
+        }
+        return {name: value for name, value in given.items() if value not in (None, False, REPORTS)}
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""

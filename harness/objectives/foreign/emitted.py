@@ -1,13 +1,17 @@
-"""What there is to be asked for: the metrics of the target's contract and of the probes, with their labels. Pure.
+"""What there is to be asked for: the metrics of the contract and of the probes; and who asks for another. Pure.
 
 Of a metric the labels that its series have, of each label the values that were seen; () of one may be anything.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
+
+from harness.model.message import Message, message
+from harness.objectives.foreign.selectors import Recorded, Selector, chosen
 
 Labels: TypeAlias = Mapping[str, tuple[str, ...]]
 Emitted: TypeAlias = Mapping[str, Labels]
@@ -47,6 +51,7 @@ _PLATFORM = re.compile(
 #: Labels whose values are all known: what is asked for and is none of them is never there.
 CLOSED = ("le", "outcome", "status")
 STATUSES = tuple(map(str, range(100, 600)))
+_SHOWN_VALUES = 16
 
 
 def of_platform(metric: str) -> bool:
@@ -70,3 +75,41 @@ def possible(label: str, seen: tuple[str, ...]) -> tuple[str, ...]:
     if label == "status":
         return tuple(sorted({*seen, *STATUSES}))
     return seen if label in CLOSED else ()
+
+
+def unknown_metric(metric: str, emitted: Emitted, recorded: Recorded) -> Iterator[Message]:
+    """Yield that nobody emits or records the metric, and which is near to it."""
+    known = [*emitted, *(each.name for each in recorded)]
+    if not metric or metric in known or of_platform(metric):
+        return
+    near = difflib.get_close_matches(metric, known, n=1, cutoff=0.8)
+    if near:
+        yield message("nobody emits the metric {metric}; there is {near}", metric=metric, near=near[0])
+    else:
+        yield message("nobody emits the metric {metric}", metric=metric)
+
+
+def unemitted(asked: Iterable[Selector], emitted: Emitted, recorded: Recorded) -> Iterator[Message]:
+    """Yield of each selector why it selects no series: its metric, a label, or a label's value is never there."""
+    for each in asked:
+        yield from unknown_metric(each.metric, emitted, recorded)
+        if any(each.metric == one.name for one in recorded):
+            if not any(chosen(each, recorded)):
+                matchers = ", ".join(sorted(map(str, each.matchers)))
+                yield message("no series of {metric} has {matcher}", metric=each.metric, matcher=matchers)
+        elif each.metric in emitted:
+            yield from _unmatched(each, emitted[each.metric])
+
+
+def _unmatched(asked: Selector, labels: Labels) -> Iterator[Message]:
+    for each in sorted(asked.matchers, key=str):
+        values = possible(each.label, labels.get(each.label, ()))
+        if each.label not in SCRAPED.union(labels):
+            yield message("no series of {metric} has the label {label}", metric=asked.metric, label=each.label)
+        elif each.op in ("=", "=~") and values and not any(map(each.allows, values)):
+            said = {"metric": asked.metric, "matcher": str(each)}
+            if len(values) > _SHOWN_VALUES:
+                yield message("no series of {metric} has {matcher}", **said)
+            else:
+                shown = ", ".join(values)
+                yield message("no series of {metric} has {matcher}: there are {values}", values=shown, **said)

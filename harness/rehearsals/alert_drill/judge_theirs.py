@@ -8,12 +8,11 @@ from typing import TypeAlias
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.objectives.alerts import four, promql_duration
-from harness.objectives.foreign.emitted import of_platform
-from harness.objectives.foreign.faults import Known, faults
+from harness.objectives.alerts import promql_duration
+from harness.objectives.foreign.emitted import of_platform, unemitted, unknown_metric
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import Recording, beneath, reach_s
-from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Stretch
+from harness.objectives.foreign.selectors import Recorded, Recording, beneath, reach_s, selectors
+from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Stretch
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
 _LATE_S = 60.0  # behind a breach that an alert may still begin to fire in: its window has to forget it
@@ -24,11 +23,11 @@ _Answered: TypeAlias = tuple[Rule, Answer]
 def theirs(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
     """Every alert and every recording with a fault, in the order of the files; then the breaches that had to fire."""
     rules = list(zip(plan.theirs, asked.answers, strict=True))
-    known = _known(plan, rules, asked)
+    recorded = [Recording(rule.name, rule.labels, of.tree) for rule, of in rules if rule.records and of.tree]
     for rule, answer in rules:
-        wrong = _once(faults(rule, answer.tree, answer.refused, known))
+        wrong = _once(_faults(rule, answer, asked, recorded))
         if wrong or not rule.records:
-            yield _rule(rule, answer, wrong, asked, known)
+            yield _rule(rule, answer, wrong, asked, recorded)
     yield from _covered(plan, rules, asked)
 
 
@@ -37,20 +36,26 @@ def _once(told: Iterable[Message]) -> Told:
     return tuple({str(each): each for each in told}.values())
 
 
-def _known(plan: AlertDrillPlan, rules: Iterable[_Answered], asked: Asked) -> Known:
-    recorded = [Recording(rule.name, rule.labels, of.tree) for rule, of in rules if rule.records and of.tree]
-    return Known(
-        emitted=asked.emitted, recorded=recorded, scrape_s=SCRAPE_S, document=tuple(four(plan.objectives))
-    )  # fmt: skip
+def _faults(rule: Rule, answer: Answer, asked: Asked, recorded: Recorded) -> Iterator[Message]:
+    """Yield what is wrong with a rule, whatever it did: nobody gets it, Prometheus refuses it, it asks for what nobody
+    emits."""
+    if not rule.records and rule.channels == ():
+        yield message("it tells nobody: it has no notification channel")
+    if not rule.records and not rule.enabled:
+        yield message("it is switched off")
+    if answer.refused:
+        yield message("Prometheus refuses it: {error}", error=answer.refused)
+    yield from unknown_metric(rule.metric, asked.emitted, recorded)
+    yield from unemitted(selectors(answer.tree) if answer.tree else (), asked.emitted, recorded)
 
 
-def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, known: Known) -> Judgement:
+def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, recorded: Recorded) -> Judgement:
     verdict, told = Verdict.PASS, did(rule, answer, asked)
     if wrong:
         verdict, told = Verdict.FAIL, (*wrong, *(told if answer.tree else ()))
-    elif unseen := _unseen(answer, known):
+    elif unseen := _unseen(answer, recorded):
         verdict, told = Verdict.NOT_EXERCISED, (unseen,)
-    elif short := _short(rule, answer, asked, known):
+    elif short := _short(rule, answer, asked, recorded):
         verdict, told = Verdict.INCONCLUSIVE, (*told, short)
     what = message("{where}: {name}", where=rule.where, name=rule.name)
     return Judgement(
@@ -59,11 +64,11 @@ def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, kn
     )  # fmt: skip
 
 
-def _unseen(answer: Answer, known: Known) -> Message | None:
+def _unseen(answer: Answer, recorded: Recorded) -> Message | None:
     """Why nothing is known of a rule that has no fault."""
     if not answer.tree:
         return message("its condition is no PromQL: a person reads it")
-    platforms = sorted({each.metric for each in beneath(answer.tree, known.recorded) if of_platform(each.metric)})
+    platforms = sorted({each.metric for each in beneath(answer.tree, recorded) if of_platform(each.metric)})
     if platforms:
         return message(
             "the platform's metrics, which no run of the harness holds: {metrics}", metrics=", ".join(platforms)
@@ -71,10 +76,10 @@ def _unseen(answer: Answer, known: Known) -> Message | None:
     return None
 
 
-def _short(rule: Rule, answer: Answer, asked: Asked, known: Known) -> Message | None:
+def _short(rule: Rule, answer: Answer, asked: Asked, recorded: Recorded) -> Message | None:
     """Why its quiet shows nothing: the course is shorter than what it looks back over and must hold for. A drill's has
     made days before it."""
-    needed_s = rule.for_s + (0.0 if asked.course else reach_s(answer.tree, known.recorded))
+    needed_s = rule.for_s + (0.0 if asked.course else reach_s(answer.tree, recorded))
     if fired(answer) or asked.seconds >= needed_s:
         return None
     return message(

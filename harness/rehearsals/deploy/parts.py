@@ -18,11 +18,8 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Deployment
 from harness.model.message import Message, message
 from harness.model.parts import nth
-from harness.model.stack import Capability
 from harness.rehearsal.running import Running
-from harness.rehearsals.deploy import judge_run
-from harness.rehearsals.deploy.judge import broke
-from harness.rehearsals.deploy.judge_run import TAIL_S
+from harness.rehearsals.deploy.facts import TAIL_S, broke
 from harness.rehearsals.deploy.schema import NotApplicable, counts, migrate
 from harness.rehearsals.deploy.tallies import Pods, of_version, pods
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed, PartKind
@@ -83,9 +80,7 @@ class Parts:
             except NotApplicable as error:
                 self._see(not_applicable=str(error))
         self._see(ran=tuple(self._ran), end_ns=self._clock.now_ns())
-        races = Capability.ENDPOINTS_BEFORE_SIGNALS not in self._stack.capabilities
-        told = (self._plan, part, on.details.followed[-1], on.details, self._evidence)
-        on.became(*judge_run.of_part(*told, seed=on.options.seed, races=races))
+        on.part_over(part.name)
 
     def _see(self, **changes: object) -> None:
         followed = self._on.details.followed

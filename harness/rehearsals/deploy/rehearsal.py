@@ -14,15 +14,17 @@ from harness.model.message import message
 from harness.model.parts import listed
 from harness.model.result import Facts, Part
 from harness.model.section import Section
+from harness.model.stack import Capability
 from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.deploy import judge_run
+from harness.rehearsals.deploy.facts import PHRASES, facts
 from harness.rehearsals.deploy.flow import Deploys, manifests_for
 from harness.rehearsals.deploy.sections import met, sections
 from harness.rehearsals.deploy.tallies import Tally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPlan
+from harness.rules.fact import Fact
 from harness.stack.protocol import StackNeeds
 
 
@@ -31,6 +33,7 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
 
     name = "deploy_rehearsal"
     plan, details = DeployPlan, DeployDetails
+    phrases = PHRASES
 
     def parts(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Sequence[Part]:
         """Those of the plan."""
@@ -50,12 +53,16 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
         """The parts in their order."""
         await Deploys(plan, on).run()
 
-    def judge(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Judgement]:
-        """The claims of every part, then the checks of the whole run."""
-        facts, details = seen.facts, seen.details
-        if details.origin_ns is None:  # nobody knows what was due
+    def measured(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Fact]:
+        """Of every part that was followed, where it is known what was due."""
+        details, races = seen.details, Capability.ENDPOINTS_BEFORE_SIGNALS not in seen.facts.capabilities
+        if details.origin_ns is None:
             details = DeployDetails(versions=details.versions)
-        yield from judge_run.parts(plan, details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
+        return facts(plan, details, seen.evidence, seed=seen.facts.seed, races=races)
+
+    def judge(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Judgement]:
+        """By the rules, then the checks of the whole run."""
+        yield from super().judge(plan, seen)
         yield from whole_run.of_whole_run(seen.evidence.events)
 
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:

@@ -8,7 +8,7 @@ from harness.evidence.gathered import Gathered
 from harness.model.message import message
 from harness.model.section import Block, Blocks, Cell, Chart, Lines, Section, Timeline
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.deploy import judge_run
+from harness.rehearsals.deploy.facts import View, observed
 from harness.rehearsals.deploy.tallies import Tally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed
 from harness.report import course as charts
@@ -32,7 +32,7 @@ def sections(plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterator[Section]:
 
 def met(plan: DeployPlan, followed: Followed, seen: Seen[DeployDetails]) -> Tally:
     """What users met in a part."""
-    return judge_run.met(plan, followed, seen.details, seen.evidence, seed=seen.facts.seed)
+    return View(plan, followed, seen.details, seen.evidence, seen.facts.seed).met()
 
 
 def _names(seen: Seen[DeployDetails], versions: Mapping[str, str]) -> dict[str, str]:
@@ -65,7 +65,7 @@ def _lines(version: str, followed: Followed, met: Tally, seen: Seen[DeployDetail
         all=str(met.calls),
         seconds="–" if met.bad_s is None else f"{met.bad_s:.1f} s",
     )
-    yield from judge_run.observed(followed, seen.evidence.events)
+    yield from observed(followed, seen.evidence.events)
 
 
 def _commands(followed: Followed) -> Blocks:

@@ -56,9 +56,14 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: a breaking schema needs `breaking` and `back`")
 
     @property
+    def least_calls_after(self) -> int:
+        """A third is enough where users are looked at for a while only."""
+        return self.least_calls // 3
+
+    @property
     def corrected(self) -> str:
-        """What the document does not print: the component, or the undo of a version that never becomes ready."""
-        undo = "undo" if self.kind is PartKind.NEVER_READY else ""
+        """What the document does not print: the component, or the undo of a bad version, which is our command."""
+        undo = "undo" if self.kind in (PartKind.NEVER_READY, PartKind.BREAKS_LIMIT) else ""
         return "graceful" if self.graceful else undo
 
 

@@ -64,7 +64,8 @@ class OfWeeks(Simulable, Paced):
 class Run(OfWeeks):
     """Rehearse a week, or a scenario of your own, and judge it.
 
-    A week has 500 users; 50, 150, 250 or all of them are on the API. It ends in a decision: advance, hold or roll back.
+    A week has 500 users; 50, 150, 250 or all of them are on the API. It ends in a decision, which the exit status
+    tells: 0 advance, 10 hold, 20 roll back; else 2 for wrong input, and 30 or more where something broke.
     """
 
     name, rehearsal = "run", "rollout_week"

@@ -55,7 +55,7 @@ from harness.report.words import lacking_words
 _ROLLBACK_STEPS = "rollout.rollback."
 _ASKS_NO_USER = {"rollout.schedule.week3", "rollout.schedule.week4"}
 _RATE_CLAIM = "rollout.week2.success.request_rate"
-_CORRECTED_RATE = 0.9  # of what is offered, as the erratum's correction asks for
+_CORRECTED_RATE = 0.9  # of what is offered: the erratum's correction asks for 3 of 3.3
 _OWN = message("a criterion of the team's own, about no claim of the document")
 _REHEARSALS_OWN = message("a criterion of the rehearsal's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)

@@ -58,7 +58,7 @@ def of_part(part: Part, details: ScalingDetails, rows: Rows, end_ns: int) -> lis
         case TakenBack() as did:
             found = taken_back(part, did, events)
         case Slowed() as did:
-            found = slowed(part, did, events, samples, rows.requests)
+            found = slowed(part, did, events, rows.requests)
         case Loaded() as did:
             found = under_load(
                 part, did, events, samples, controlled=details.controlled, capabilities=rows.capabilities

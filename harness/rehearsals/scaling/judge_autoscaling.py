@@ -1,27 +1,28 @@
-"""The autoscaler under load: up, down, by which metric, and a real controller's decisions against the rule.
+"""The autoscaler under load: up, down, by which metric, and of which requests its percentages are.
 
-Pure. ``judge_rule`` computes what the rule allows; this compares.
+Pure. What its metrics asked for is read of its own status. ``tests/oracle`` holds its decisions to the rule.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from harness.control.hpa.grouping import Settings
 from harness.judge.claimed import held, seconds, unknown
 from harness.judge.endpoints import endpoints, endpoints_now, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
-from harness.model.autoscaling import MetricKind
+from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.judge_rule import decisions, recommended
 from harness.rehearsals.scaling.judge_sizes import timed
-from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part, Slowed
+from harness.rehearsals.scaling.types import Controlled, Loaded, Part, Slowed
 
 #: Of a utilization below this, the whole percent is too coarse to tell one sum of requests from another.
 LEAST_PERCENT = 10
@@ -29,6 +30,8 @@ LEAST_PERCENT = 10
 _FIVE_MINUTES_S = 300.0
 #: The sample that a rung tells whose autoscaler is the rule itself: what a metric asks for.
 _ASKED = "metric_replicas"
+#: Between two syncs of the HPA's controller (s), and by how much the second may come early.
+_SYNC_S, _JITTER_S = 15, 5
 
 #: What the metrics asked for: when, which, how many replicas.
 Asked = Sequence[tuple[int, str, float]]
@@ -50,11 +53,10 @@ _UP = {
 _UP_AND_DOWN = ("decision.replicas_2_10", "strategy.merit.autopilot")
 
 
-class Ruled(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rule is held against. ``request_m`` is asked for by a pod's containers together, ``alone_m`` by the
-    first one, in milli-units of the resource that ``utilizations`` are of."""
+class Percentages(msgspec.Struct, frozen=True, kw_only=True):
+    """A real HPA's ``utilizations`` of one resource. ``request_m`` is what a pod's containers request together,
+    ``alone_m`` what the first one does, in milli-units of that resource."""
 
-    decisions: Sequence[Decision]
     utilizations: Sequence[Utilization]
     request_m: int
     alone_m: int
@@ -69,21 +71,55 @@ def under_load(
     controlled: Controlled | None,
     capabilities: Collection[str],
 ) -> list[Judgement]:
-    """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; a
-    real one's decisions are held against the rule."""
+    """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; of a
+    real one its status does."""
     metrics = () if controlled is None else controlled.hpa.metrics
     by_resource = any(each.kind is MetricKind.RESOURCE and each.name == part.resource for each in metrics)
     if controlled is None or Capability.REAL_KUBERNETES not in capabilities:
         asked = [(row.at_ns, row.subject, row.value) for row in samples if row.metric == _ASKED]
         return autoscaled(part, did, rows, asked=asked, by_resource=by_resource)
-    ruled = Ruled(
-        decisions=decisions(rows, samples, controlled, part.low, did.load_ns),
+    of = Percentages(
         utilizations=utilizations(rows, part.resource, did.load_ns),
         request_m=controlled.requests_m(part.resource),
         alone_m=controlled.alone_m(part.resource),
     )
-    asked = recommended(rows, samples, controlled, part.low, (did.load_ns, did.end_ns))
-    return autoscaled(part, did, rows, asked=asked, ruled=ruled, by_resource=by_resource)
+    asked = recommended(rows, controlled.hpa)
+    return autoscaled(part, did, rows, asked=asked, of=of, by_resource=by_resource)
+
+
+def recommended(rows: Sequence[EventRow], hpa: Hpa) -> list[tuple[int, str, float]]:
+    """Return what the metrics asked for at each sync, before any limit, as ``Asked`` has it.
+
+    A status stands until another is told. The pods are the ready endpoints of the moment: those that a real controller
+    counts, but for the first seconds of a new one.
+    """
+    statuses = [row for row in rows if row.kind == "component" and row.subject == f"hpa/{hpa.name}"]
+    ends_ns, there = [row.at_ns for row in [*statuses, *rows[-1:]][1:]], [*endpoints(rows)]
+    found = []
+    for row, end_ns in zip(statuses, ends_ns, strict=True):
+        for at_ns in range(row.at_ns, max(end_ns - _JITTER_S * NS, row.at_ns + 1), _SYNC_S * NS):
+            ready = [count for since_ns, count in there if since_ns <= at_ns][-1:]
+            sizes = [_size(count, ratio) for count in ready for ratio in _ratios(hpa, row)]
+            if sizes:
+                found.append((at_ns, hpa.name, float(max(sizes))))
+    return found
+
+
+def _ratios(hpa: Hpa, status: EventRow) -> Iterable[float]:
+    """Yield each metric's value over its target."""
+    read = {each["name"]: each for each in status.data.get("metrics", ())}
+    for spec in hpa.metrics:
+        told = read.get(spec.name, {})
+        if spec.average_utilization and "utilization" in told:
+            yield told["utilization"] / spec.average_utilization
+        elif spec.value_m and "value_m" in told:
+            yield told["value_m"] / spec.value_m
+
+
+def _size(ready: int, ratio: float) -> int:
+    """Return the pods that a ratio asks for; within the controller's tolerance as many as there are."""
+    within = Settings().tolerance
+    return ready if 1 - within <= ratio <= 1 + within else math.ceil(ready * ratio)
 
 
 def autoscaled(
@@ -92,15 +128,15 @@ def autoscaled(
     rows: Sequence[EventRow],
     *,
     asked: Asked = (),
-    ruled: Ruled | None = None,
+    of: Percentages | None = None,
     by_resource: bool = False,
 ) -> list[Judgement]:
     """Under one resource alone, memory where the part holds some: up while that lasts, down after it.
 
     ``asked`` are the metrics' own recommendations: stabilisation counts from the last of the most, which may lie before
-    the end of load. ``ruled`` is what the rule says of a real controller's decisions; ``None`` where the autoscaler is
-    the rule itself. ``by_resource``: the HPA goes by the resource that is loaded, so that a load for which it asked for
-    no pod is one that needs none.
+    the end of load. ``of`` are a real controller's percentages; ``None`` where the autoscaler is the rule itself.
+    ``by_resource``: the HPA goes by the resource that is loaded, so that a load for which it asked for no pod is one
+    that needs none.
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
@@ -117,7 +153,7 @@ def autoscaled(
     up = message("load to {most} ready endpoints [{path}]", most=str(wanted), path=path)
     return [
         _grew(part, reached_s, up),
-        _also(_rose(part, rises, (low, most), path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
+        _also(_rose(part, rises, (low, most), path, of), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
         fell(part, did, rows, highest(did, rows), asked),
         _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
@@ -211,9 +247,10 @@ def highest(did: Loaded, rows: Sequence[EventRow]) -> int:
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
     """The document's five minutes, from the last time that the metrics asked for the most."""
     end_ns = did.end_ns
-    last_ns = max((at_ns for at_ns, _, size in asked if did.load_ns <= at_ns and size >= most), default=end_ns)
-    falls = [each for each in resizes(rows, did.load_ns) if each.at_ns >= end_ns and each.size < most]
-    fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
+    fall_ns = next((each.at_ns for each in resizes(rows, end_ns) if each.size < most), None)
+    before = [at_ns for at_ns, _, size in asked if did.load_ns <= at_ns < (fall_ns or math.inf) and size >= most]
+    last_ns = max(before, default=end_ns)
+    fell_s = None if fall_ns is None else (fall_ns - last_ns) / NS
     what = message("from the end of load to fewer replicas")
     words = {"most": str(most), "seconds": f"{abs(end_ns - last_ns) / NS:.0f}"}
     if last_ns < end_ns:
@@ -228,8 +265,8 @@ def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
     return timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
 
 
-def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str, ruled: Ruled | None) -> Judgement:
-    """By the one resource alone, as far as the part wants, and each decision as the rule has it."""
+def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str, of: Percentages | None) -> Judgement:
+    """By the one resource alone, as far as the part wants, by percentages of the summed requests."""
     low, most = pods
     claim, shown = f"scaling.hpa.{part.resource}", (verbatim(f"{low} -> {most}"),)
     others = [each for each in rises if part.resource not in each.reason]
@@ -238,7 +275,7 @@ def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str,
     if others:
         told = message("not by {resource} alone: {path}", resource=part.resource, path=path)
         return held(part.name, claim, False, told, shown=shown)
-    verdict, why = _itself() if ruled is None else by_rule(ruled)
+    verdict, why = _itself() if of is None else of_requests(of)
     if most < part.high and verdict is Verdict.PASS:
         fewer = message("the load asked for {most}, not for {wanted}", most=str(most), wanted=str(part.high))
         if (asked := rises[-1].size) > most:
@@ -285,57 +322,18 @@ def is_of(each: Utilization, request_m: int) -> bool:
     )
 
 
-def by_rule(ruled: Ruled) -> tuple[Verdict, Told]:
-    """Fails when a decision is none that the rule allows, or a percentage is not of the summed requests."""
-    telling = [each for each in ruled.utilizations if each.percent >= LEAST_PERCENT]
-    odd = [each for each in telling if not is_of(each, ruled.request_m)]
-    alone = sum(is_of(each, ruled.alone_m) for each in telling)
-    held_to = agreement(ruled.decisions)
-    agree = message(
-        "{agree} of {all} decisions as the rule has them over the summed requests",
-        agree=str(held_to.agree),
-        all=str(len(ruled.decisions)),
-    )
+def of_requests(of: Percentages) -> tuple[Verdict, Told]:
+    """Fails when a percentage is not of the summed requests; inconclusive when none tells."""
+    telling = [each for each in of.utilizations if each.percent >= LEAST_PERCENT]
+    odd = [each for each in telling if not is_of(each, of.request_m)]
     percentages = message(
         "{both} of {all} percentages are of both containers' requests, {alone} of the first one's alone",
         both=str(len(telling) - len(odd)),
         all=str(len(telling)),
-        alone=str(alone),
+        alone=str(sum(is_of(each, of.alone_m) for each in telling)),
     )
-    if held_to.verdict is Verdict.FAIL:
-        return Verdict.FAIL, (agree, percentages, *held_to.told)
-    if odd:
-        return Verdict.FAIL, (agree, percentages, *(_odd(each) for each in odd[:3]))
-    if not telling:
-        return Verdict.INCONCLUSIVE, (agree, percentages, *held_to.told)
-    return held_to.verdict, (agree, percentages, *held_to.told)
-
-
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How many decisions are the rule's; fails for one that is none of its, and tells which."""
-
-    agree: int
-    verdict: Verdict
-    told: Told
-
-
-def agreement(decided: Sequence[Decision]) -> Agreement:
-    """Of each decision with the rule; inconclusive where one has no figures, or there is none."""
-    against = [each for each in decided if each.allowed and each.size not in each.allowed]
-    unread = sum(not each.allowed for each in decided)
-    agree = len(decided) - len(against) - unread
-    if against:
-        return Agreement(agree=agree, verdict=Verdict.FAIL, told=(*map(_against, against),))
-    if unread or not decided:
-        lacking = message("{count} decisions without figures", count=str(unread))
-        return Agreement(agree=agree, verdict=Verdict.INCONCLUSIVE, told=(lacking,))
-    return Agreement(agree=agree, verdict=Verdict.PASS, told=())
-
-
-def _against(each: Decision) -> Message:
-    sizes = ", ".join(map(str, each.allowed))
-    words = {"before": str(each.before), "size": str(each.size), "allowed": sizes}
-    return message("{before} -> {size}, the rule: {allowed}", **words)
+    verdict = Verdict.FAIL if odd else Verdict.PASS if telling else Verdict.INCONCLUSIVE
+    return verdict, (percentages, *(_odd(each) for each in odd[:3]))
 
 
 def _odd(each: Utilization) -> Message:

@@ -1,4 +1,4 @@
-"""The autoscaler while answers are slow: by the external metric alone, as the rule has it, and to no effect.
+"""The autoscaler while answers are slow: by the external metric alone, and to no effect.
 
 Pure. What is slow is the database, behind every pod: the document's HPA on the p95 adds pods as long as it lasts.
 """
@@ -10,26 +10,25 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from harness.judge.claimed import claimed, held, not_exercised, seconds, shown_or_not, unknown
+from harness.judge.claimed import held, not_exercised, seconds, shown_or_not, unknown
 from harness.judge.endpoints import endpoints, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.autoscaling import Hpa, MetricKind, MetricSpec
-from harness.model.evidence import EventRow, RequestRow, SampleRow
+from harness.model.evidence import EventRow, RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import message, verbatim
 from harness.rehearsals.scaling.judge_autoscaling import (
-    agreement,
     begun_with,
     down,
     fell,
     highest,
     kept_all,
+    recommended,
     rises_of,
     utilizations,
 )
-from harness.rehearsals.scaling.judge_rule import decisions, recommended
-from harness.rehearsals.scaling.types import Decision, Part, Slowed
+from harness.rehearsals.scaling.types import Part, Slowed
 
 CLAIM = "manifest.hpa.external"
 TO_NO_EFFECT = "manifest.hpa.latency_of_the_database"
@@ -51,7 +50,6 @@ def slowed(
     part: Part,
     did: Slowed,
     rows: Sequence[EventRow],
-    samples: Sequence[SampleRow],
     requests: Sequence[RequestRow] = (),
 ) -> list[Judgement]:
     """The part's verdicts."""
@@ -62,9 +60,6 @@ def slowed(
         return [not_exercised(part.name, claim, lacking) for claim in part.claims]
     read = readings(rows, metric.name)
     most, high, low = most_endpoints(rows, did.load_ns, did.end_ns), highest(did, rows), begun_with(part, did, rows)
-    first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
-    asked = recommended(rows, samples, controlled, part.low, (did.load_ns, first_fall_ns))
-    decided = decisions(rows, samples, controlled, part.low, did.load_ns)
     rises = rises_of(resizes(rows, did.load_ns), low, did.end_ns)
     if not rises and kept_all(part, did, rows) and _quick(did, read, requests, metric.value_m or 0):
         quick = message(
@@ -73,9 +68,9 @@ def slowed(
         )
         return [unknown(part.name, claim, quick) for claim in (CLAIM, TO_NO_EFFECT, *_DOWN)]
     return [
-        _rose(part, did, rows, decided, low=low, read=read, metric=metric),
+        _rose(part, did, rows, low=low, read=read, metric=metric),
         _to_no_effect(part, did, rows, read, low=low, metric=metric),
-        fell(part, did, rows, high, asked),
+        fell(part, did, rows, high, recommended(rows, controlled.hpa)),
         down(part, did, rows, most),
     ]
 
@@ -106,16 +101,9 @@ def readings(rows: Sequence[EventRow], metric: str) -> list[Reading]:
 
 
 def _rose(
-    part: Part,
-    did: Slowed,
-    rows: Sequence[EventRow],
-    decided: Sequence[Decision],
-    *,
-    low: int,
-    read: Sequence[Reading],
-    metric: MetricSpec,
+    part: Part, did: Slowed, rows: Sequence[EventRow], *, low: int, read: Sequence[Reading], metric: MetricSpec
 ) -> Judgement:
-    """More pods within the document's minutes, by the metric alone, each decision as the rule has it."""
+    """More pods within the document's minutes, by the metric alone."""
     target_m = metric.value_m or 0
     before = _between(read, 0, did.load_ns)
     if not before or before[-1] > target_m:
@@ -141,10 +129,8 @@ def _rose(
     if first_s is None or first_s > part.up_within_s:
         late = message("no further pod was ready within {most} s: {path}", most=f"{part.up_within_s:g}", path=path)
         return held(part.name, CLAIM, False, late, figures, **took)
-    ruled = agreement(decided)
-    agree = message("{agree} of {all} decisions as the rule has them", agree=str(ruled.agree), all=str(len(decided)))
     told = message("the first further pod ready after {seconds} s: {path}", seconds=f"{first_s:.0f}", path=path)
-    return claimed(part.name, CLAIM, ruled.verdict, told, figures, agree, *ruled.told, **took)
+    return held(part.name, CLAIM, True, told, figures, **took)
 
 
 def _to_no_effect(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -51,10 +50,9 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
         return bool(part.rate_per_s or part.in_flight)
 
     async def of_part(self, plan: ScalingPlan, part: Part, on: Running[ScalingDetails]) -> Sequence[Judgement]:
-        """Seconds of pure calculation for a real autoscaler, while the cluster is watched on."""
+        """From the facts and rows that there are."""
         _ = plan
-        rows = _rows(on.stack.capabilities, on.evidence)
-        return await asyncio.to_thread(of_part, part, on.details, rows, on.clock.now_ns())
+        return of_part(part, on.details, _rows(on.stack.capabilities, on.evidence), on.clock.now_ns())
 
     def of_parts(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Judgement]:
         """From facts and rows."""

@@ -132,7 +132,7 @@ class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controlled(msgspec.Struct, frozen=True, kw_only=True):
-    """What the autoscaling rule reads of the manifests as applied: the HPA, and what the containers of a pod ask for,
+    """What the autoscaler reads of the manifests as applied: the HPA, and what the containers of a pod ask for,
     scaled as the pods' are; the target's own comes first."""
 
     hpa: Hpa
@@ -148,7 +148,7 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def controlled(manifests: Manifests) -> Controlled | None:
-    """What the rule reads of ``manifests``; ``None`` without an HPA."""
+    """What the autoscaler reads of ``manifests``; ``None`` without an HPA."""
     if manifests.hpa is None:
         return None
     containers = tuple(
@@ -250,14 +250,3 @@ class ScalingDetails(PartsDetails, kw_only=True):
 
     did: dict[str, Did] = msgspec.field(default_factory=dict)
     controlled: Controlled | None = None
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of size by the autoscaler, beside the sizes that the rule allows for what it can have read; () when
-    nothing was measured."""
-
-    at_ns: int
-    before: int
-    size: int
-    reason: str
-    allowed: tuple[int, ...]

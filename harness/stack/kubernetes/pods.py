@@ -6,12 +6,10 @@ from typing import Any
 
 import msgspec
 
-from harness.base.clock import Anchor
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.kubernetes.times import monotonic_ns
 
 #: Waiting reasons that end by themselves only when something else is changed.
 STUCK = (
@@ -37,7 +35,6 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     restarts: int
     created: str
-    ready_changed: str  # when its condition Ready last changed; "" without one
     containers: dict[str, str]
     trouble: str = ""  # why it is not ready, where Kubernetes says
     stuck: bool = False
@@ -47,9 +44,8 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
 class Pods:
     """Keeps the pods of the target; tells the feed what changed."""
 
-    def __init__(self, feed: Feed, anchor: Anchor) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._anchor = anchor
         self.known: dict[str, Pod] = {}
 
     def ready(self) -> list[Pod]:
@@ -79,8 +75,6 @@ class Pods:
             restarts=pod.restarts,
             revision=pod.revision,
             node=pod.node,
-            # As the API server has it, in whole seconds: controllers reckon with that.
-            ready_changed_ns=monotonic_ns(self._anchor, pod.ready_changed) if pod.ready_changed else None,
         )
 
 
@@ -101,7 +95,6 @@ def read(item: Json) -> Pod:
         ready=ready,
         restarts=sum(each.get("restartCount", 0) for each in containers),
         created=metadata["creationTimestamp"],
-        ready_changed=conditions.get("Ready", {}).get("lastTransitionTime") or "",
         containers={
             each["name"]: each.get("containerID", "").rpartition("//")[2]
             for each in containers

@@ -15,7 +15,7 @@ from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import Pod, Pods
-from harness.stack.kubernetes.times import duration_s, monotonic_ns
+from harness.stack.kubernetes.times import monotonic_ns
 from harness.stack.manifests import quantity
 
 #: What is followed besides events: what the manifests made, and nothing that a rung put beside it.
@@ -63,7 +63,7 @@ class Watching:
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
         self._measured: dict[str, tuple[str, list[Json]]] = {}
-        self.pods = Pods(feed, clock.anchor)
+        self.pods = Pods(feed)
         self.endpoints_ready = 0  # addresses that the Service sends to
 
     def works(self, pod_changed: Callable[[Pod], None]) -> list[Coroutine[Any, Any, None]]:
@@ -186,13 +186,6 @@ class Watching:
                 memory = float(sum(quantity.parse(usage["memory"]) for usage in usages))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=f"pod/{name}", value=cores))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=f"pod/{name}", value=memory))
-                # As the autoscaler reads it: each container's rounded up to milli-units.
-                milli = float(sum(quantity.millicores(usage["cpu"]) for usage in usages))
-                self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_milli", subject=f"pod/{name}", value=milli))
-                window_s = duration_s(item.get("window", "15s"))
-                self._feed.publish(SampleRow(at_ns=at_ns, metric="window_s", subject=f"pod/{name}", value=window_s))
-                lag_s = (self._clock.now_ns() - at_ns) / NS
-                self._feed.publish(SampleRow(at_ns=at_ns, metric="lag_s", subject=f"pod/{name}", value=lag_s))
             await self._clock.sleep(USAGE_EVERY_S if self.metrics_flow else FIRST_USAGE_EVERY_S)
 
     def _put(self, metric: str, subject: str, value: float) -> None:

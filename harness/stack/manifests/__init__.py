@@ -25,7 +25,7 @@ from harness.model.message import message
 from harness.model.stack import Rung, Target
 from harness.stack.manifests import errata, forced, kustomize, pods, policies, risks, spec
 from harness.stack.manifests.faults import at_fault
-from harness.stack.manifests.folder import Folder
+from harness.stack.manifests.folder import Documents, Folder
 from harness.stack.manifests.forced.environment import plain_secrets
 from harness.stack.manifests.selecting import picks
 
@@ -33,7 +33,6 @@ S = TypeVar("S", bound=spec.K8s)
 
 __all__ = ["load", "of_the_rehearsal"]
 
-#: The layers of the rehearsal's own that are chosen for a rung; what they change is what the rung forces.
 #: What is read of each kind before a rung changes anything.
 _FORMS: dict[str, type[spec.K8s]] = {
     "Deployment": spec.DeploymentSpec,
@@ -51,16 +50,15 @@ def load(
     target: Target | None = None,
     *,
     fronted: bool = False,
-    kubectl: str | None = None,
 ) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
     With ``rung`` they are as that rung has them for ``target`` (the bundled API when it is ``None``); else as they are
-    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. ``kubectl`` is the program that renders
-    the folder too. Raises ``BadInput`` naming file, line and key: a patch that does not fit, no Deployment or Service
-    or several that might be the target's, a dangling reference, a bad quantity, probe or port.
+    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. Raises ``BadInput`` naming file, line and
+    key: what kubectl refuses, no Deployment or Service or several that might be the target's, a dangling reference, a
+    bad quantity, probe or port.
     """
-    rendered = kustomize.render(folder, kubectl)
+    rendered = kustomize.render(folder)
     documents = rendered.documents
     notes = tuple(_chosen(note, folder) for note in rendered.notes)
     with rendered.places.said(documents):
@@ -103,7 +101,7 @@ def of_the_rehearsal(folder: Path) -> bool:
     return folder.resolve().is_relative_to(OVERLAYS)
 
 
-def _checked(documents: kustomize.Documents, folder: Path) -> None:
+def _checked(documents: Documents, folder: Path) -> None:
     """The documents have the form of their kinds, before anything is changed in them. Raises ``BadInput``."""
     for key, document in documents.items():
         where = f"{folder}: {key}"
@@ -113,7 +111,7 @@ def _checked(documents: kustomize.Documents, folder: Path) -> None:
             _convert(document, spec.Data, where)
 
 
-def _forced(documents: kustomize.Documents, folder: Path, rung: Rung, target: Target, *, fronted: bool) -> forced.Work:
+def _forced(documents: Documents, folder: Path, rung: Rung, target: Target, *, fronted: bool) -> forced.Work:
     """Raises ``BadInput`` also for what no type above describes and Kubernetes would not take."""
     try:
         return forced.force(documents, str(folder), rung, target, fronted=fronted)
@@ -132,7 +130,7 @@ def _chosen(note: PatchNote, folder: Path) -> PatchNote:
 
 
 def _typed(
-    documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder: Path, name: str = "", service_name: str = ""
+    documents: Documents, notes: tuple[PatchNote, ...], folder: Path, name: str = "", service_name: str = ""
 ) -> Manifests:
     """What is read of ``documents``; ``name`` and ``service_name`` are the target's, "" for the only ones."""
     sources = _sources(documents, folder)
@@ -209,7 +207,7 @@ def _strategy(strategy: spec.Strategy, where: str) -> RollingUpdate:
     return RollingUpdate(max_surge=rolling.max_surge, max_unavailable=rolling.max_unavailable)
 
 
-def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
+def _sources(documents: Documents, folder: Path) -> pods.Sources:
     maps: dict[str, dict[str, dict[str, str]]] = {"ConfigMap": {}, "Secret": {}}
     plain: dict[str, dict[str, str]] = {}
     for key, document in documents.items():
@@ -227,7 +225,7 @@ def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
     return pods.Sources(maps["ConfigMap"], maps["Secret"], plain)
 
 
-def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Path, name: str) -> tuple[str, S]:
+def _one(documents: Documents, kind: str, wanted: type[S], folder: Path, name: str) -> tuple[str, S]:
     keys = [f"{kind}/{name}"] if name else [key for key in documents if key.startswith(f"{kind}/")]
     if len(keys) != 1:
         what = message("the rehearsal needs exactly one {kind}", kind=kind)
@@ -267,7 +265,7 @@ def _selects(selector: dict[str, Any], labels: dict[str, str], where: str) -> No
         raise BadInput(what, where=where, remedy=remedy)
 
 
-def _service_account(documents: kustomize.Documents, deployment: spec.DeploymentSpec, folder: Path, name: str) -> None:
+def _service_account(documents: Documents, deployment: spec.DeploymentSpec, folder: Path, name: str) -> None:
     account = deployment.template.spec.service_account_name
     if account != "default" and f"ServiceAccount/{account}" not in documents:
         raise BadInput(
@@ -277,7 +275,7 @@ def _service_account(documents: kustomize.Documents, deployment: spec.Deployment
         )
 
 
-def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> Hpa | None:
+def _hpa(documents: Documents, deployment: str, folder: Path) -> Hpa | None:
     for key, document in documents.items():
         if not key.startswith("HorizontalPodAutoscaler/"):
             continue
@@ -295,7 +293,7 @@ def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> Hpa |
     return None
 
 
-def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -> Budget | None:
+def _pdb(documents: Documents, labels: dict[str, str], folder: Path) -> Budget | None:
     for key, document in documents.items():
         if not key.startswith("PodDisruptionBudget/"):
             continue
@@ -310,6 +308,6 @@ def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -
     return None
 
 
-def _picks_another(selector: dict[str, Any], documents: kustomize.Documents) -> bool:
+def _picks_another(selector: dict[str, Any], documents: Documents) -> bool:
     templates = (each["spec"]["template"] for key, each in documents.items() if key.startswith("Deployment/"))
     return any(picks(selector, (each.get("metadata") or {}).get("labels") or {}) for each in templates)

@@ -145,32 +145,6 @@ def _read_keys(folder: Folder) -> dict[str, set[str]]:
     return found
 
 
-def _keys(folder: Folder) -> Reading:
-    environment = _environment(folder)
-    read_keys = _read_keys(folder)
-    texts = {(key, text) for key, document in folder.documents.items() for text in _texts(document)}
-    for key, document in folder.of_kind("ConfigMap"):
-        for name, value in (at(document, "data") or {}).items():
-            copied = any(value == each for other, each in texts if other != key)  # by vars or replacements
-            if not copied and not read_keys.get(key, set()) & {"*", name}:
-                told = message("{key} of {resource} is read by no container", key=name, resource=key)
-                return still(told, folder.place(key, "data", name))
-    if environment.state == STILL_THERE:
-        return environment
-    return fixed(message("every key of a ConfigMap is read, and the target is told its database and its project"))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str) and value:
-        yield value
-
-
 def _placeholders(folder: Folder) -> Reading:
     for key, document in folder.of_kind("Secret"):
         for name, value in (at(document, "data") or {}).items():
@@ -310,7 +284,6 @@ TABLE: dict[str, Read] = {
     "manifest.deployment.no_zone_spread": _zones,
     "manifest.sidecar_unpinned": _proxy_image,
     "manifest.sidecar_stops_at_once": _proxy_stops,
-    "manifest.configmap.keys_missing": _keys,
     "manifest.secret.placeholders_not_base64": _placeholders,
     "manifest.secret.firebase_credentials_unused": _key_file,
     "manifest.workload_identity_binding_missing": _outside(_IAM),

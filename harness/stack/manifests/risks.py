@@ -19,26 +19,14 @@ _REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
 
 def warnings(rendered: Rendered, folder: Folder) -> tuple[ManifestWarning, ...]:
     """What is to be told of the folder."""
-    return (*_otherwise(rendered), *_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder))
-
-
-def _otherwise(rendered: Rendered) -> Iterator[ManifestWarning]:
-    if rendered.otherwise:
-        told = message(
-            "kubectl renders {value} otherwise than the rehearsal: what it says is used", value=rendered.otherwise
-        )
-        yield ManifestWarning(told=told, file=_outermost(rendered))
-
-
-def _outermost(rendered: Rendered) -> str:
-    return str(rendered.layers[0].file) if rendered.layers else ""
+    return (*_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder))
 
 
 def _passed_over(rendered: Rendered) -> Iterator[ManifestWarning]:
     for note in rendered.notes:
         if note.nothing_changed:
             told = message("the patch {name} changes nothing: its target selects no resource", name=note.name)
-            yield ManifestWarning(told=told, file=_outermost(rendered))
+            yield ManifestWarning(told=told, file=str(rendered.layers[-1].file))
 
 
 def _images(folder: Folder) -> Iterator[ManifestWarning]:

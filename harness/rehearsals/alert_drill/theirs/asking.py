@@ -14,7 +14,7 @@ from harness.model.message import message
 from harness.objectives.firing import spells, states
 from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import Recorded, Recording, chosen, pruned, selectors
+from harness.objectives.foreign.selectors import Recorded, Recording, chosen, pruned, selectors
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped

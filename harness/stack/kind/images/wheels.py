@@ -6,12 +6,12 @@ Fetched on the host with its own package settings, so that no index' address and
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import platform
 import shutil
 import sys
 from pathlib import Path
 
+from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home, use
@@ -60,7 +60,7 @@ async def _download(into: Path) -> None:
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in _GLIBC]
     platforms += [f"manylinux{year}_{machine}" for year in ("2014", "2010", "1")] + ["any"]
     command = [
-        *(_python_with_pip(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *(bootstrap.python_with_pip(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--require-hashes", "--only-binary", ":all:", "--python-version", PYTHON, "--implementation", "cp"),
         *(word for name in platforms for word in ("--platform", name)),
         *("--abi", "cp311", "--abi", "abi3", "--abi", "none"),
@@ -68,11 +68,3 @@ async def _download(into: Path) -> None:
     ]
     remedy = "check the package index (pip's own settings are used), and that python3 -m pip runs"
     await run(command, what="downloading the packages of an image", limit_s=DOWNLOAD_LIMIT_S, remedy=remedy)
-
-
-def _python_with_pip() -> str:
-    """Our own, or the PATH's: an environment that uv made has no pip."""
-    if importlib.util.find_spec("pip") is not None:
-        return sys.executable
-    base = Path(sys.base_prefix) / "bin" / "python3"
-    return str(base) if base.exists() else "python3"

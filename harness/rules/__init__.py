@@ -1,0 +1,1 @@
+"""Facts and rules: a rehearsal says what it measured, rules say what that means, and one engine gives the verdict."""

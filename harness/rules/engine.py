@@ -1,0 +1,247 @@
+"""Facts in, rules beside them, verdicts out: the worse end of a fact keeps the limit, the better end breaks it, or
+nobody can tell. Each judgement that a plan asks for is given once, whatever the run lost. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from harness.base.message import marked
+from harness.base.units import show
+from harness.model.expected import Expected
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, joined, message
+from harness.model.stack import lacks
+from harness.model.verdict import Verdict
+from harness.report.words import lacking_words
+from harness.rules.fact import EVERY, Fact, unit_of
+from harness.rules.rule import Limit, Line, Rule, Rules, Shows
+
+PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+_WORST_FIRST = (FAIL, OPEN, Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED, PASS)
+_WANTED = {
+    "is": marked("{limit} is wanted"),
+    "at_most": marked("at most {limit} is wanted"),
+    "below": marked("less than {limit} is wanted"),
+    "at_least": marked("at least {limit} is wanted"),
+    "above": marked("more than {limit} is wanted"),
+    "near": marked("about {limit} is wanted"),
+    "contains": marked("{limit} is wanted in it"),
+}
+
+
+class Known:
+    """The facts of a run, by part and name, and the plan whose values limits may name."""
+
+    def __init__(self, facts: Iterable[Fact], plan: Any) -> None:
+        self._facts = {(each.part, each.name): each for each in facts}
+        self._plan = plan
+        self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
+
+    def get(self, part: str, name: str) -> Fact | None:
+        """The fact of the part, or of the whole run; what stands for every fact of the part comes first. A value of the
+        plan is a fact as well."""
+        if name.startswith("plan."):
+            value = self._of_plan(part, name)
+            said = message("the plan's {name} is {value}", name=name.removeprefix("plan."), value=f"{value:g}")
+            return Fact(name=name, part=part, seen=value, told=(said,))
+        keys = ((part, EVERY), (part, name), ("", EVERY), ("", name))
+        return next((self._facts[key] for key in keys if key in self._facts), None)
+
+    def limit(self, part: str, said: Limit) -> float | None:
+        """The limit as a number; ``None`` where it is a fact that is not in evidence."""
+        if not isinstance(said, str):
+            return said
+        if said.startswith("plan."):
+            return self._of_plan(part, said)
+        found = self.get(part, said)
+        return None if found is None else found.seen
+
+    def _of_plan(self, part: str, name: str) -> float:
+        """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
+        key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
+        return float(getattr(of if hasattr(of, key) else self._plan, key))
+
+
+class Compared(NamedTuple):
+    """What became of one line; ``fact`` is ``None`` where it is not in evidence."""
+
+    verdict: Verdict
+    told: Told
+    fact: Fact | None = None
+    limit: float | None = None
+
+
+def _upper(keeps: Callable[[float, float], bool]) -> Callable[[float, float, float], Verdict]:
+    """A verb of which the high end is the worse one."""
+    return lambda low, high, limit: PASS if keeps(high, limit) else OPEN if keeps(low, limit) else FAIL
+
+
+def _lower(keeps: Callable[[float, float], bool]) -> Callable[[float, float, float], Verdict]:
+    """A verb of which the low end is the worse one."""
+    return lambda low, high, limit: PASS if keeps(low, limit) else OPEN if keeps(high, limit) else FAIL
+
+
+def _within(low: float, high: float, limit: float, distance: float = 0.0) -> Verdict:
+    """From ``limit - distance`` to ``limit + distance``."""
+    if limit - distance <= low and high <= limit + distance:
+        return PASS
+    return FAIL if high < limit - distance or low > limit + distance else OPEN
+
+
+_VERBS: dict[str, Callable[[float, float, float], Verdict]] = {
+    "is": _within,
+    "at_most": _upper(lambda value, limit: value <= limit),
+    "below": _upper(lambda value, limit: value < limit),
+    "at_least": _lower(lambda value, limit: value >= limit),
+    "above": _lower(lambda value, limit: value > limit),
+}
+
+
+def compare(line: Line, part: str, known: Known) -> Compared:
+    """One line: a fact against a limit."""
+    found = known.get(part, line.fact)
+    if found is None:
+        return Compared(OPEN, (_absent(line.fact),))
+    if found.lacks or found.void:
+        verdict = Verdict.NOT_EXERCISED if found.lacks else OPEN
+        return Compared(verdict, found.lacks or (*found.void, *found.told), found)
+    if line.contains is not None:
+        verdict = OPEN if found.text is None else PASS if line.contains in found.text else FAIL
+        return _told(line, verdict, found, None, line.contains)
+    return _measured(line, found, known.limit(part, line.limit), known.limit(part, line.of_at_least))
+
+
+def _absent(name: object) -> Message:
+    return message("not in evidence: {name}", name=str(name))
+
+
+def _measured(line: Line, found: Fact, limit: float | None, least: float | None) -> Compared:
+    """A figure against its limit, of ``least`` samples; ``None`` where the limit is a fact that is not in evidence."""
+    if limit is None or least is None:
+        return Compared(OPEN, (_absent(line.limit if limit is None else line.of_at_least), *found.told), found)
+    if found.of < least:
+        few = message("{count} samples are too few: {least} are needed", count=str(found.of), least=f"{least:g}")
+        return Compared(OPEN, (*found.told, few), found, limit)
+    near = line.verb == "near"
+    verdict = _within(*found.ends, limit, line.tolerance * limit) if near else _VERBS[line.verb](*found.ends, limit)
+    return _told(line, verdict, found, limit, show(limit, unit_of(line.fact)))
+
+
+def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words: str) -> Compared:
+    """With the limit where it was not kept, and the interval where nobody can tell."""
+    if verdict is PASS:
+        return Compared(verdict, found.told, found, limit)
+    told = [*found.told]
+    low, high = found.ends
+    if verdict is OPEN and low != high:
+        ends = {"low": show(low, found.unit), "high": show(high, found.unit) if high < math.inf else message("more")}
+        told.append(message("by what is not in evidence it may be {low} to {high}", **ends))
+    told.append(Message(text=_WANTED[line.verb], values={"limit": words}))
+    return Compared(line.else_ if verdict is FAIL else verdict, tuple(told), found, limit)
+
+
+def _unmet(lines: Iterable[Line], part: str, known: Known) -> Compared | None:
+    """The first premise that is not shown."""
+    found = (compare(each, part, known) for each in lines)
+    return next((each for each in found if each.verdict is not PASS), None)
+
+
+def _once(lines: Iterable[Compared]) -> Told:
+    """What lines say, each sentence once."""
+    said = [each for line in lines for each in line.told]
+    return tuple(each for n, each in enumerate(said) if each not in said[:n])
+
+
+class _Spoken(NamedTuple):
+    """The verdict of a rule, why, and the line that decided it."""
+
+    verdict: Verdict
+    told: Told
+    by: Compared | None
+    erratum: str = ""
+    seen: Told = ()
+
+
+def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]) -> Judgement:
+    """The judgement that a plan asks for in a part."""
+    spoken = _spoken(one.part, rule, known, capabilities)
+    fact = spoken.by.fact if spoken.by is not None else None
+    exercised = spoken.verdict is not Verdict.NOT_EXERCISED
+    if not exercised:
+        fact = None
+    return Judgement(
+        id=one.id,
+        part=one.part,
+        kind=rule.kind,
+        claim=one.claim,
+        also=rule.claims,
+        verdict=spoken.verdict,
+        asked=(Message(text=rule.says),) if rule.says else (),
+        told=spoken.told,
+        value=fact.seen if fact is not None else None,
+        limit=spoken.by.limit if spoken.by and fact else None,
+        unit=unit_of(fact.name) if fact is not None else unit_of(""),
+        samples=fact.of if fact is not None else 0,
+        gates=rule.gates and (exercised or rule.blocks),
+        erratum=spoken.erratum,
+        seen=spoken.seen,
+    )
+
+
+def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) -> _Spoken:
+    if missing := lacks(rule.needs, capabilities):
+        return _Spoken(Verdict.NOT_EXERCISED, (lacking_words(missing),), None)
+    lines = [compare(each, part, known) for each in rule.decided_by]
+    found = _worst(lines)
+    if rule.shows is not None:
+        found = _shown(rule.shows, part, known, found)
+    premises = rule.provided if found.verdict is not PASS else (*rule.provided, *rule.when)
+    unmet = _unmet(premises, part, known) if found.verdict is not Verdict.NOT_EXERCISED else None
+    if unmet is None:
+        return found
+    if unmet.verdict is Verdict.NOT_EXERCISED:
+        return _Spoken(unmet.verdict, unmet.told, None)
+    if unmet.told == found.told:
+        return found._replace(verdict=OPEN, erratum="", seen=())
+    why = message("nothing is shown: {why}", why=joined(unmet.told))
+    return _Spoken(OPEN, (why, *(each for each in found.told if each not in unmet.told)), found.by)
+
+
+def _worst(lines: Sequence[Compared]) -> _Spoken:
+    """Of lines the worst verdict, with all that have it; of a pass the first line's figure."""
+    if not lines:
+        return _Spoken(PASS, (), None)
+    worst = min((each.verdict for each in lines), key=_WORST_FIRST.index)
+    speaking = [each for each in lines if each.verdict is worst]
+    return _Spoken(worst, _once(speaking), speaking[0])
+
+
+def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
+    """An erratum that was seen, beside a pass or in place of a verdict."""
+    seen = compare(shows, part, known)
+    unmet = _unmet(shows.provided, part, known) if seen.verdict is PASS else None
+    if seen.verdict is PASS and unmet is None:
+        if found.by is not None and found.verdict is PASS and shows.beside:
+            return found._replace(erratum=shows.erratum, seen=seen.told)
+        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, shows.erratum)
+    if found.by is not None:
+        return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
+    if seen.verdict is Verdict.NOT_EXERCISED:
+        return _Spoken(seen.verdict, seen.told, seen)
+    told = seen.told if unmet is None else (*seen.told, *unmet.told)
+    unseen = shows.unseen or OPEN
+    return _Spoken(OPEN if seen.verdict is OPEN else unseen, told, seen)
+
+
+def judged(
+    expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
+) -> Iterable[Judgement]:
+    """Each judgement that the plan asks for, and that has a rule and any of its facts."""
+    known = Known(facts, plan)
+    for one in dict.fromkeys(each for each in expected if each.id in rules):
+        rule = rules[one.id]
+        first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
+        if any(known.get(one.part, each.fact) for each in first):
+            yield judge(one, rule, known, capabilities)

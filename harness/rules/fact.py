@@ -1,0 +1,89 @@
+"""Facts: what a run measured, each with the interval in which the truth lies. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from harness.base.units import Unit, show
+from harness.model.message import Message, Told, message
+
+#: The name of a fact that stands for every fact of its part: nothing of the part can be shown, and it says why.
+EVERY = "*"
+_UNITS = {"s": Unit.SECONDS, "ms": Unit.MILLISECONDS, "ratio": Unit.RATIO, "usd": Unit.DOLLARS, "walks": Unit.WALKS}
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was measured in ``part`` ("" for the whole run).
+
+    ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
+    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
+    is what was read where no figure carries it. ``told`` says it in a sentence.
+    ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here.
+    """
+
+    name: str
+    part: str = ""
+    seen: float | None = None
+    low: float | None = None
+    high: float | None = None
+    of: int = 0
+    text: tuple[str, ...] | None = None
+    told: Told = ()
+    void: Told = ()
+    lacks: Told = ()
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval of the truth; without an end where nothing bounds it."""
+        low, high = (self.seen if end is None else end for end in (self.low, self.high))
+        return -math.inf if low is None else low, math.inf if high is None else high
+
+    @property
+    def unit(self) -> Unit:
+        """That of the figure."""
+        return unit_of(self.name)
+
+
+def unit_of(name: str) -> Unit:
+    """The unit that the last word of a fact's name says."""
+    return _UNITS.get(name.rpartition("_")[2], Unit.NONE)
+
+
+class FactsOf:
+    """Makes the facts of one part of a plan. ``phrases`` declares each fact: by its name one English sentence, with
+    places for ``{seen}``, ``{of}``, and what else the fact is given."""
+
+    def __init__(self, phrases: Mapping[str, str], part: str = "") -> None:
+        self._phrases = phrases
+        self._part = part
+
+    def __call__(
+        self,
+        name: str,
+        seen: float | None = None,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        of: int = 0,
+        text: Iterable[str] | None = None,
+        void: Told = (),
+        lacks: Told = (),
+        besides: Told = (),
+        **words: str | Message,
+    ) -> Fact:
+        """The fact ``name``, which must be declared; ``besides`` stands behind its sentence, ``words`` in its places.
+        ``high`` is set to ``inf`` where nothing bounds it."""
+        unit = unit_of(name)
+        shown = message("never") if seen is None else show(seen, unit)
+        told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
+        return Fact(
+            name=name, part=self._part, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
+            text=None if text is None else tuple(text), told=(told, *besides),
+        )  # fmt: skip
+
+    def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:
+        """Instead of all facts of the part: why nothing of it is shown."""
+        return Fact(name=EVERY, part=self._part, void=void, lacks=lacks)

@@ -1,0 +1,141 @@
+"""Rules: what facts mean for a claim, as data. Each is read from YAML, and refused with its line where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from harness.base import yamltext
+from harness.base.errors import BadInput
+from harness.base.message import message, nearest
+from harness.base.planfile import RuleError, at, mapping
+from harness.model.judgement import Kind
+from harness.model.stack import Capability
+from harness.model.verdict import Verdict
+
+#: The verbs of a line, in the order of the manual.
+VERBS = ("is", "at_most", "below", "at_least", "above", "near", "contains")
+#: A number in the fact's unit, the name of a fact, or ``plan.KEY``: a value of the plan's part, or of the plan.
+Limit = float | str
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
+    """A fact against a limit, by one verb. ``near`` has its ``tolerance``, a share of the limit; ``contains`` a text.
+
+    Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail.
+    """
+
+    fact: str
+    is_: Limit | None = None
+    at_most: Limit | None = None
+    below: Limit | None = None
+    at_least: Limit | None = None
+    above: Limit | None = None
+    near: Limit | None = None
+    contains: str | None = None
+    tolerance: float = 0.0
+    of_at_least: Limit = 0.0
+    else_: Verdict = Verdict.FAIL
+
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` unless it has one verb."""
+        if len(self._given()) != 1:
+            raise RuleError(message("one verb is wanted, of {verbs}", verbs=", ".join(VERBS)))
+
+    def _given(self) -> list[tuple[str, Limit]]:
+        named = ((verb, getattr(self, "is_" if verb == "is" else verb)) for verb in VERBS)
+        return [(verb, limit) for verb, limit in named if limit is not None]
+
+    @property
+    def verb(self) -> str:
+        """The one that is given."""
+        return self._given()[0][0]
+
+    @property
+    def limit(self) -> Limit:
+        """What the fact is held to."""
+        return self._given()[0][1]
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The facts that it reads."""
+        named = [self.fact, self.limit if self.verb != "contains" else "", self.of_at_least]
+        yield from (each for each in named if isinstance(each, str) and each and not each.startswith("plan."))
+
+
+class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
+    """An erratum of the document, which a line shows. ``provided`` are premises of its own.
+
+    ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unseen`` is the
+    verdict where it was not seen: in place of a fail, and of a rule that nothing else decides.
+    """
+
+    erratum: str
+    provided: tuple[Line, ...] = ()
+    beside: bool = False
+    unseen: Verdict | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides one claim, erratum or check in a part of a plan that asks for it.
+
+    ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
+    of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
+    of which it is the verdict. ``says`` is what is promised, for a check that has no claim.
+    ``blocks``: it holds the run where it was not exercised, too.
+    """
+
+    decided_by: tuple[Line, ...] = ()
+    shows: Shows | None = None
+    provided: tuple[Line, ...] = ()
+    when: tuple[Line, ...] = ()
+    needs: tuple[Capability, ...] = ()
+    claims: tuple[str, ...] = ()
+    says: str = ""
+    kind: Kind = Kind.CRITERION
+    gates: bool = True
+    blocks: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` where nothing decides it."""
+        if not self.decided_by and self.shows is None:
+            raise RuleError(message("nothing decides it"), remedy=message("write `decided_by` or `shows`"))
+
+    @property
+    def lines(self) -> Iterator[Line]:
+        """All of it."""
+        yield from (*self.decided_by, *self.provided, *self.when)
+        if self.shows is not None:
+            yield from (self.shows, *self.shows.provided)
+
+
+Rules = Mapping[str, Rule]
+
+
+def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) -> Rules:
+    """The rules of a rehearsal whose code declares ``facts``, of which tables show those ``tabled``.
+
+    Raises ``BadInput`` with file, line and remedy for what is no rule, for a fact that is not declared, and for one
+    that is declared and that no rule and no table uses.
+    """
+    data, lines = mapping(yamltext.read(path), str(path), message("a rule stands under the id that it decides"))
+    rules = {id_: at((id_,), said, str(path), lines, Rule) for id_, said in data.items()}
+    used: set[str] = set(tabled)
+    for id_, rule in rules.items():
+        for name in (name for line in rule.lines for name in line.names):
+            used.add(name)
+            if name not in facts:
+                raise BadInput(
+                    message("{name} is no fact of it{near}", name=repr(name), near=nearest(name, [*facts])),
+                    where=yamltext.place(str(path), lines, (id_,)),
+                    remedy=message("the facts are: {names}", names=", ".join(sorted(facts))),
+                )
+    if unused := sorted({*facts} - used):
+        raise BadInput(
+            message("no rule and no table uses the facts {names}", names=", ".join(unused)),
+            where=str(path),
+            remedy="remove them, or write a line that reads them",
+        )
+    return rules

@@ -1,0 +1,162 @@
+"""Facts and rules, and the verdicts that they give: the worse end keeps the limit, the better end breaks it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from harness.base.errors import BadInput
+from harness.model.expected import Expected
+from harness.model.judgement import Judgement
+from harness.model.message import message
+from harness.model.stack import Capability
+from harness.model.verdict import Verdict
+from harness.rules.engine import judged
+from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import read
+
+PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+SHOWN, NONE = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED
+PHRASES = {"a": "a is {seen}", "b": "b is {seen}", "fell_s": "it fell after {seen}", "said": "it said {words}"}
+fact = FactsOf(PHRASES, "part")
+INF = math.inf
+
+
+class Part(NamedTuple):
+    name: str
+    least: int
+
+
+class Plan(NamedTuple):
+    parts: tuple[Part, ...] = (Part("part", 5),)
+    most: int = 7
+
+
+def ruled(tmp_path: Path, rule: str, *facts: Fact, capabilities: tuple[str, ...] = ()) -> Judgement | None:
+    """What the rule says of the facts; ``None``: nothing."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(f"claim:\n{rule}\n")
+    rules = read(path, PHRASES, tabled=PHRASES)
+    found = [*judged([Expected("part", "claim", "claim")], rules, facts, Plan(), capabilities)]
+    return found[0] if found else None
+
+
+def line(verb: str, **ends: Any) -> tuple[str, Fact]:
+    return f"  decided_by: [{{fact: a, {verb}}}]", fact("a", **ends)
+
+
+@pytest.mark.parametrize(
+    ("verb", "ends", "verdict"),
+    [
+        ("is: 3", {"seen": 3}, PASS),
+        ("is: 3", {"seen": 3, "high": 4}, OPEN),
+        ("is: 3", {"seen": 4, "high": 5}, FAIL),
+        ("at_most: 3", {"seen": 3}, PASS),
+        ("at_most: 3", {"seen": 3, "high": 4}, OPEN),
+        ("at_most: 3", {"seen": 4}, FAIL),
+        ("below: 3", {"seen": 3}, FAIL),
+        ("below: 3", {"seen": 2, "high": 3}, OPEN),
+        ("at_least: 3", {"seen": 3}, PASS),
+        ("at_least: 3", {"seen": 2, "high": INF}, OPEN),
+        ("at_least: 3", {"seen": 2}, FAIL),
+        ("above: 3", {"seen": 3}, FAIL),
+        ("above: 3", {"seen": 4, "low": 3}, OPEN),
+        ("near: 100, tolerance: 0.1", {"seen": 110}, PASS),
+        ("near: 100, tolerance: 0.1", {"seen": 111}, FAIL),
+        ("near: 100, tolerance: 0.1", {"seen": 105, "high": 111}, OPEN),
+        ("at_most: plan.most", {"seen": 7}, PASS),
+        ("at_most: plan.least", {"seen": 7}, FAIL),
+        ("at_most: b", {"seen": 7}, OPEN),
+        ("at_most: 3, else: inconclusive", {"seen": 4}, OPEN),
+        ("is: 0, of_at_least: 5", {"seen": 0, "of": 5}, PASS),
+        ("is: 0, of_at_least: 5", {"seen": 0, "of": 4}, OPEN),
+        ("is: 0, of_at_least: plan.least", {"seen": 1, "of": 4}, OPEN),
+        ("contains: x", {"text": ("x", "y")}, PASS),
+        ("contains: z", {"text": ("x", "y")}, FAIL),
+        ("contains: z", {}, OPEN),
+        ("is: 3", {"seen": 3, "void": (message("late"),)}, OPEN),
+        ("is: 3", {"seen": 3, "lacks": (message("no proxy"),)}, NONE),
+        ("is: 3", {}, OPEN),
+    ],
+)
+def test_a_line_of_every_verb(verb: str, ends: dict[str, Any], verdict: Verdict, tmp_path: Path) -> None:
+    found = ruled(tmp_path, *line(verb, **ends))
+    assert found is not None and found.verdict is verdict, found
+    assert found.gates is (verdict is not NONE)
+
+
+ALL = "  decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]"
+BOTH = "  decided_by: [{fact: a, is: 0}]\n"
+ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "verdict", "erratum"),
+    [
+        (ALL, (fact("a", 0), fact("b", 0)), PASS, ""),
+        (ALL, (fact("a", 0), fact("b", 1)), FAIL, ""),
+        (ALL, (fact("a", 0),), OPEN, ""),
+        (BOTH + "  provided: [{fact: b, above: 0}]", (fact("a", 1), fact("b", 0)), OPEN, ""),
+        (BOTH + "  provided: [{fact: b, above: 0}]", (fact("a", 0),), OPEN, ""),
+        (BOTH + "  when: [{fact: b, above: 0}]", (fact("a", 1), fact("b", 0)), FAIL, ""),
+        (BOTH + "  when: [{fact: b, above: 0}]", (fact("a", 0), fact("b", 0)), OPEN, ""),
+        (BOTH + "  needs: [real_kubernetes]", (fact("a", 0),), NONE, ""),
+        (BOTH + ERRATUM + "}", (fact("a", 1), fact("b", 1)), SHOWN, "wrong"),
+        (BOTH + ERRATUM + "}", (fact("a", 1), fact("b", 0)), FAIL, ""),
+        (BOTH + ERRATUM + ", unseen: inconclusive}", (fact("a", 1), fact("b", 0)), OPEN, ""),
+        (BOTH + ERRATUM + ", beside: true}", (fact("a", 0), fact("b", 1)), PASS, "wrong"),
+        (BOTH + ERRATUM + ", provided: [{fact: plan.most, is: 8}]}", (fact("a", 1), fact("b", 1)), FAIL, ""),
+        (ERRATUM + "}", (fact("b", 1),), SHOWN, "wrong"),
+        (ERRATUM + "}", (fact("b", 0),), OPEN, ""),
+        (ERRATUM + ", unseen: fail}", (fact("b", 0),), FAIL, ""),
+        (ERRATUM + ", unseen: fail}", (fact("b", 0, high=1),), OPEN, ""),
+        (ERRATUM + "}", (fact("b", 0, lacks=(message("nothing of it"),)),), NONE, ""),
+        (ALL, (fact.every(void=(message("no steady state"),)),), OPEN, ""),
+        (ALL, (fact.every(lacks=(message("no such table"),)), fact("a", 1)), NONE, ""),
+    ],
+)
+def test_a_rule_of_lines_premises_and_an_erratum(
+    rule: str, facts: tuple[Fact, ...], verdict: Verdict, erratum: str, tmp_path: Path
+) -> None:
+    found = ruled(tmp_path, rule, *facts)
+    assert found is not None and (found.verdict, found.erratum) == (verdict, erratum), found
+
+
+def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_path: Path) -> None:
+    found = ruled(
+        tmp_path, "  decided_by: [{fact: a, is: 0}, {fact: fell_s, at_most: 2}]", fact("a", 0), fact("fell_s", 3)
+    )
+    assert found is not None and (found.value, found.limit, found.unit) == (3, 2, "s")
+    assert found.reason == "it fell after 3 s; at most 2 s is wanted"
+
+
+def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:
+    """``accounted`` says why: the run ended, or the environment lacks what the part needs."""
+    assert ruled(tmp_path, ALL) is None
+    needs = ruled(
+        tmp_path, BOTH + "  needs: [real_kubernetes]", fact("a", 0), capabilities=(Capability.REAL_KUBERNETES,)
+    )
+    assert needs is not None and needs.verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("x:\n  decided_by: [{fact: aa, is: 0}]\n", 1, "'aa' is no fact of it; did you mean 'a'?"),
+        ("x:\n  decided_by: [{fact: a}]\n", 2, "one verb is wanted"),
+        ("x:\n  decided_by: [{fact: a, is: 0, at_most: 3}]\n", 2, "one verb is wanted"),
+        ("x:\n  kind: check\n", 1, "nothing decides it"),
+        ("x:\n  decided_by: [{fact: a, iss: 0}]\n", 2, "unknown key 'iss'; did you mean 'is'?"),
+        ("x:\n  decided_by: [{fact: a, is: 0}]\n", 0, "no rule and no table uses the facts b, fell_s, said"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as error:
+        read(path, PHRASES)
+    assert said in str(error.value)
+    assert not line or f"rules.yaml:{line}" in str(error.value)
