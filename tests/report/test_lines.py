@@ -119,7 +119,7 @@ def test_what_is_not_named_is_counted() -> None:
 
 
 def test_a_roll_back_tells_what_became_of_the_users_and_names_the_faults() -> None:
-    week = again.result("week3_virtual_roll_back")
+    week = today.result("week3_virtual_roll_back")
     told = printed(week)
     assert rest(week, brief(week), ENGLISH) in told
     checks = {each.id: each for each in week.judgements}
