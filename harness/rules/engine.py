@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from harness.base.message import marked
 from harness.base.units import show
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
@@ -58,11 +59,10 @@ class Known:
         found = self.get(part, said)
         return None if found is None else found.seen
 
-
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
-        return float(getattr(of if hasattr(of, key) else self._plan, key))
+        return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
 
 
 class Compared(NamedTuple):
@@ -176,10 +176,11 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         asked=(Message(text=rule.says),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
+        bound=fact.bound if fact is not None else None,
         limit=spoken.by.limit if spoken.by and fact else None,
         unit=unit_of(fact.name) if fact is not None else unit_of(""),
         samples=fact.of if fact is not None else 0,
-        gates=rule.gates and (exercised or rule.blocks),
+        gates=rule.gates and rule.kind is not Kind.OBSERVATION and (exercised or rule.blocks),
         erratum=spoken.erratum,
         seen=spoken.seen,
     )
@@ -233,10 +234,14 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts."""
+    """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
+    it is of the whole run, and told where its erratum was seen, or could not be."""
     known = Known(facts, plan)
-    for one in dict.fromkeys(each for each in expected if each.id in rules):
+    besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION]
+    for one in dict.fromkeys(each for each in (*expected, *besides) if each.id in rules):
         rule = rules[one.id]
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
-            yield judge(one, rule, known, capabilities)
+            found = judge(one, rule, known, capabilities)
+            if rule.kind is not Kind.OBSERVATION or found.verdict in (Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED):
+                yield found

@@ -19,8 +19,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was measured in ``part`` ("" for the whole run).
 
     ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
-    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
-    is what was read where no figure carries it. ``told`` says it in a sentence.
+    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``bound``
+    is the end that the page shows beside the figure. ``text`` is what was read where no figure carries it. ``told``
+    says it in a sentence.
     ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here.
     """
 
@@ -29,6 +30,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     seen: float | None = None
     low: float | None = None
     high: float | None = None
+    bound: float | None = None
     of: int = 0
     text: tuple[str, ...] | None = None
     told: Told = ()
@@ -60,13 +62,15 @@ class FactsOf:
         self._phrases = phrases
         self._part = part
 
-    def __call__(  # noqa: PLR0913 - the fields of a fact
+    def __call__(
         self,
         name: str,
+        /,
         seen: float | None = None,
         *,
         low: float | None = None,
         high: float | None = None,
+        bound: float | None = None,
         of: int = 0,
         text: Iterable[str] | None = None,
         void: Told = (),
@@ -80,7 +84,7 @@ class FactsOf:
         shown = message("never") if seen is None else show(seen, unit)
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
-            name=name, part=self._part, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
+            name=name, part=self._part, seen=seen, low=low, high=high, bound=bound, of=of, void=void, lacks=lacks,
             text=None if text is None else tuple(text), told=(told, *besides),
         )  # fmt: skip
 

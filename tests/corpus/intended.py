@@ -57,6 +57,7 @@ _GROUPED = "a number has a comma before its thousands wherever it stands"
 _JOINED = "the parts of a reason are joined by semicolons everywhere"
 _BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
 _UNIT = "a judgement that has no value has no unit"
+_FACTS = "a rule reads facts: their figures and limits are given, and their phrases are the reason"
 _CASE = "what was looked at in a case stands on the page, and its finding counts it"
 _ENDED = "the reason says how the schedule ended where there is nothing else to say"
 _FLAWS = "requests that failed are flaws, as everywhere"
@@ -149,6 +150,19 @@ JUDGEMENTS = (
     *(Differs("dr_restore_interrupted", "", each, what, _SOME_MADE) for each in ("rpo.disasters", "restore.verified") for what in ("verdict", "reason", "holds")),
     Differs("dr_restore_*", "", "dr.backup.cross_region", NEW, "what is outside the rehearsal is judged, and gates nothing"),
     Differs("dr_restore_*", "*_*", "*", GONE, _CASE),
+    *(Differs("dr_restore_*", "", "restore.verified", what, _FACTS) for what in ("value", "limit")),
+    *(Differs("dr_restore_[!i]*", "", "backup.*", what, _FACTS) for what in ("value", "limit", "reason")),
+    Differs("dr_restore_disasters", "", "restore.verified", "reason", _FACTS),
+    *(
+        Differs(f"dr_restore_{run}", "", id_, what, _FACTS)
+        for run in ("all_kinds", "fails", "kind")
+        for id_, what in (
+            ("restore.points", "value"), ("restore.points", "limit"), ("procedure.as_written", "value"),
+            ("procedure.*", "limit"), ("rpo.follows_the_stall", "reason"), ("dr.restored_instance_unmanaged", NEW),
+        )
+    ),
+    Differs("dr_restore_fails", "", "restore.points", "reason", _FACTS),
+    Differs("dr_restore_all_kinds", "", "rto.predicted", "reason", _FACTS),
     Differs("dr_restore_*", "not exercised", "*", GONE, "parts that were not asked for are named on the page"),
     Differs("dr_restore_[!i]*", "", "backup.*", "unit", _UNIT),
     Differs("dr_restore_[!i]*", "", "erratum:*", NEW, _ERRATUM),

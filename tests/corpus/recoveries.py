@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base import planfile
 from harness.model.message import Message, verbatim
-from harness.rehearsals.dr_restore.facts import CaseResult, Check, Overhead, Prediction
+from harness.rehearsals.dr_restore.cases import CaseResult, Check, Overhead, Prediction
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart

@@ -37,7 +37,7 @@ from harness.rehearsals.chaos.judge_reach import cut_off, spread
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import Expected
 from harness.rehearsals.chaos.types import Expectation, Failover, Made
-from harness.rehearsals.dr_restore.judge_steps import steps as recovery_steps
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.types import Made as MadeStep
@@ -48,6 +48,7 @@ from harness.rehearsals.secret_rotation import judge_rotation as rotation
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
+from tests.recovery.made import judged as recovered
 from tests.recovery.made import stack
 from tests.scaling.test_zones import course
 from tests.secret_rotation.test_judge import COURSE
@@ -244,7 +245,8 @@ def of_recovery(check: str) -> Case:
             probes=len(left), good=good, bound=ratio_lower(good, len(planned)) if left else None,
             requests=len(left), errors=len(left) - good, probes_missing=gone, requests_missing=gone,
         )  # fmt: skip
-        return next(each for each in recovery_steps(RECOVERY, stack(after=after), own_network=True) if each.id == check)
+        found = recovered(RECOVERY, RecoveryDetails(stack=stack(after=after)))
+        return next(each for each in found if each.id == check)
 
     return Case(rows, judged)
 

@@ -30,9 +30,14 @@ class Part(NamedTuple):
     least: int
 
 
+class Limits(NamedTuple):
+    few: int = 3
+
+
 class Plan(NamedTuple):
     parts: tuple[Part, ...] = (Part("part", 5),)
     most: int = 7
+    limits: Limits = Limits()
 
 
 def ruled(tmp_path: Path, rule: str, *facts: Fact, capabilities: tuple[str, ...] = ()) -> Judgement | None:
@@ -69,6 +74,7 @@ def line(verb: str, **ends: Any) -> tuple[str, Fact]:
         ("near: 100, tolerance: 0.1", {"seen": 105, "high": 111}, OPEN),
         ("at_most: plan.most", {"seen": 7}, PASS),
         ("at_most: plan.least", {"seen": 7}, FAIL),
+        ("at_most: plan.limits.few", {"seen": 4}, FAIL),
         ("at_most: b", {"seen": 7}, OPEN),
         ("at_most: 3, else: inconclusive", {"seen": 4}, OPEN),
         ("is: 0, of_at_least: 5", {"seen": 0, "of": 5}, PASS),
@@ -126,7 +132,9 @@ def test_a_rule_of_lines_premises_and_an_erratum(
 
 
 def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_path: Path) -> None:
-    found = ruled(tmp_path, "  decided_by: [{fact: a, is: 0}, {fact: fell_s, at_most: 2}]", fact("a", 0), fact("fell_s", 3))
+    found = ruled(
+        tmp_path, "  decided_by: [{fact: a, is: 0}, {fact: fell_s, at_most: 2}]", fact("a", 0), fact("fell_s", 3)
+    )
     assert found is not None and (found.value, found.limit, found.unit) == (3, 2, "s")
     assert found.reason == "it fell after 3 s; at most 2 s is wanted"
 
@@ -134,7 +142,9 @@ def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_pa
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:
     """``accounted`` says why: the run ended, or the environment lacks what the part needs."""
     assert ruled(tmp_path, ALL) is None
-    needs = ruled(tmp_path, BOTH + "  needs: [real_kubernetes]", fact("a", 0), capabilities=(Capability.REAL_KUBERNETES,))
+    needs = ruled(
+        tmp_path, BOTH + "  needs: [real_kubernetes]", fact("a", 0), capabilities=(Capability.REAL_KUBERNETES,)
+    )
     assert needs is not None and needs.verdict is PASS
 
 
@@ -156,3 +166,21 @@ def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said
         read(path, PHRASES)
     assert said in str(error.value)
     assert not line or f"rules.yaml:{line}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [({"seen": 1}, SHOWN), ({"seen": 0}, None), ({}, None), ({"seen": 0, "lacks": (message("no archive"),)}, NONE)],
+)
+def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
+    given: dict[str, Any], verdict: Verdict | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("wrong:\n  kind: observation\n  shows: {erratum: wrong, fact: a, above: 0}\n")
+    found = [*judged([], read(path, ["a"]), [FactsOf(PHRASES)("a", **given)], Plan(), ())]
+    assert [(each.verdict, each.gates) for each in found] == ([] if verdict is None else [(verdict, False)])
+
+
+def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:
+    found = ruled(tmp_path, *line("at_most: 3", seen=1, high=2, bound=2))
+    assert found is not None and (found.value, found.bound) == (1, 2)

@@ -6,7 +6,7 @@ from harness.base import planfile
 from harness.base.data import PLANS, ROOT
 from harness.cli.main import parse
 from harness.model.stack import Rung
-from harness.rehearsals.dr_restore.judge import CLAIMS
+from harness.rehearsals.dr_restore.expected import CLAIMS
 from harness.signoff.making import EvidencePlan
 from harness.stack import manifests
 from harness.stack.targets import bundled
