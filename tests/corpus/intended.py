@@ -118,6 +118,14 @@ JUDGEMENTS = (
     ),
     Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
     Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),
+    *(
+        Differs("secret_rotation_judged", part, claim, what, _FACTS)
+        for part, claim, what in (
+            ("as_written", "iac.csi_existing_secret", "shown"), ("start", "iac.secrets.csi", "shown"),
+            ("start", "security.csi.volume", "reason"), ("start", "manifest.secret.from_secret_manager", "reason"),
+            ("two_roles", "*", "reason"),
+        )
+    ),
     Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
     Differs("chaos_passes", "2", "database_cut", "reason", "of an operation of which all failed, n/n is said for n of n"),
     Differs("chaos_passes", "3", "zone_loss", "value", "what was not exercised has no value, and none of it failed"),
