@@ -17,7 +17,7 @@ from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.report.words import lacking_words
 from harness.rules.fact import EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Line, Rule, Rules, Shows
+from harness.rules.rule import Limit, Line, Rule, Rules, Shows, rule_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 _WORST_FIRST = (FAIL, OPEN, Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED, PASS)
@@ -33,10 +33,11 @@ _WANTED = {
 
 
 class Known:
-    """The facts of a run, by part and name, and the plan whose values limits may name."""
+    """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of
+    ``case`` alone."""
 
-    def __init__(self, facts: Iterable[Fact], plan: Any) -> None:
-        self._facts = {(each.part, each.name): each for each in facts}
+    def __init__(self, facts: Iterable[Fact], plan: Any, case: str = "") -> None:
+        self._facts = {(each.part, each.name): each for each in facts if each.case in ("", case)}
         self._plan = plan
         self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
 
@@ -236,10 +237,13 @@ def judged(
 ) -> Iterable[Judgement]:
     """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
     it is of the whole run, and told where its erratum was seen, or could not be."""
-    known = Known(facts, plan)
+    measured = tuple(facts)
     besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION]
-    for one in dict.fromkeys(each for each in (*expected, *besides) if each.id in rules):
-        rule = rules[one.id]
+    for one in dict.fromkeys((*expected, *besides)):
+        rule, case = rule_of(one.id, rules)
+        if rule is None:
+            continue
+        known = Known(measured, plan, case)
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
             found = judge(one, rule, known, capabilities)

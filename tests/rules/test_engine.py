@@ -184,3 +184,12 @@ def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
 def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:
     found = ruled(tmp_path, *line("at_most: 3", seen=1, high=2, bound=2))
     assert found is not None and (found.value, found.bound) == (1, 2)
+
+
+def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("x.*: {decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]}\n")
+    cases = [FactsOf(PHRASES, "part", case)("a", seen) for seen, case in enumerate(("one", "two"))]
+    expected = [Expected("part", id_) for id_ in ("x.one", "x.two", "y.one")]
+    found = judged(expected, read(path, ["a", "b"]), [*cases, fact("b", 0)], Plan(), ())
+    assert [(each.id, each.verdict) for each in found] == [("x.one", PASS), ("x.two", FAIL)]
