@@ -15,8 +15,8 @@ from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.verdict import Verdict
-from harness.rehearsals.secret_rotation.courses import rotation
 from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated
+from harness.rehearsals.secret_rotation.facts_course import rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Course, PartKind, RotationPart, RotationPlan, Started
 from harness.rules import engine

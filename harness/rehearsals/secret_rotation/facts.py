@@ -15,7 +15,7 @@ from harness.load.population.arrivals import due_of_step
 from harness.model.message import Message, Told, message
 from harness.model.parts import ended
 from harness.model.secrets import Synced, Trial
-from harness.rehearsals.secret_rotation.courses import after, between, calls_of, failed
+from harness.rehearsals.secret_rotation.facts_course import after, between, calls_of, failed
 from harness.rehearsals.secret_rotation.types import (
     ALONE,
     CLASSLESS,

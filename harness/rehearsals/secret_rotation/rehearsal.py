@@ -18,8 +18,8 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
-from harness.rehearsals.secret_rotation.courses import calls_of, rotation
 from harness.rehearsals.secret_rotation.facts import PHRASES, facts
+from harness.rehearsals.secret_rotation.facts_course import calls_of, rotation
 from harness.rehearsals.secret_rotation.types import (
     Course,
     PartKind,
