@@ -58,13 +58,14 @@ class InParts(Rehearsal[P, D]):
     def acts(self, plan: P, on: Running[D]) -> Acts:
         """What runs the parts, once the stack is up."""
 
-    @abstractmethod
-    async def of_part(self, plan: P, part: Any, on: Running[D]) -> Sequence[Judgement]:
-        """The judgements on a part that has ended."""
+    async def of_part(self, plan: P, part: Any, on: Running[D]) -> Iterable[Judgement]:
+        """The judgements on a part that has ended; here by the rules."""
+        _ = plan
+        return on.judged(part.name)
 
-    @abstractmethod
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
-        """The judgements on all that were run."""
+        """The judgements on all that were run; here by the rules."""
+        return self.by_rules(plan, seen)
 
     @abstractmethod
     def loads(self, part: Any) -> bool:

@@ -61,7 +61,7 @@ class Running(Generic[D]):
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
-        self._judged = judged
+        self.judged = judged
         self.children = children  # the runs of a sequence
         self.cut = False  # one of them was interrupted: no other is to be begun
         self.held: list[Held] = []
@@ -110,7 +110,7 @@ class Running(Generic[D]):
 
     def part_over(self, name: str) -> None:
         """A line for each judgement on a part that has ended, by what is in evidence until now."""
-        self.became(*self._judged(name))
+        self.became(*self.judged(name))
 
     def begin(self, said: Message, *, lasts_s: float = 0.0, of: int = 0) -> None:
         """What is under way on the terminal from now on: for ``lasts_s`` seconds, or ``of`` steps, where known."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from harness.base.message import marked
 from harness.base.units import show
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.report.words import lacking_words
 from harness.rules.fact import EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Line, Rule, Rules, Shows
+from harness.rules.rule import Limit, Line, Rule, Rules, Shows, rule_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 _WORST_FIRST = (FAIL, OPEN, Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED, PASS)
@@ -32,10 +33,11 @@ _WANTED = {
 
 
 class Known:
-    """The facts of a run, by part and name, and the plan whose values limits may name."""
+    """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of
+    ``case`` alone."""
 
-    def __init__(self, facts: Iterable[Fact], plan: Any) -> None:
-        self._facts = {(each.part, each.name): each for each in facts}
+    def __init__(self, facts: Iterable[Fact], plan: Any, case: str = "") -> None:
+        self._facts = {(each.part, each.name): each for each in facts if each.case in ("", case)}
         self._plan = plan
         self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
 
@@ -61,7 +63,7 @@ class Known:
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
-        return float(getattr(of if hasattr(of, key) else self._plan, key))
+        return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
 
 
 class Compared(NamedTuple):
@@ -181,10 +183,11 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         asked=(Message(text=rule.says),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
+        bound=fact.bound if fact is not None else None,
         limit=spoken.by.limit if spoken.by and fact else None,
         unit=unit_of(fact.name) if fact is not None else unit_of(""),
         samples=fact.of if fact is not None else 0,
-        gates=rule.gates and (exercised or rule.blocks),
+        gates=rule.gates and rule.kind is not Kind.OBSERVATION and (exercised or rule.blocks),
         erratum=spoken.erratum,
         seen=spoken.seen,
     )
@@ -238,10 +241,17 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts."""
-    known = Known(facts, plan)
-    for one in dict.fromkeys(each for each in expected if each.id in rules):
-        rule = rules[one.id]
+    """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
+    it is of the whole run, and told where its erratum was seen, or could not be."""
+    measured = tuple(facts)
+    besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION]
+    for one in dict.fromkeys((*expected, *besides)):
+        rule, case = rule_of(one.id, rules)
+        if rule is None:
+            continue
+        known = Known(measured, plan, case)
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
-            yield judge(one, rule, known, capabilities)
+            found = judge(one, rule, known, capabilities)
+            if rule.kind is not Kind.OBSERVATION or found.verdict in (Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED):
+                yield found

@@ -19,9 +19,11 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was measured in ``part`` ("" for the whole run).
 
     ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
-    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
-    is what was read where no figure carries it. ``told`` says it in a sentence.
-    ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here.
+    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``bound``
+    is the end that the page shows beside the figure. ``text`` is what was read where no figure carries it. ``told``
+    says it in a sentence.
+    ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here. ``case`` is what stands
+    for the ``*`` of a rule's id, where a part has many cases of one kind.
     """
 
     name: str
@@ -29,11 +31,13 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     seen: float | None = None
     low: float | None = None
     high: float | None = None
+    bound: float | None = None
     of: int = 0
     text: tuple[str, ...] | None = None
     told: Told = ()
     void: Told = ()
     lacks: Told = ()
+    case: str = ""
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -53,20 +57,23 @@ def unit_of(name: str) -> Unit:
 
 
 class FactsOf:
-    """Makes the facts of one part of a plan. ``phrases`` declares each fact: by its name one English sentence, with
-    places for ``{seen}``, ``{of}``, and what else the fact is given."""
+    """Makes the facts of one part of a plan, or of a ``case`` in it. ``phrases`` declares each fact: by its name one
+    English sentence, with places for ``{seen}``, ``{of}``, and what else the fact is given."""
 
-    def __init__(self, phrases: Mapping[str, str], part: str = "") -> None:
+    def __init__(self, phrases: Mapping[str, str], part: str = "", case: str = "") -> None:
         self._phrases = phrases
         self._part = part
+        self._case = case
 
     def __call__(
         self,
         name: str,
+        /,
         seen: float | None = None,
         *,
         low: float | None = None,
         high: float | None = None,
+        bound: float | None = None,
         of: int = 0,
         text: Iterable[str] | None = None,
         void: Told = (),
@@ -80,10 +87,10 @@ class FactsOf:
         shown = message("never") if seen is None else show(seen, unit)
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
-            name=name, part=self._part, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
-            text=None if text is None else tuple(text), told=(told, *besides),
+            name=name, part=self._part, case=self._case, seen=seen, low=low, high=high, bound=bound, of=of, void=void,
+            lacks=lacks, text=None if text is None else tuple(text), told=(told, *besides),
         )  # fmt: skip
 
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:
         """Instead of all facts of the part: why nothing of it is shown."""
-        return Fact(name=EVERY, part=self._part, void=void, lacks=lacks)
+        return Fact(name=EVERY, part=self._part, case=self._case, void=void, lacks=lacks)

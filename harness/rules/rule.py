@@ -114,6 +114,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 Rules = Mapping[str, Rule]
 
 
+def rule_of(id_: str, rules: Rules) -> tuple[Rule | None, str]:
+    """The rule that decides ``id_``, else the first whose ``*`` fits; and what stands for the ``*``, "" without one."""
+    if id_ in rules:
+        return rules[id_], ""
+    for name, rule in rules.items():
+        before, star, after = name.partition("*")
+        if star and len(id_) >= len(before + after) and id_.startswith(before) and id_.endswith(after):
+            return rule, id_[len(before) : len(id_) - len(after)]
+    return None, ""
+
+
 def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) -> Rules:
     """The rules of a rehearsal whose code declares ``facts``, of which tables show those ``tabled``.
 

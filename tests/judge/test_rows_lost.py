@@ -37,21 +37,20 @@ from harness.rehearsals.chaos.judge_reach import cut_off, spread
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import Expected
 from harness.rehearsals.chaos.types import Expectation, Failover, Made
-from harness.rehearsals.dr_restore.judge_steps import steps as recovery_steps
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.types import Made as MadeStep
 from harness.rehearsals.network import judge as network
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
-from harness.rehearsals.secret_rotation import judge_rotation as rotation
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
+from tests.recovery.made import judged as recovered
 from tests.recovery.made import stack
 from tests.scaling.test_zones import course
-from tests.secret_rotation.test_judge import COURSE
-from tests.secret_rotation.test_judge import PART as ROTATION
+from tests.secret_rotation.test_facts import COURSE, in_turn
 from tests.session.examples import examples
 
 Rows = Sequence[RequestRow]
@@ -244,7 +243,8 @@ def of_recovery(check: str) -> Case:
             probes=len(left), good=good, bound=ratio_lower(good, len(planned)) if left else None,
             requests=len(left), errors=len(left) - good, probes_missing=gone, requests_missing=gone,
         )  # fmt: skip
-        return next(each for each in recovery_steps(RECOVERY, stack(after=after), own_network=True) if each.id == check)
+        found = recovered(RECOVERY, RecoveryDetails(stack=stack(after=after)))
+        return next(each for each in found if each.id == check)
 
     return Case(rows, judged)
 
@@ -271,9 +271,7 @@ def cases() -> dict[str, Case]:
         "step poisson": of_step(POISSON),
         "network": Case(every_500, lambda left, _: network.users(ledger(left).requests, due_500, 0.01)),
         "stepwise": Case(every(60, 10, side=Side.FIRESTORE), lambda left, planned: served_of(left, due(planned))),
-        "rotation": Case(
-            every(100, 10), lambda left, _: rotation.two_roles(ROTATION, COURSE, ledger(left).requests, 20)[0]
-        ),
+        "rotation": Case(every(100, 10), lambda left, _: in_turn(COURSE, ledger(left).requests)),
         "zone": of_zone(),
         "experiment": of_experiment(unharmed=False),
         "experiment unharmed": of_experiment(unharmed=True),

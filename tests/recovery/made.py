@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from harness.base import planfile
+from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
-from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
+from harness.rehearsals.dr_restore.cases import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
+from harness.rehearsals.dr_restore.expected import expected
+from harness.rehearsals.dr_restore.facts import facts
 from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.dr_restore.types import PARTS, Disaster, RecoveryPlan
+from harness.rules import engine
 from tests.recovery.stalls import lost
 
 #: With one of its disasters: the cases that are judged are few.
@@ -123,3 +130,9 @@ def observed(**changes: Any) -> RecoveryDetails:
         stack=stack(),
     )
     return msgspec.structs.replace(seen, **changes)
+
+
+def judged(plan: RecoveryPlan, seen: RecoveryDetails) -> Sequence[Judgement]:
+    """By the rules, on a day."""
+    measured = facts(plan, seen, datetime(2026, 1, 5, tzinfo=UTC))
+    return [*engine.judged(expected(plan), REHEARSAL.rules, measured, plan, ())]

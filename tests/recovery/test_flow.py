@@ -13,6 +13,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.base.progress import Progress
+from harness.model.judgement import Kind
 from harness.model.message import Tell
 from harness.model.stack import Rung
 from harness.rehearsal.conduct import Conductor
@@ -23,7 +24,9 @@ from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.rungs import manifests_of, overlay
 from harness.stack.site import Site
 from harness.stack.targets import resolve
+from tests.recovery.made import PLAN, observed
 from tests.rehearsal.again import judged_again
+from tests.rehearsal.made import seen
 
 
 class Nobody(Environment):
@@ -76,3 +79,11 @@ def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path) -> None:
     assert needs is not None and needs.use_kept and needs.every_program
     alone = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=("points",))
     assert REHEARSAL.arrange(alone, asked, manifests) is None
+
+
+@pytest.mark.parametrize(("major", "said"), [(18, True), (15, False), (0, False)])
+def test_another_version_than_the_documents_stands_beside_each_verdict(major: int, said: bool) -> None:
+    details = observed(database="PostgreSQL 18.6 (a wheel)", database_major=major)
+    found = [each for each in REHEARSAL.judge(PLAN, seen(details)) if each.kind is not Kind.OBSERVATION]
+    note = "on PostgreSQL 18.6 (a wheel), not the document's 15"
+    assert len(found) > 3 and all((note in map(str, each.notes)) is said for each in found)

@@ -15,7 +15,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
 from harness.rehearsals.dr_restore import keeper, wal
-from harness.rehearsals.dr_restore.facts import Loss, SizePoint
+from harness.rehearsals.dr_restore.cases import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
 from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sentinel import Sentinel, loss

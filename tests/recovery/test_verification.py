@@ -15,7 +15,7 @@ from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, Request
 from harness.model.scenario import ProbePlan
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore import verification
-from harness.rehearsals.dr_restore.facts import Check, verdict_of
+from harness.rehearsals.dr_restore.cases import Check, verdict_of
 from harness.rehearsals.dr_restore.verification import Held, Phones, content_checks
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, planned, row, rows_of
 

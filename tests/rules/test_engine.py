@@ -30,9 +30,14 @@ class Part(NamedTuple):
     least: int
 
 
+class Limits(NamedTuple):
+    few: int = 3
+
+
 class Plan(NamedTuple):
     parts: tuple[Part, ...] = (Part("part", 5),)
     most: int = 7
+    limits: Limits = Limits()
 
 
 def ruled(tmp_path: Path, rule: str, *facts: Fact, capabilities: tuple[str, ...] = ()) -> Judgement | None:
@@ -69,6 +74,7 @@ def line(verb: str, **ends: Any) -> tuple[str, Fact]:
         ("near: 100, tolerance: 0.1", {"seen": 105, "high": 111}, OPEN),
         ("at_most: plan.most", {"seen": 7}, PASS),
         ("at_most: plan.least", {"seen": 7}, FAIL),
+        ("at_most: plan.limits.few", {"seen": 4}, FAIL),
         ("at_most: b", {"seen": 7}, OPEN),
         ("at_most: 3, else: inconclusive", {"seen": 4}, OPEN),
         ("is: 0, of_at_least: 5", {"seen": 0, "of": 5}, PASS),
@@ -160,3 +166,30 @@ def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said
         read(path, PHRASES)
     assert said in str(error.value)
     assert not line or f"rules.yaml:{line}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [({"seen": 1}, SHOWN), ({"seen": 0}, None), ({}, None), ({"seen": 0, "lacks": (message("no archive"),)}, NONE)],
+)
+def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
+    given: dict[str, Any], verdict: Verdict | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("wrong:\n  kind: observation\n  shows: {erratum: wrong, fact: a, above: 0}\n")
+    found = [*judged([], read(path, ["a"]), [FactsOf(PHRASES)("a", **given)], Plan(), ())]
+    assert [(each.verdict, each.gates) for each in found] == ([] if verdict is None else [(verdict, False)])
+
+
+def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:
+    found = ruled(tmp_path, *line("at_most: 3", seen=1, high=2, bound=2))
+    assert found is not None and (found.value, found.bound) == (1, 2)
+
+
+def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("x.*: {decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]}\n")
+    cases = [FactsOf(PHRASES, "part", case)("a", seen) for seen, case in enumerate(("one", "two"))]
+    expected = [Expected("part", id_) for id_ in ("x.one", "x.two", "y.one")]
+    found = judged(expected, read(path, ["a", "b"]), [*cases, fact("b", 0)], Plan(), ())
+    assert [(each.id, each.verdict) for each in found] == [("x.one", PASS), ("x.two", FAIL)]

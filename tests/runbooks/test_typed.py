@@ -15,7 +15,6 @@ from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.rehearsal import conclude
 from harness.rehearsals.runbooks import balancer
-from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
 from harness.rehearsals.runbooks.typed import commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails
@@ -92,7 +91,7 @@ def test_what_the_exercises_apply_is_there() -> None:
 
 
 def said(of: RunbooksDetails) -> dict[str, Judgement]:
-    return by_id(judged(PLAN, of))
+    return by_id(REHEARSAL.judge(PLAN, seen(of)))
 
 
 def test_pages_that_were_typed_to_their_end() -> None:
@@ -173,7 +172,8 @@ def test_a_page_that_was_cut_says_nothing_of_the_target() -> None:
     of.balanced = None
     found = said(of)
     for claim in ("checklist.availability.multi_zone", "operations.confirm", "learning.phase4"):
-        assert found[claim].verdict is Verdict.INCONCLUSIVE and "not typed to its end" in found[claim].reason
+        assert found[claim].verdict is Verdict.INCONCLUSIVE
+    assert "not typed to its end: 10 of its commands are left" in found["checklist.availability.multi_zone"].reason
     assert found["manifest.service"].verdict is Verdict.INCONCLUSIVE
     assert "not looked at" in found["manifest.service"].reason
     [first, *_] = of.typed["zone"]
@@ -246,7 +246,7 @@ def test_a_listing_of_nothing_shows_no_erratum(output: str) -> None:
     for typed in ([nothing, *others], [*others, others[-1]]):
         of.typed["confirm"] = typed
         found = said(of)["operations.confirm"]
-        assert found.verdict is Verdict.INCONCLUSIVE and not found.erratum and "listed nothing" in found.reason
+        assert found.verdict is Verdict.INCONCLUSIVE and not found.erratum and "listed 0 deployments" in found.reason
 
 
 @pytest.mark.parametrize(

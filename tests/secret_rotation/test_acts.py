@@ -12,7 +12,7 @@ from harness.base.virtual import VirtualClock
 from harness.model.secrets import Credentials, Seen, Synced
 from harness.rehearsals.secret_rotation.acts import Acts
 from harness.rehearsals.secret_rotation.types import Course
-from tests.secret_rotation.test_judge import PART
+from tests.secret_rotation.test_facts import PART
 
 NEW = Credentials(user="b", password="another")
 

@@ -10,8 +10,7 @@ from harness.base.errors import Exit
 from harness.evidence.gathered import stored
 from harness.model.stack import Rung
 from harness.rehearsal.conclude import details_of
-from harness.rehearsals.secret_rotation.judge import calls_of
-from harness.rehearsals.secret_rotation.judge_rotation import rotation
+from harness.rehearsals.secret_rotation.facts_course import calls_of, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Rotated
 from tests.main_job import Job, left_since, machine_state

@@ -9,7 +9,7 @@ from harness.base.data import PLANS, ROOT
 from harness.base.typed import PROGRAM
 from harness.cli.main import parse
 from harness.model.stack import Rung
-from harness.rehearsals.dr_restore.judge import CLAIMS
+from harness.rehearsals.dr_restore.expected import CLAIMS
 from harness.signoff.making import EvidencePlan
 from harness.signoff.types import State
 from harness.signoff.ways import way

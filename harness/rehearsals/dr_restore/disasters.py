@@ -14,7 +14,7 @@ from harness.base.private import open_beneath
 from harness.model.message import Message, message, of_error, verbatim
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive_check import check_archive
-from harness.rehearsals.dr_restore.facts import CaseResult, Check
+from harness.rehearsals.dr_restore.cases import CaseResult, Check
 from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, PointNotReached, Restored, restore, time_of
 from harness.rehearsals.dr_restore.sentinel import closing, loss
 from harness.rehearsals.dr_restore.types import Disaster

@@ -13,7 +13,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.model.message import Message, message, of_error
 from harness.rehearsals.dr_restore import backup, wal
-from harness.rehearsals.dr_restore.facts import Check
+from harness.rehearsals.dr_restore.cases import Check
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
 from harness.rehearsals.dr_restore.schedule import backup_for, expired, next_backup

@@ -18,8 +18,8 @@ from harness.model.stack import DatabaseAccess
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore import backup, sentinel
 from harness.rehearsals.dr_restore.archive import Archive, Stream
+from harness.rehearsals.dr_restore.cases import Check, Loss
 from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to, restarted
-from harness.rehearsals.dr_restore.facts import Check, Loss
 from harness.rehearsals.dr_restore.procedure import KEY, Reached, as_written
 from harness.rehearsals.dr_restore.restore import Point, Restored, Serve, Source, restore
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing, loss, recovered

@@ -18,7 +18,7 @@ from harness.base.clock import NS
 from harness.model.message import Told, joined, message
 from harness.rehearsals.dr_restore import wal
 from harness.rehearsals.dr_restore.archive_check import check_archive
-from harness.rehearsals.dr_restore.facts import Check
+from harness.rehearsals.dr_restore.cases import Check
 from harness.rehearsals.dr_restore.restore import Point, restore
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server

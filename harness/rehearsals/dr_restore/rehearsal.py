@@ -5,12 +5,14 @@ procedure on the stack under load.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Facts
@@ -22,7 +24,8 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.rehearsals.dr_restore.disasters import run_case
-from harness.rehearsals.dr_restore.judge import expected, judged
+from harness.rehearsals.dr_restore.expected import expected
+from harness.rehearsals.dr_restore.facts import PHRASES, facts
 from harness.rehearsals.dr_restore.keeper import schedule_checks
 from harness.rehearsals.dr_restore.on_stack import StackRecovery, in_place
 from harness.rehearsals.dr_restore.points import random_points
@@ -34,6 +37,8 @@ from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.report.words import VERDICT
+from harness.rules.fact import Fact
+from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.site import Site
 
@@ -47,6 +52,7 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
 
     name = "dr_restore"
     plan, details = RecoveryPlan, RecoveryDetails
+    phrases = PHRASES
 
     def expected(self, plan: RecoveryPlan, facts: Facts) -> Iterable[Expected]:
         """Those of each part that is run, and the plan's other claims."""
@@ -78,9 +84,20 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
             on.details.ended.append(name)
 
+    def measured(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Fact]:
+        """From the details, and the run's day."""
+        return facts(plan, seen.details, datetime.fromtimestamp(seen.facts.anchor.unix_ns / NS, tz=UTC))
+
     def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
-        """From the details."""
-        return judged(plan, seen.details, seen.facts.anchor.unix_ns)
+        """By the rules; each says the server's version where that is not the document's."""
+        details = seen.details
+        for each in super().judge(plan, seen):
+            if details.database_major in (0, MAJOR) or each.kind is Kind.OBSERVATION:
+                yield each
+            else:
+                words = {"database": details.database, "major": str(MAJOR)}
+                other = message("on {database}, not the document's {major}", **words)
+                yield msgspec.structs.replace(each, notes=(*each.notes, other))
 
     def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""

@@ -24,7 +24,7 @@ from harness.model.section import (
     table_of,
 )
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.dr_restore.facts import ON_STACK, RTO_PARTS, CaseResult, Check, Prediction
+from harness.rehearsals.dr_restore.cases import ON_STACK, RTO_PARTS, CaseResult, Check, Prediction
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from harness.base.clock import NS, Clock, polling
-from harness.rehearsals.dr_restore.facts import Loss
+from harness.rehearsals.dr_restore.cases import Loss
 from harness.rehearsals.dr_restore.waiting import NotInTime
 
 SCHEMA = """

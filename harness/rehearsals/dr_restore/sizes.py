@@ -12,7 +12,7 @@ from harness.base.clock import polling
 from harness.base.errors import StackNotStarted
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive import Archive, Stream
-from harness.rehearsals.dr_restore.facts import Overhead, Prediction, SizePoint
+from harness.rehearsals.dr_restore.cases import Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server, new_primary

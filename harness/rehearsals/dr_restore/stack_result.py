@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
-from harness.model.message import Message, message
-from harness.rehearsals.dr_restore.facts import ON_STACK, CaseResult, Check, Loss
-from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.model.message import message
+from harness.rehearsals.dr_restore.cases import ON_STACK, CaseResult, Check, Loss
+from harness.rehearsals.dr_restore.procedure import Written
 from harness.rehearsals.dr_restore.restore import Restored
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stall import Stalled
@@ -89,36 +87,6 @@ class RecoveryDetails(msgspec.Struct, kw_only=True):
     sizes: Sizes | None = None
     stack: OnStack | None = None
     own_network: bool = False
-
-
-def contrary(found: OnStack) -> Iterator[Message]:
-    """What speaks against that the procedure as written led nobody to the new instance, or leaves it unknown. The
-    sessions after the correction show that sessions would have been seen.
-    """
-    written = found.written
-    if written.steps.reached is Reached.APPLY:
-        yield message(
-            "the restart was not asked for: the apply took all of the {seconds} s", seconds=f"{written.watched_s:.0f}"
-        )
-    if written.steps.reached is Reached.READY:
-        yield message("the restart completed, the pods became ready")
-    if not written.seen.probes + written.seen.probes_missing:
-        yield message("no probe was due")
-    if written.seen.probes_missing > written.seen.probes:
-        yield message("{count} more probes were due and are not in evidence", count=str(written.seen.probes_missing))
-    if written.seen.good:
-        yield message(
-            "{good} of {probes} probes were good", good=str(written.seen.good), probes=str(written.seen.probes)
-        )
-    if written.sessions:
-        yield message("the pods had {sessions} sessions on the new instance", sessions=str(written.sessions))
-    if not found.corrected.sessions:
-        yield message("as corrected, the pods had no session on the new instance either, so none would have been seen")
-
-
-def managed_before(found: OnStack) -> bool:
-    """Whether the lost instance archived its WAL: only then does a restored one that does not show a loss."""
-    return found.lost_archiving != "off"
 
 
 def case_of(  # noqa: PLR0917 - the parts of an RTO, in their order

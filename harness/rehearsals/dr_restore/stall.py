@@ -7,12 +7,10 @@ does), each at its moved time; nothing leaves the server while the archiver is s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 
 import msgspec
 
 from harness.base.clock import NS
-from harness.model.message import Told, message
 from harness.rehearsals.dr_restore.keeper import START
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, restore
@@ -20,9 +18,6 @@ from harness.rehearsals.dr_restore.sentinel import INSERT, closing, recovered
 from harness.rehearsals.dr_restore.types import StallPlan
 from harness.rehearsals.dr_restore.world import World, world
 from harness.stack.site import Site
-
-#: Moved time is whole nanoseconds, a plan's seconds are not: what differs by less is the same.
-ROUNDING_S = 0.001
 
 
 class Stalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +37,6 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
     least_s: float
     most_s: float
-
-    def holds(self, value_s: float) -> bool:
-        """Whether ``value_s`` lies in it."""
-        return self.least_s - ROUNDING_S <= value_s <= self.most_s + ROUNDING_S
 
 
 def expected(plan: StallPlan) -> tuple[Range, Range]:
@@ -128,18 +119,3 @@ async def _switch(here: World) -> None:
         await here.primary.sql("SELECT pg_switch_wal()")
     else:
         await here.archive.caught_up(here.primary)
-
-
-def told(found: Stalled, plan: StallPlan, rpo_s: float) -> Told:
-    """For people. The longest stall that keeps ``rpo_s`` leaves room for one ``archive_timeout_s``."""
-    safe = timedelta(seconds=max(0.0, rpo_s - plan.archive_timeout_s))
-    return (
-        message(
-            "an archiver stalled for {stall} loses the stall and what was not yet switched",
-            stall=str(timedelta(seconds=plan.stall_s)),
-        ),
-        message(
-            "{recovered} of {commits} commits recovered", recovered=str(found.recovered), commits=str(found.commits)
-        ),
-        message("the limit holds up to a stall of {safe}; no alert of the document sees one", safe=str(safe)),
-    )

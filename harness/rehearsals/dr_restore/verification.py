@@ -23,7 +23,7 @@ from harness.model.evidence import Operation, ProbeRow, RequestRow
 from harness.model.message import Message, joined, message, of_error, verbatim
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
-from harness.rehearsals.dr_restore.facts import Check
+from harness.rehearsals.dr_restore.cases import Check
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server
 

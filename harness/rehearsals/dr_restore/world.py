@@ -14,8 +14,8 @@ import asyncpg
 from harness.model.message import message
 from harness.rehearsals.dr_restore import backup, sentinel
 from harness.rehearsals.dr_restore.archive import Archive, Stream
+from harness.rehearsals.dr_restore.cases import Check
 from harness.rehearsals.dr_restore.content import TableContent, content_of, contents
-from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.restore import Source
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing
 from harness.rehearsals.dr_restore.server import SMALL_SEGMENT_MIB, Server, new_primary

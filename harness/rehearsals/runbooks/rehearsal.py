@@ -9,7 +9,6 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NotCapable
 from harness.model.command import Ran
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.parts import listed, nth
@@ -21,9 +20,10 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.runbooks import balancer, practice
-from harness.rehearsals.runbooks.judge import judged
+from harness.rehearsals.runbooks.facts import PHRASES, facts
 from harness.rehearsals.runbooks.typed import Command, commands, scripts
 from harness.rehearsals.runbooks.types import Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
+from harness.rules.fact import Fact
 from harness.stack.protocol import ByKubectl, StackNeeds
 from harness.stack.site import Site
 
@@ -39,6 +39,7 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
 
     name = "runbooks"
     plan, details = RunbooksPlan, RunbooksDetails
+    phrases = PHRASES
 
     def claims(self, plan: RunbooksPlan) -> Iterator[tuple[str, str]]:
         """Those of each page."""
@@ -68,9 +69,9 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
             await (_run_scripts if page.ground is Ground.DATABASE else _type)(plan, page, on)
             on.mark(page.name)
 
-    def judge(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Fact]:
         """From the details alone."""
-        return judged(plan, seen.details)
+        return facts(plan, seen.details)
 
     def sections(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Section]:
         """What each command said."""

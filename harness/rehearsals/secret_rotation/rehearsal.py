@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.base.units import Unit
 from harness.judge.difference import Ratio, Single
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import ended
@@ -19,8 +18,8 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
-from harness.rehearsals.secret_rotation.judge import calls_of, judged, of_part
-from harness.rehearsals.secret_rotation.judge_rotation import rotation
+from harness.rehearsals.secret_rotation.facts import PHRASES, facts
+from harness.rehearsals.secret_rotation.facts_course import calls_of, rotation
 from harness.rehearsals.secret_rotation.types import (
     Course,
     PartKind,
@@ -30,6 +29,7 @@ from harness.rehearsals.secret_rotation.types import (
     RotationPart,
     RotationPlan,
 )
+from harness.rules.fact import Fact
 from harness.stack.protocol import SecretsPlan, StackNeeds
 
 
@@ -38,6 +38,7 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
 
     name = "secret_rotation"
     plan, details = RotationPlan, RotationDetails
+    phrases = PHRASES
 
     def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """With a secret store where the environment has one."""
@@ -53,15 +54,9 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
         """While a password is rotated."""
         return part.kind in (PartKind.NAIVE, PartKind.TWO_ROLES)
 
-    async def of_part(
-        self, plan: RotationPlan, part: RotationPart, on: Running[RotationDetails]
-    ) -> Sequence[Judgement]:
-        """From facts and rows."""
-        return of_part(plan, part, on.details, on.evidence.ledger)
-
-    def of_parts(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Judgement]:
-        """From facts and rows."""
-        return judged(plan, seen.details, seen.evidence.ledger)
+    def measured(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Fact]:
+        """From details and rows."""
+        return facts(plan, seen.details, seen.evidence.ledger)
 
     def sections(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Section]:
         """The phases of each rotation, and what was observed."""

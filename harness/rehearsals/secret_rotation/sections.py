@@ -11,8 +11,7 @@ from harness.model.message import Message, message
 from harness.model.parts import ended, title_of
 from harness.model.section import Cell, Lines, Pairs, Section, table_of
 from harness.rehearsal.moments import timeline
-from harness.rehearsals.secret_rotation.judge import calls_of
-from harness.rehearsals.secret_rotation.judge_rotation import rotation
+from harness.rehearsals.secret_rotation.facts_course import calls_of, rotation
 from harness.rehearsals.secret_rotation.types import (
     AsWritten,
     Rotated,
