@@ -16,7 +16,7 @@ from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.report.words import lacking_words
 from harness.rules.fact import EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Line, Rule, Rules, Shows
+from harness.rules.rule import Limit, Line, Rule, Rules, Shows, rule_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 _WORST_FIRST = (FAIL, OPEN, Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED, PASS)
@@ -27,15 +27,17 @@ _WANTED = {
     "at_least": marked("at least {limit} is wanted"),
     "above": marked("more than {limit} is wanted"),
     "near": marked("about {limit} is wanted"),
+    "may_be": marked("{limit} is wanted"),
     "contains": marked("{limit} is wanted in it"),
 }
 
 
 class Known:
-    """The facts of a run, by part and name, and the plan whose values limits may name."""
+    """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of
+    ``case`` alone."""
 
-    def __init__(self, facts: Iterable[Fact], plan: Any) -> None:
-        self._facts = {(each.part, each.name): each for each in facts}
+    def __init__(self, facts: Iterable[Fact], plan: Any, case: str = "") -> None:
+        self._facts = {(each.part, each.name): each for each in facts if each.case in ("", case)}
         self._plan = plan
         self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
 
@@ -57,7 +59,6 @@ class Known:
             return self._of_plan(part, said)
         found = self.get(part, said)
         return None if found is None else found.seen
-
 
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
@@ -97,6 +98,7 @@ _VERBS: dict[str, Callable[[float, float, float], Verdict]] = {
     "below": _upper(lambda value, limit: value < limit),
     "at_least": _lower(lambda value, limit: value >= limit),
     "above": _lower(lambda value, limit: value > limit),
+    "may_be": lambda low, high, limit: PASS if low <= limit <= high else FAIL,
 }
 
 
@@ -159,7 +161,7 @@ class _Spoken(NamedTuple):
     seen: Told = ()
 
 
-def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]) -> Judgement:
+def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str], case: str = "") -> Judgement:
     """The judgement that a plan asks for in a part."""
     spoken = _spoken(one.part, rule, known, capabilities)
     fact = spoken.by.fact if spoken.by is not None else None
@@ -173,7 +175,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         claim=one.claim,
         also=rule.claims,
         verdict=spoken.verdict,
-        asked=(Message(text=rule.says),) if rule.says else (),
+        asked=(Message(text=rule.says, values={"case": case}),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
         limit=spoken.by.limit if spoken.by and fact else None,
@@ -182,6 +184,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         gates=rule.gates and (exercised or rule.blocks),
         erratum=spoken.erratum,
         seen=spoken.seen,
+        examples=fact.examples if fact is not None else (),
     )
 
 
@@ -218,8 +221,9 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     seen = compare(shows, part, known)
     unmet = _unmet(shows.provided, part, known) if seen.verdict is PASS else None
     if seen.verdict is PASS and unmet is None:
-        if found.by is not None and found.verdict is PASS and shows.beside:
-            return found._replace(erratum=shows.erratum, seen=seen.told)
+        if found.by is not None and shows.beside:
+            new = tuple(each for each in seen.told if each not in found.told)
+            return found._replace(erratum=shows.erratum, seen=new) if found.verdict is PASS else found
         return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, shows.erratum)
     if found.by is not None:
         return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
@@ -234,9 +238,12 @@ def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
     """Each judgement that the plan asks for, and that has a rule and any of its facts."""
-    known = Known(facts, plan)
-    for one in dict.fromkeys(each for each in expected if each.id in rules):
-        rule = rules[one.id]
+    measured = tuple(facts)
+    for one in dict.fromkeys(expected):
+        rule, case = rule_of(one.id, rules)
+        if rule is None:
+            continue
+        known = Known(measured, plan, case)
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
-            yield judge(one, rule, known, capabilities)
+            yield judge(one, rule, known, capabilities, case)

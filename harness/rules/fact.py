@@ -21,7 +21,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
     missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
     is what was read where no figure carries it. ``told`` says it in a sentence.
-    ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here.
+    ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here. ``case`` is what stands
+    for the ``*`` of a rule's id, where a part has many cases of one kind; ``examples`` are a few of what was counted.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     told: Told = ()
     void: Told = ()
     lacks: Told = ()
+    case: str = ""
+    examples: tuple[str | Message, ...] = ()
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -53,14 +56,15 @@ def unit_of(name: str) -> Unit:
 
 
 class FactsOf:
-    """Makes the facts of one part of a plan. ``phrases`` declares each fact: by its name one English sentence, with
-    places for ``{seen}``, ``{of}``, and what else the fact is given."""
+    """Makes the facts of one part of a plan, or of a ``case`` in it. ``phrases`` declares each fact: by its name one
+    English sentence, with places for ``{seen}``, ``{of}``, and what else the fact is given."""
 
-    def __init__(self, phrases: Mapping[str, str], part: str = "") -> None:
+    def __init__(self, phrases: Mapping[str, str], part: str = "", case: str = "") -> None:
         self._phrases = phrases
         self._part = part
+        self._case = case
 
-    def __call__(  # noqa: PLR0913 - the fields of a fact
+    def __call__(
         self,
         name: str,
         seen: float | None = None,
@@ -72,6 +76,7 @@ class FactsOf:
         void: Told = (),
         lacks: Told = (),
         besides: Told = (),
+        examples: Iterable[str | Message] = (),
         **words: str | Message,
     ) -> Fact:
         """The fact ``name``, which must be declared; ``besides`` stands behind its sentence, ``words`` in its places.
@@ -80,10 +85,10 @@ class FactsOf:
         shown = message("never") if seen is None else show(seen, unit)
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
-            name=name, part=self._part, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
-            text=None if text is None else tuple(text), told=(told, *besides),
+            name=name, part=self._part, case=self._case, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
+            text=None if text is None else tuple(text), told=(told, *besides), examples=tuple(examples),
         )  # fmt: skip
 
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:
         """Instead of all facts of the part: why nothing of it is shown."""
-        return Fact(name=EVERY, part=self._part, void=void, lacks=lacks)
+        return Fact(name=EVERY, part=self._part, case=self._case, void=void, lacks=lacks)

@@ -57,6 +57,7 @@ _GROUPED = "a number has a comma before its thousands wherever it stands"
 _JOINED = "the parts of a reason are joined by semicolons everywhere"
 _BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
 _UNIT = "a judgement that has no value has no unit"
+_FACTS = "what is said is a sentence of each fact that decided"
 _CASE = "what was looked at in a case stands on the page, and its finding counts it"
 _ENDED = "the reason says how the schedule ended where there is nothing else to say"
 _FLAWS = "requests that failed are flaws, as everywhere"
@@ -138,6 +139,7 @@ JUDGEMENTS = (
     Differs("flag_proof_words", "virtual", "virtual.12h.open.on_to_off", "erratum", _CUT),
     Differs("flag_proof_words", "virtual", "virtual.*", NEW, _CUT),
     *(Differs("rolling_update_nothing", "", each, NEW, _UNSAID) for each in (*CHECKS, OFF)),
+    Differs("mirror_stop_*", "", "mirror.killed_pod", "reason", _FACTS),
     Differs("network_nothing", "", "*", "reason", "a run that its environment cannot have is told by one rule"),
     Differs("network_interrupted", "", "reads.acknowledged", NEW, _UNSAID),
     *(Differs(week, "", each, NEW, _NO_LOGS) for week in _ON_PROCESSES for each in (IN_ONE_PLACE, *PRINTED)),
@@ -182,6 +184,7 @@ ERRATA = (
         for each in ("dr.archive_age_unwatched", "dr.configmap_changes_nothing")
     ),
     Differs("secret_rotation_judged", "", "iac.csi_rotation_gap", "seen", _JOINED),
+    Differs("mirror_stop_*", "", "dual_write.fallback_with_holes", "seen", _FACTS),
     *(
         Differs(runs, "", "planted", NEW, _PLANTED)
         for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
