@@ -220,11 +220,13 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     """An erratum that was seen, beside a pass or in place of a verdict."""
     seen = compare(shows, part, known)
     unmet = _unmet(shows.provided, part, known) if seen.verdict is PASS else None
+    named = known.get(part, shows.erratum)
+    erratum = shows.erratum if named is None or not named.text else named.text[0]
     if seen.verdict is PASS and unmet is None:
         if found.by is not None and shows.beside:
             new = tuple(each for each in seen.told if each not in found.told)
-            return found._replace(erratum=shows.erratum, seen=new) if found.verdict is PASS else found
-        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, shows.erratum)
+            return found._replace(erratum=erratum, seen=new) if found.verdict is PASS else found
+        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, erratum)
     if found.by is not None:
         return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
     if seen.verdict is Verdict.NOT_EXERCISED:

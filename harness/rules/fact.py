@@ -22,7 +22,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
     is what was read where no figure carries it. ``told`` says it in a sentence.
     ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here. ``case`` is what stands
-    for the ``*`` of a rule's id, where a part has many cases of one kind; ``examples`` are a few of what was counted.
+    for the ``*`` of a rule's id, or the id, where a part has many cases of a kind; ``examples`` are of what it counts.
     """
 
     name: str

@@ -68,7 +68,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
 
 
 class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
-    """An erratum of the document, which a line shows. ``provided`` are premises of its own.
+    """An erratum of the document, which a line shows: its id, or a fact whose text is the id. ``provided`` are premises
+    of its own.
 
     ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unseen`` is the
     verdict where it was not seen: in place of a fail, and of a rule that nothing else decides.
@@ -117,9 +118,10 @@ Rules = Mapping[str, Rule]
 
 
 def rule_of(id_: str, rules: Rules) -> tuple[Rule | None, str]:
-    """The rule that decides ``id_``, else the first whose ``*`` fits; and what stands for the ``*``, "" without one."""
+    """The rule that decides ``id_``, else the first whose ``*`` fits; and its case: what stands for the ``*``, or the
+    id."""
     if id_ in rules:
-        return rules[id_], ""
+        return rules[id_], id_
     for name, rule in rules.items():
         before, star, after = name.partition("*")
         if star and len(id_) >= len(before + after) and id_.startswith(before) and id_.endswith(after):

@@ -145,7 +145,8 @@ JUDGEMENTS = (
     *(Differs(week, "", each, NEW, _NO_LOGS) for week in _ON_PROCESSES for each in (IN_ONE_PLACE, *PRINTED)),
     Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),
     Differs("flag_proof_*", "*", "*", "bound", _BOUND),
-    Differs("flag_proof_words", "real", "real.60s.on_to_off", "limit", "where times are scaled the rule is the limit"),
+    Differs("flag_proof_words", "real", "real.60s.on_to_off", GONE, "no plan has a case of that id"),
+    Differs("flag_proof_virtual", "virtual", "virtual.*", "reason", _FACTS),
     Differs("flag_proof_words", "real", "*.*", NEW, "a claim that the plan names and nothing judged holds"),
     Differs("dr_restore_*", "", "restore.*", "unit", _UNIT),
     *(Differs("dr_restore_interrupted", "", each, what, _SOME_MADE) for each in ("rpo.disasters", "restore.verified") for what in ("verdict", "reason", "holds")),
@@ -185,6 +186,8 @@ ERRATA = (
     ),
     Differs("secret_rotation_judged", "", "iac.csi_rotation_gap", "seen", _JOINED),
     Differs("mirror_stop_*", "", "dual_write.fallback_with_holes", "seen", _FACTS),
+    Differs("flag_proof_virtual", "", "rollout.rollback.twelve_hours", "seen", _FACTS),
+    Differs("flag_proof_virtual", "", "flag.no_fetch_no_activate", "seen", _FACTS),
     *(
         Differs(runs, "", "planted", NEW, _PLANTED)
         for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
