@@ -12,7 +12,14 @@ from harness.model.message import Message, Told, message
 
 #: The name of a fact that stands for every fact of its part: nothing of the part can be shown, and it says why.
 EVERY = "*"
-_UNITS = {"s": Unit.SECONDS, "ms": Unit.MILLISECONDS, "ratio": Unit.RATIO, "usd": Unit.DOLLARS, "walks": Unit.WALKS}
+_UNITS = {
+    "s": Unit.SECONDS,
+    "ms": Unit.MILLISECONDS,
+    "ratio": Unit.RATIO,
+    "usd": Unit.DOLLARS,
+    "walks": Unit.WALKS,
+    "flaws": Unit.FLAWS,
+}
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
