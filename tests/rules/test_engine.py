@@ -113,6 +113,12 @@ ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (BOTH + ERRATUM + ", provided: [{fact: plan.most, is: 8}]}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (ERRATUM + "}", (fact("b", 1),), SHOWN, "wrong"),
+        (
+            ERRATUM.replace("wrong", "said") + "}",
+            (fact("b", 1), fact("said", text=("of the case",), words="")),
+            SHOWN,
+            "of the case",
+        ),
         (ERRATUM + "}", (fact("b", 0),), OPEN, ""),
         (ERRATUM + ", unseen: fail}", (fact("b", 0),), FAIL, ""),
         (ERRATUM + ", unseen: fail}", (fact("b", 0, high=1),), OPEN, ""),
