@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
 from harness.base import errors, yamltext
-from harness.base.data import OVERLAYS, PLANS, ROOT, SCENARIOS
+from harness.base.data import OVERLAYS, PLANS, ROOT, RULES, SCENARIOS
 from harness.base.errors import MEANING
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
@@ -62,6 +62,10 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
             first = text if isinstance(text, str) else text[0]
             if not first.endswith("\n"):  # what one process says to another on a pipe
                 found.setdefault(first, []).append((str(path.relative_to(ROOT)), line))
+    for path in sorted(RULES.glob("*.yaml")):
+        [(rules, _)] = yamltext.documents(yamltext.read(path), str(path))
+        for said in (rule["says"] for rule in rules.values() if "says" in rule):
+            found.setdefault(said, []).append((str(path.relative_to(ROOT)), 0))
     for meaning in MEANING.values():
         found.setdefault(meaning, []).append(("harness/base/errors.py", 0))
     return found

@@ -87,7 +87,8 @@ def accounted(
     """What was ``found``, then what was ``expected`` and is not there: inconclusive, and gating; of a part that the
     environment is ``lacking`` something for not exercised. One that rests on less than is expected is inconclusive.
     """
-    wanted = {each[:2]: each for each in sorted(expected, key=lambda each: each.least)}
+    due = (each for each in expected if each.kind is not Kind.OBSERVATION)
+    wanted = {each[:2]: each for each in sorted(due, key=lambda each: each.least)}
     for judgement in found:
         of = wanted.get(judgement.key)
         yield judgement if of is None or lacking(of.part) else _cut(judgement, of.least)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.checks.mirror_left import left
-from harness.checks.mirror_steps import rolled_back
 from harness.checks.stores import DocumentsRead
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.mirror import SHARE_VARIABLE, MirrorStep
+from harness.rehearsal.mirror_facts import loss
 from harness.rehearsal.running import Running
 from harness.stack.manifests.change import with_env
 
@@ -49,5 +49,5 @@ class MirrorSteps:
             share_percent=share_percent, since_ns=since_ns, settle_s=self._settle_s, counts=self._counts,
         )  # fmt: skip
         on.mark(f"share_{share_percent}")
-        on.say(*rolled_back(step).told)
+        on.say(loss(step))
         return step

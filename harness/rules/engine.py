@@ -28,6 +28,7 @@ _WANTED = {
     "at_least": marked("at least {limit} is wanted"),
     "above": marked("more than {limit} is wanted"),
     "near": marked("about {limit} is wanted"),
+    "may_be": marked("{limit} is wanted"),
     "contains": marked("{limit} is wanted in it"),
 }
 
@@ -98,6 +99,7 @@ _VERBS: dict[str, Callable[[float, float, float], Verdict]] = {
     "below": _upper(lambda value, limit: value < limit),
     "at_least": _lower(lambda value, limit: value >= limit),
     "above": _lower(lambda value, limit: value > limit),
+    "may_be": lambda low, high, limit: PASS if low <= limit <= high else FAIL,
 }
 
 
@@ -166,7 +168,7 @@ class _Spoken(NamedTuple):
     seen: Told = ()
 
 
-def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]) -> Judgement:
+def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str], case: str = "") -> Judgement:
     """The judgement that a plan asks for in a part."""
     spoken = _spoken(one.part, rule, known, capabilities)
     fact = spoken.by.fact if spoken.by is not None else None
@@ -180,7 +182,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         claim=one.claim,
         also=rule.claims,
         verdict=spoken.verdict,
-        asked=(Message(text=rule.says),) if rule.says else (),
+        asked=(Message(text=rule.says, values={"case": case}),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
         bound=fact.bound if fact is not None else None,
@@ -190,6 +192,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         gates=rule.gates and rule.kind is not Kind.OBSERVATION and (exercised or rule.blocks),
         erratum=spoken.erratum,
         seen=spoken.seen,
+        examples=fact.examples if fact is not None else (),
     )
 
 
@@ -225,10 +228,13 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     """An erratum that was seen, beside a pass or in place of a verdict."""
     seen = compare(shows, part, known)
     unmet = _unmet(shows.provided, part, known) if seen.verdict is PASS else None
+    named = known.get(part, shows.erratum)
+    erratum = shows.erratum if named is None or not named.text else named.text[0]
     if seen.verdict is PASS and unmet is None:
-        if found.by is not None and found.verdict is PASS and shows.beside:
-            return found._replace(erratum=shows.erratum, seen=seen.told)
-        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, shows.erratum)
+        if found.by is not None and shows.beside:
+            new = tuple(each for each in seen.told if each not in found.told)
+            return found._replace(erratum=erratum, seen=new) if found.verdict is PASS else found
+        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, erratum)
     if found.by is not None:
         return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
     if seen.verdict is Verdict.NOT_EXERCISED:
@@ -252,6 +258,6 @@ def judged(
         known = Known(measured, plan, case)
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
-            found = judge(one, rule, known, capabilities)
+            found = judge(one, rule, known, capabilities, case)
             if rule.kind is not Kind.OBSERVATION or found.verdict in (Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED):
                 yield found

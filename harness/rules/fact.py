@@ -12,7 +12,14 @@ from harness.model.message import Message, Told, message
 
 #: The name of a fact that stands for every fact of its part: nothing of the part can be shown, and it says why.
 EVERY = "*"
-_UNITS = {"s": Unit.SECONDS, "ms": Unit.MILLISECONDS, "ratio": Unit.RATIO, "usd": Unit.DOLLARS, "walks": Unit.WALKS}
+_UNITS = {
+    "s": Unit.SECONDS,
+    "ms": Unit.MILLISECONDS,
+    "ratio": Unit.RATIO,
+    "usd": Unit.DOLLARS,
+    "walks": Unit.WALKS,
+    "flaws": Unit.FLAWS,
+}
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +30,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     is the end that the page shows beside the figure. ``text`` is what was read where no figure carries it. ``told``
     says it in a sentence.
     ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here. ``case`` is what stands
-    for the ``*`` of a rule's id, where a part has many cases of one kind.
+    for the ``*`` of a rule's id, or the id, where a part has many cases of a kind; ``examples`` are of what it counts.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     void: Told = ()
     lacks: Told = ()
     case: str = ""
+    examples: tuple[str | Message, ...] = ()
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -79,6 +87,7 @@ class FactsOf:
         void: Told = (),
         lacks: Told = (),
         besides: Told = (),
+        examples: Iterable[str | Message] = (),
         **words: str | Message,
     ) -> Fact:
         """The fact ``name``, which must be declared; ``besides`` stands behind its sentence, ``words`` in its places.
@@ -88,7 +97,7 @@ class FactsOf:
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
             name=name, part=self._part, case=self._case, seen=seen, low=low, high=high, bound=bound, of=of, void=void,
-            lacks=lacks, text=None if text is None else tuple(text), told=(told, *besides),
+            lacks=lacks, text=None if text is None else tuple(text), told=(told, *besides), examples=tuple(examples),
         )  # fmt: skip
 
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:

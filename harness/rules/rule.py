@@ -16,13 +16,14 @@ from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 
 #: The verbs of a line, in the order of the manual.
-VERBS = ("is", "at_most", "below", "at_least", "above", "near", "contains")
+VERBS = ("is", "at_most", "below", "at_least", "above", "near", "may_be", "contains")
 #: A number in the fact's unit, the name of a fact, or ``plan.KEY``: a value of the plan's part, or of the plan.
 Limit = float | str
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
     """A fact against a limit, by one verb. ``near`` has its ``tolerance``, a share of the limit; ``contains`` a text.
+    ``may_be``: the limit lies in the fact's interval, so that a sample does not speak against it.
 
     Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail.
     """
@@ -34,6 +35,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     at_least: Limit | None = None
     above: Limit | None = None
     near: Limit | None = None
+    may_be: Limit | None = None
     contains: str | None = None
     tolerance: float = 0.0
     of_at_least: Limit = 0.0
@@ -66,7 +68,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
 
 
 class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
-    """An erratum of the document, which a line shows. ``provided`` are premises of its own.
+    """An erratum of the document, which a line shows: its id, or a fact whose text is the id. ``provided`` are premises
+    of its own.
 
     ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unseen`` is the
     verdict where it was not seen: in place of a fail, and of a rule that nothing else decides.
@@ -83,7 +86,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
     of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
-    of which it is the verdict. ``says`` is what is promised, for a check that has no claim.
+    of which it is the verdict. ``says`` is what is promised; ``{case}`` in it is what stands for the ``*`` of its id.
     ``blocks``: it holds the run where it was not exercised, too.
     """
 
@@ -115,9 +118,10 @@ Rules = Mapping[str, Rule]
 
 
 def rule_of(id_: str, rules: Rules) -> tuple[Rule | None, str]:
-    """The rule that decides ``id_``, else the first whose ``*`` fits; and what stands for the ``*``, "" without one."""
+    """The rule that decides ``id_``, else the first whose ``*`` fits; and its case: what stands for the ``*``, or the
+    id."""
     if id_ in rules:
-        return rules[id_], ""
+        return rules[id_], id_
     for name, rule in rules.items():
         before, star, after = name.partition("*")
         if star and len(id_) >= len(before + after) and id_.startswith(before) and id_.endswith(after):

@@ -15,10 +15,10 @@ from harness.model.stack import Address
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import continuity
 from harness.rehearsals.flag_proof.continuity import Stories
-from harness.rehearsals.flag_proof.judge import AGAIN, NEW_ONLY, told
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
-from harness.rehearsals.flag_proof.types import Story
+from harness.rehearsals.flag_proof.types import AGAIN, NEW_ONLY, Story
 from harness.stack.firebase import rest
+from tests.flag_proof.test_virtual import told
 from tests.nowhere import NOWHERE, all_at
 
 WALK = "7b0e0d6e-0000-4000-8000-000000000001"

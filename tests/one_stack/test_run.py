@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from harness.checks.ended_account import ERRATUM_LEFT
-from harness.checks.mirror_steps import ERRATUM_STOP
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.judge import OLD_WALKS
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
@@ -48,7 +47,7 @@ def as_it_must_be(folder: Path, text: str = "") -> int:
     assert [step.share_percent for step in details.steps] == [100, 50, 0]
     stop = {each.id: each for each in result.judgements if each.part == STOP}
     assert stop["mirror.rollback_after_100"].verdict is Verdict.PASS
-    assert {stop[f"mirror.rollback_after_{share}"].erratum for share in (50, 0)} == {ERRATUM_STOP}
+    assert {stop[f"mirror.rollback_after_{share}"].erratum for share in (50, 0)} == {"dual_write.stop_ends_rollback"}
     assert details.account is not None and details.account.after == details.account.before
     assert ERRATUM_LEFT in {each.erratum for each in result.judgements}
     assert result.exit_status == status_of(result), text

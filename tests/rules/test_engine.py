@@ -80,6 +80,8 @@ def line(verb: str, **ends: Any) -> tuple[str, Fact]:
         ("is: 0, of_at_least: 5", {"seen": 0, "of": 5}, PASS),
         ("is: 0, of_at_least: 5", {"seen": 0, "of": 4}, OPEN),
         ("is: 0, of_at_least: plan.least", {"seen": 1, "of": 4}, OPEN),
+        ("may_be: 3", {"seen": 2, "low": 1, "high": 3}, PASS),
+        ("may_be: 3", {"seen": 2}, FAIL),
         ("contains: x", {"text": ("x", "y")}, PASS),
         ("contains: z", {"text": ("x", "y")}, FAIL),
         ("contains: z", {}, OPEN),
@@ -114,8 +116,15 @@ ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
         (BOTH + ERRATUM + "}", (fact("a", 1), fact("b", 0)), FAIL, ""),
         (BOTH + ERRATUM + ", unseen: inconclusive}", (fact("a", 1), fact("b", 0)), OPEN, ""),
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 0), fact("b", 1)), PASS, "wrong"),
+        (BOTH + ERRATUM + ", beside: true}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (BOTH + ERRATUM + ", provided: [{fact: plan.most, is: 8}]}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (ERRATUM + "}", (fact("b", 1),), SHOWN, "wrong"),
+        (
+            ERRATUM.replace("wrong", "said") + "}",
+            (fact("b", 1), fact("said", text=("of the case",), words="")),
+            SHOWN,
+            "of the case",
+        ),
         (ERRATUM + "}", (fact("b", 0),), OPEN, ""),
         (ERRATUM + ", unseen: fail}", (fact("b", 0),), FAIL, ""),
         (ERRATUM + ", unseen: fail}", (fact("b", 0, high=1),), OPEN, ""),
@@ -137,6 +146,18 @@ def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_pa
     )
     assert found is not None and (found.value, found.limit, found.unit) == (3, 2, "s")
     assert found.reason == "it fell after 3 s; at most 2 s is wanted"
+
+
+def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "x.*.end: {decided_by: [{fact: a, is: 0}], says: '{case} is 0'}\nx.*: {decided_by: [{fact: b, is: 0}]}\n"
+    )
+    cases = [FactsOf(PHRASES, "part", case)("a", seen, examples=("1",)) for seen, case in enumerate(("one", "two"))]
+    expected = [Expected("part", each) for each in ("x.one.end", "x.two.end", "x.three.end", "x.four", "y")]
+    found = [*judged(expected, read(path, PHRASES, tabled=PHRASES), [*cases, fact("b", 0)], Plan(), ())]
+    assert [(each.id, each.verdict) for each in found] == [("x.one.end", PASS), ("x.two.end", FAIL), ("x.four", PASS)]
+    assert [str(each) for each in found[0].asked] == ["one is 0"] and found[0].examples == ("1",)
 
 
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ from harness.load.population.walk import Location, Walking, WalkUpdate, moment
 from harness.migration.convert import walk_rows
 from harness.migration.load import move
 from harness.model.stack import Endpoints
-from harness.rehearsals.flag_proof.judge import AGAIN, COPIED, MOVED, NEW_ONLY, ROLLED_BACK
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
-from harness.rehearsals.flag_proof.types import Story
+from harness.rehearsals.flag_proof.types import AGAIN, COPIED, MOVED, NEW_ONLY, ROLLED_BACK, Story
 from harness.stack.firebase.sign_up import sign_up
 
 MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document names no time

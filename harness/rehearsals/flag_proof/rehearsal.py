@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.judge.difference import Exact, Single
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts, Part
@@ -18,10 +17,11 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
-from harness.rehearsals.flag_proof.judge import CLAIM_WALKS, REAL, STORIES, VIRTUAL, judged
+from harness.rehearsals.flag_proof.facts import PHRASES, facts
 from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids
-from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
+from harness.rehearsals.flag_proof.types import CLAIM_WALKS, REAL, STORIES, VIRTUAL, FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import interval_word, virtual_cases, virtual_ids
+from harness.rules.fact import Fact
 from harness.stack.protocol import StackNeeds
 
 
@@ -30,13 +30,14 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
 
     name = "flag_proof"
     plan, details = FlagPlan, FlagProofDetails
+    phrases = PHRASES
 
     def expected(self, plan: FlagPlan, facts: Facts) -> Iterator[Expected]:
         """Every case and every story; of each case all its clients."""
         _ = facts
         yield from (Expected(VIRTUAL, each, plan.claim, plan.clients) for each in virtual_ids(plan))
         if not plan.virtual_only:
-            yield from (Expected(REAL, f"continuity.{each}", claim, 1) for each, (claim, _) in STORIES.items())
+            yield from (Expected(REAL, f"continuity.{each}", claim, 1) for each, claim in STORIES.items())
             yield from (Expected(REAL, each, plan.claim, 1) for each in real_ids(plan))
             intervals = [interval_word(case.fetch_interval_s) for case in plan.cases if case.real]
             yield from (Expected(REAL, f"real.{each}.walks", CLAIM_WALKS, plan.real.clients) for each in intervals)
@@ -70,9 +71,10 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         await _on_the_stack(plan, on)
         on.mark(REAL)
 
-    def judge(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Fact]:
         """From the details alone."""
-        return judged(plan, seen.details)
+        _ = plan
+        return facts(seen.details)
 
     def sections(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Section]:
         """How it was judged."""

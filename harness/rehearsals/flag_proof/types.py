@@ -14,6 +14,16 @@ from harness.model.message import Told, message
 from harness.model.scenario import Span
 from scenarios.claims import ClaimId, ErratumId
 
+VIRTUAL, REAL = "virtual", "real"
+MOVED, COPIED, ROLLED_BACK = "moved_without_a_copy", "moved_after_a_copy", "rolled_back"
+NEW_ONLY, AGAIN = "flipped_on_in_mid_walk.new_locations_only", "flipped_on_in_mid_walk.unconfirmed_locations_again"
+CLAIM_WALKS = "flag.factory"
+#: Each story's claim.
+STORIES = {
+    MOVED: "dual_write.method", COPIED: "dual_write.method", ROLLED_BACK: "dual_write.diagram",
+    NEW_ONLY: CLAIM_WALKS, AGAIN: CLAIM_WALKS,
+}  # fmt: skip
+
 
 class Direction(StrEnum):
     """Which way the flag is flipped."""

@@ -12,12 +12,15 @@ import asyncpg
 
 from harness.base.clock import unix_ns
 from harness.base.seed import stream
+from harness.checks.stepwise import served_of, written_of
 from harness.checks.stores import reading
+from harness.judge.window import Window
 from harness.load.population.accounts import accounts
 from harness.load.population.consents import consents as given
+from harness.load.population.due import stayers_due
 from harness.load.users import Users, UsersPlan
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts
@@ -27,13 +30,14 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, of_consents, written
-from harness.rehearsals.migration_drill.judge import judged
+from harness.rehearsals.migration_drill.facts import PHRASES, facts
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, counting, must_be_there, variables
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.stayers import seen_enough
 from harness.rehearsals.migration_drill.types import CLAIM_PLAN, JUDGED, DrillDetails, DrillPlan
 from harness.rehearsals.migration_drill.week import week
+from harness.rules.fact import Fact
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
 from harness.stack.protocol import StackNeeds
@@ -50,7 +54,7 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
 
     name = "migration_drill"
     plan, details = DrillPlan, DrillDetails
-    #: A database to move to.
+    phrases = PHRASES
 
     def expected(self, plan: DrillPlan, facts: Facts) -> Iterator[Expected]:
         """Each of the drill, with every document out of the ordinary; and its week."""
@@ -58,6 +62,7 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
         least = {"migration.odd": plants.KINDS}
         week_ = {"migration.week1": CLAIM_PLAN} if plan.week is not None else {}
         yield from (Expected("", id_, claim, least.get(id_, 0)) for id_, claim in (JUDGED | week_).items())
+        yield Expected("", "migration.largest", kind=Kind.OBSERVATION)
 
     def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack of its own: what is planted stays in no other run's. Raises ``BadInput``."""
@@ -76,9 +81,18 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
         on.at_end(connection.close)
         await _Drill(plan, on, documents, connection).run()
 
-    def judge(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Fact]:
         """From details and requests."""
-        return judged(plan, seen.details, seen.evidence.requests, seen.facts.seed)
+        return facts(plan, seen.details, seen.evidence.requests, seen.facts.seed)
+
+    def judge(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Judgement]:
+        """By the rules, then who stays on Firestore, by the requests that were due and the writes."""
+        yield from super().judge(plan, seen)
+        details, rows, people = seen.details, seen.evidence.requests, plan.population
+        if details.origin_ns is not None and details.sent_ns is not None:
+            window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
+            yield served_of(rows, stayers_due(people, people, seen.facts.seed, details.origin_ns, window))
+        yield written_of(rows, 0 if details.race is None else details.race.written)
 
     def sections(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Section]:
         """Processes and documents."""

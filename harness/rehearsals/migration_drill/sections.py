@@ -8,7 +8,6 @@ from harness.judge.difference import Single
 from harness.model.message import Message, message
 from harness.model.section import Section, table_of
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.migration_drill.judge import how
 from harness.rehearsals.migration_drill.types import Attempt, DrillDetails
 
 
@@ -29,7 +28,7 @@ def sections(details: DrillDetails) -> Iterator[Section]:
             details.odd,
             (message("document"), lambda each: Message(text=each.name)),
             (message("must be"), lambda each: message("refused") if each.refused else message("moved")),
-            (message("became"), how),
+            (message("became"), lambda each: each.became),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, marked
+from harness.model.message import Message, Told, marked, message, verbatim
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 
 CLAIM_SCRIPT = "phase2.migration"
@@ -68,6 +68,15 @@ class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
     def good(self) -> bool:
         """Moved as it must be, or refused and named."""
         return not self.wrong and self.there != self.refused and self.named == self.refused
+
+    @property
+    def became(self) -> Message:
+        """What became of it, for people."""
+        if self.wrong:
+            return self.wrong if isinstance(self.wrong, Message) else verbatim(self.wrong)
+        if self.there:
+            return message("moved, and named among the rejects") if self.named else message("moved")
+        return message("refused and named") if self.named else message("vanished without a line")
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checks.mirror_steps import expected as of_steps
 from harness.load.users import Users, UsersPlan
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Section
+from harness.rehearsal.mirror_facts import expected as of_steps
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.mirror_stop.judge import judged, killed
+from harness.rehearsals.mirror_stop.facts import PHRASES, facts
 from harness.rehearsals.mirror_stop.killed_pod import USER_PREFIX, Burst
 from harness.rehearsals.mirror_stop.sections import figures, sections
 from harness.rehearsals.mirror_stop.types import CLAIM_LOGGED, LANES_VARIABLE, MirrorStopDetails, MirrorStopPlan
+from harness.rules.fact import Fact
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
@@ -33,7 +33,7 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
-    #: A pod is killed whose walks are in a database.
+    phrases = PHRASES
 
     def expected(self, plan: MirrorStopPlan, facts: Facts) -> Iterable[Expected]:
         """The pod, and each step."""
@@ -63,10 +63,10 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         for share in plan.shares_percent:
             on.details.steps.append(await steps.to(share, _at(on.manifests, plan, share), plan.step_s))
 
-    def judge(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Fact]:
         """From the details alone."""
         _ = plan
-        return judged(seen.details)
+        return facts(seen.details)
 
     def sections(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Section]:
         """The steps, and what each user would lose."""
@@ -93,7 +93,7 @@ async def _kill_a_pod(plan: MirrorStopPlan, on: Running[MirrorStopDetails], docu
 
     first = _at(on.manifests, plan, plan.shares_percent[0])
     on.details.killed_pod = await burst.run(pod, lambda: on.stack.apply(first))
-    on.say(*killed(on.details.killed_pod).told)
+    on.part_over("")
 
 
 REHEARSAL = MirrorStop()

@@ -9,7 +9,6 @@ from harness.model.mirror import MirrorStep
 from harness.model.scenario import AudiencePlan, PopulationPlan
 
 CLAIM_LOGGED = "dual_write.failures_logged"
-ERRATUM_QUEUE = "dual_write.fallback_with_holes"
 CLAIMS = (CLAIM_LOGGED, "dual_write.stop", "dual_write.diagram")
 
 #: A setting of the bundled API.
@@ -60,12 +59,6 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     lost_by_others: int
     paused_s: float = 0.0
-
-    @property
-    def counted(self) -> bool:
-        """Whether loss and log agree: every acknowledged walk is in PostgreSQL, and what was queued is what is lost."""
-        agree = self.queued - self.under_way <= self.lost <= self.queued
-        return agree and self.in_postgresql == self.acknowledged
 
 
 class MirrorStopDetails(msgspec.Struct, kw_only=True):

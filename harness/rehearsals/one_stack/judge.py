@@ -12,8 +12,6 @@ from harness.checks.agreement import DUAL_WRITE
 from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import OFF, switch_over_result
 from harness.checks.mirror_steps import CLAIM_STOP
-from harness.checks.mirror_steps import expected as steps_expected
-from harness.checks.mirror_steps import judged as of_steps
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
@@ -36,6 +34,7 @@ from harness.model.message import Message, Told, message
 from harness.model.result import Facts
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
+from harness.rehearsal.mirror_facts import expected as steps_expected
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.types import (
     ERRATUM_ONE_WAY,
@@ -70,8 +69,9 @@ def expected(plan: OneStackPlan, facts: Facts) -> Iterator[Expected]:
         yield from (Expected(part, RECONCILE, kind=Kind.CHECK) for part in reconciled)
 
 
-def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
-    """Leg by leg, then the roll back, the checks of the whole run, and the claims that only all of it shows."""
+def judged(plan: OneStackPlan, seen: Seen[OneStackDetails], steps: Iterable[Judgement]) -> Iterator[Judgement]:
+    """Leg by leg, then the roll back, the checks of the whole run, the ``steps`` of the mirror's stop, and the claims
+    that only all of it shows."""
     entered = {each.part: each for each in seen.details.legs}
     found: list[Judgement] = []
     for leg in legs_of(plan):
@@ -81,7 +81,10 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
     found += of_whole_run(seen.evidence.events)
     stopped = any(not step.share_percent for step in seen.details.steps)  # by the plan: then there may be no document
     yield from (told_only(each) if stopped and _mirrors_nothing(each) else each for each in found)
-    yield from _stopped(seen)
+    yield from steps
+    if not (has_postgresql(seen.facts) and seen.facts.target_bundled):
+        told = message("the environment has no PostgreSQL, or the target no setting that stops its mirror stepwise")
+        yield not_exercised(STOP, CLAIM_STOP, told)
     yield _account(seen)
     yield _stepwise(plan, seen, found)
     yield written_of(seen.evidence.requests)
@@ -242,15 +245,6 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
         unseen = {"verdict": Verdict.INCONCLUSIVE, "told": (told,), "value": None, "examples": ()}
         found = msgspec.structs.replace(found, **unseen)
     yield msgspec.structs.replace(found, part=leg.part)
-
-
-def _stopped(seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
-    """The stepwise stop of the mirror, for a target that can do it."""
-    for each in of_steps(seen.details.steps):
-        yield msgspec.structs.replace(each, part=STOP)
-    if not (has_postgresql(seen.facts) and seen.facts.target_bundled):
-        told = message("the environment has no PostgreSQL, or the target no setting that stops its mirror stepwise")
-        yield not_exercised(STOP, CLAIM_STOP, told)
 
 
 def _account(seen: Seen[OneStackDetails]) -> Judgement:

@@ -13,12 +13,15 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Facts, Part
 from harness.model.section import Section, table_of
+from harness.rehearsal.mirror_facts import PHRASES
+from harness.rehearsal.mirror_facts import facts as of_stop
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.one_stack.flow import Course
 from harness.rehearsals.one_stack.judge import expected, judged
 from harness.rehearsals.one_stack.types import STOP, Leg, LegSeen, OneStackDetails, OneStackPlan, legs_of
+from harness.rules.fact import Fact
 from harness.stack.protocol import StackNeeds
 
 
@@ -27,6 +30,7 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
 
     name, decides = "rollout_one_stack", True
     plan, details = OneStackPlan, OneStackDetails
+    phrases = PHRASES
 
     def expected(self, plan: OneStackPlan, facts: Facts) -> Iterable[Expected]:
         """Leg by leg, and the claims of the whole: the weeks' own are judged by their own runs."""
@@ -51,9 +55,14 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
         """The legs in order, on one stack."""
         await Course(plan, on).run()
 
+    def measured(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterable[Fact]:
+        """Of the steps of the mirror's stop."""
+        _ = plan
+        return of_stop(seen.details.steps, STOP)
+
     def judge(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterable[Judgement]:
         """Each leg by its week's criteria, and what only all of them show."""
-        return judged(plan, seen)
+        return judged(plan, seen, super().judge(plan, seen))
 
     def sections(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Section]:
         """The legs, and the steps of the mirror's stop."""
