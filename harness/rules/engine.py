@@ -58,7 +58,6 @@ class Known:
         found = self.get(part, said)
         return None if found is None else found.seen
 
-
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
@@ -132,7 +131,11 @@ def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words:
     low, high = found.ends
     if verdict is OPEN and low != high:
         ends = {"low": show(low, found.unit), "high": show(high, found.unit) if high < math.inf else message("more")}
-        told.append(message("by what is not in evidence it may be {low} to {high}", **ends))
+        told.append(
+            message("at 95 % it is {low} to {high}", **ends)
+            if found.sampled
+            else message("by what is not in evidence it may be {low} to {high}", **ends)
+        )
     told.append(Message(text=_WANTED[line.verb], values={"limit": words}))
     return Compared(line.else_ if verdict is FAIL else verdict, tuple(told), found, limit)
 
@@ -176,6 +179,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         asked=(Message(text=rule.says),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
+        bound=None if fact is None or not fact.sampled else fact.low if spoken.verdict is FAIL else fact.high,
         limit=spoken.by.limit if spoken.by and fact else None,
         unit=unit_of(fact.name) if fact is not None else unit_of(""),
         samples=fact.of if fact is not None else 0,

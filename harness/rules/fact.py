@@ -19,8 +19,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was measured in ``part`` ("" for the whole run).
 
     ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
-    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``text``
-    is what was read where no figure carries it. ``told`` says it in a sentence.
+    missing, late or few; ``sampled``: they are the bounds of a sample, at 95 %. Its unit is the last word of ``name``
+    (``fell_s``). ``of`` is the number of samples. ``text`` is what was read where no figure carries it. ``told`` says
+    it in a sentence.
     ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here.
     """
 
@@ -29,6 +30,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     seen: float | None = None
     low: float | None = None
     high: float | None = None
+    sampled: bool = False
     of: int = 0
     text: tuple[str, ...] | None = None
     told: Told = ()
@@ -52,6 +54,11 @@ def unit_of(name: str) -> Unit:
     return _UNITS.get(name.rpartition("_")[2], Unit.NONE)
 
 
+def unshown(names: Iterable[str], *, void: Told = (), lacks: Told = ()) -> Iterable[Fact]:
+    """Instead of the facts ``names`` of a whole run: why nothing of them is shown."""
+    return [Fact(name=name, void=void, lacks=lacks) for name in names]
+
+
 class FactsOf:
     """Makes the facts of one part of a plan. ``phrases`` declares each fact: by its name one English sentence, with
     places for ``{seen}``, ``{of}``, and what else the fact is given."""
@@ -67,6 +74,7 @@ class FactsOf:
         *,
         low: float | None = None,
         high: float | None = None,
+        sampled: bool = False,
         of: int = 0,
         text: Iterable[str] | None = None,
         void: Told = (),
@@ -80,7 +88,7 @@ class FactsOf:
         shown = message("never") if seen is None else show(seen, unit)
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
-            name=name, part=self._part, seen=seen, low=low, high=high, of=of, void=void, lacks=lacks,
+            name=name, part=self._part, seen=seen, low=low, high=high, sampled=sampled, of=of, void=void, lacks=lacks,
             text=None if text is None else tuple(text), told=(told, *besides),
         )  # fmt: skip
 

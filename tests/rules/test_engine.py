@@ -88,6 +88,14 @@ def test_a_line_of_every_verb(verb: str, ends: dict[str, Any], verdict: Verdict,
     assert found.gates is (verdict is not NONE)
 
 
+@pytest.mark.parametrize(("seen", "high", "bound"), [(0.0, 0.02, 0.02), (0.01, 0.03, 0.03), (0.5, 0.7, 0.3)])
+def test_the_bound_of_a_sample_is_the_end_that_decides(seen: float, high: float, bound: float, tmp_path: Path) -> None:
+    low = 0.3 if seen == 0.5 else 0.0
+    found = ruled(tmp_path, *line("below: 0.025", seen=seen, low=low, high=high, sampled=True))
+    assert found is not None and found.bound == bound
+    assert (found.verdict is OPEN) is ("at 95 %" in found.reason)
+
+
 ALL = "  decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]"
 BOTH = "  decided_by: [{fact: a, is: 0}]\n"
 ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
