@@ -71,6 +71,7 @@ class Compared(NamedTuple):
     told: Told
     fact: Fact | None = None
     limit: float | None = None
+    erratum: str = ""
 
 
 def _upper(keeps: Callable[[float, float], bool]) -> Callable[[float, float, float], Verdict]:
@@ -111,14 +112,14 @@ def compare(line: Line, part: str, known: Known) -> Compared:
     if line.contains is not None:
         verdict = OPEN if found.text is None else PASS if line.contains in found.text else FAIL
         return _told(line, verdict, found, None, line.contains)
-    limit, least = known.limit(part, line.limit), known.limit(part, line.of_at_least)
-    if limit is None or least is None:
-        missing = line.limit if limit is None else line.of_at_least
-        return Compared(OPEN, (message("not in evidence: {name}", name=str(missing)), *found.told), found)
+    limits = {said: known.limit(part, said) for said in (line.limit, line.of_at_least, line.tolerance)}
+    if missing := [said for said, is_ in limits.items() if is_ is None]:
+        return Compared(OPEN, (message("not in evidence: {name}", name=str(missing[0])), *found.told), found)
+    limit, least, tolerance = (limits[said] or 0.0 for said in (line.limit, line.of_at_least, line.tolerance))
     if found.of < least:
         few = message("{count} samples are too few: {least} are needed", count=str(found.of), least=f"{least:g}")
         return Compared(OPEN, (*found.told, few), found, limit)
-    verdict = _within(*found.ends, limit, line.tolerance * limit) if line.verb == "near" else OPEN
+    verdict = _within(*found.ends, limit, tolerance * limit) if line.verb == "near" else OPEN
     verdict = _VERBS[line.verb](*found.ends, limit) if line.verb in _VERBS else verdict
     return _told(line, verdict, found, limit, show(limit, unit_of(line.fact)))
 
@@ -137,7 +138,8 @@ def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words:
             else message("by what is not in evidence it may be {low} to {high}", **ends)
         )
     told.append(Message(text=_WANTED[line.verb], values={"limit": words}))
-    return Compared(line.else_ if verdict is FAIL else verdict, tuple(told), found, limit)
+    ends_in, erratum = line.unkept if verdict is FAIL else (verdict, "")
+    return Compared(ends_in, tuple(told), found, limit, erratum)
 
 
 def _unmet(lines: Iterable[Line], part: str, known: Known) -> Compared | None:
@@ -194,7 +196,7 @@ def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) 
         return _Spoken(Verdict.NOT_EXERCISED, (lacking_words(missing),), None)
     lines = [compare(each, part, known) for each in rule.decided_by]
     found = _worst(lines)
-    if rule.shows is not None:
+    if rule.shows is not None and (found.verdict is FAIL or not rule.shows.unless_kept):
         found = _shown(rule.shows, part, known, found)
     premises = rule.provided if found.verdict is not PASS else (*rule.provided, *rule.when)
     unmet = _unmet(premises, part, known) if found.verdict is not Verdict.NOT_EXERCISED else None
@@ -214,7 +216,7 @@ def _worst(lines: Sequence[Compared]) -> _Spoken:
         return _Spoken(PASS, (), None)
     worst = min((each.verdict for each in lines), key=_WORST_FIRST.index)
     speaking = [each for each in lines if each.verdict is worst]
-    return _Spoken(worst, _once(speaking), speaking[0])
+    return _Spoken(worst, _once(speaking), speaking[0], speaking[0].erratum)
 
 
 def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
@@ -224,7 +226,8 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     if seen.verdict is PASS and unmet is None:
         if found.by is not None and found.verdict is PASS and shows.beside:
             return found._replace(erratum=shows.erratum, seen=seen.told)
-        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, shows.erratum)
+        shown = found if shows.unless_kept else _Spoken(OPEN, seen.told, seen)
+        return shown._replace(verdict=Verdict.ERRATUM_SHOWN, erratum=shows.erratum)
     if found.by is not None:
         return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
     if seen.verdict is Verdict.NOT_EXERCISED:
@@ -237,10 +240,13 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts."""
+    """Each judgement that the plan asks for, and that has a rule and any of its facts. A rule of ``PART/ID`` is that of
+    the id in that part alone."""
     known = Known(facts, plan)
-    for one in dict.fromkeys(each for each in expected if each.id in rules):
-        rule = rules[one.id]
+    for one in dict.fromkeys(expected):
+        rule = rules.get(f"{one.part}/{one.id}", rules.get(one.id))
+        if rule is None:
+            continue
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
             yield judge(one, rule, known, capabilities)

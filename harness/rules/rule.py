@@ -24,7 +24,8 @@ Limit = float | str
 class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
     """A fact against a limit, by one verb. ``near`` has its ``tolerance``, a share of the limit; ``contains`` a text.
 
-    Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail.
+    Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail, or the erratum that is
+    shown by what is not kept.
     """
 
     fact: str
@@ -35,14 +36,21 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     above: Limit | None = None
     near: Limit | None = None
     contains: str | None = None
-    tolerance: float = 0.0
+    tolerance: Limit = 0.0
     of_at_least: Limit = 0.0
-    else_: Verdict = Verdict.FAIL
+    else_: str = Verdict.FAIL
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` unless it has one verb."""
+        """Raises ``RuleError`` unless it has one verb, and ends in a verdict or an erratum."""
         if len(self._given()) != 1:
             raise RuleError(message("one verb is wanted, of {verbs}", verbs=", ".join(VERBS)))
+        if self.else_ not in {*Verdict} and "." not in self.else_:
+            raise RuleError(message("{name} is no verdict and no erratum", name=repr(self.else_)))
+
+    @property
+    def unkept(self) -> tuple[Verdict, str]:
+        """The verdict where it is not kept, and the erratum that this shows, or ""."""
+        return (Verdict(self.else_), "") if self.else_ in {*Verdict} else (Verdict.ERRATUM_SHOWN, self.else_)
 
     def _given(self) -> list[tuple[str, Limit]]:
         named = ((verb, getattr(self, "is_" if verb == "is" else verb)) for verb in VERBS)
@@ -61,20 +69,22 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     @property
     def names(self) -> Iterator[str]:
         """The facts that it reads."""
-        named = [self.fact, self.limit if self.verb != "contains" else "", self.of_at_least]
+        named = [self.fact, self.limit if self.verb != "contains" else "", self.of_at_least, self.tolerance]
         yield from (each for each in named if isinstance(each, str) and each and not each.startswith("plan."))
 
 
 class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
     """An erratum of the document, which a line shows. ``provided`` are premises of its own.
 
-    ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unseen`` is the
-    verdict where it was not seen: in place of a fail, and of a rule that nothing else decides.
+    ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unless_kept``: it is
+    looked for only where the rule's lines fail. ``unseen`` is the verdict where it was not seen: in place of a fail,
+    and of a rule that nothing else decides.
     """
 
     erratum: str
     provided: tuple[Line, ...] = ()
     beside: bool = False
+    unless_kept: bool = False
     unseen: Verdict | None = None
 
 
@@ -139,5 +149,3 @@ def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) ->
             remedy="remove them, or write a line that reads them",
         )
     return rules
-
-
