@@ -74,6 +74,7 @@ class Compared(NamedTuple):
     told: Told
     fact: Fact | None = None
     limit: float | None = None
+    erratum: str = ""
 
 
 def _upper(keeps: Callable[[float, float], bool]) -> Callable[[float, float, float], Verdict]:
@@ -114,22 +115,24 @@ def compare(line: Line, part: str, known: Known) -> Compared:
     if line.contains is not None:
         verdict = OPEN if found.text is None else PASS if line.contains in found.text else FAIL
         return _told(line, verdict, found, None, line.contains)
-    return _measured(line, found, known.limit(part, line.limit), known.limit(part, line.of_at_least))
+    limits = {said: known.limit(part, said) for said in (line.limit, line.of_at_least, line.tolerance)}
+    if missing := [said for said, is_ in limits.items() if is_ is None]:
+        return Compared(OPEN, (_absent(missing[0]), *found.told), found)
+    limit, least, tolerance = (limits[said] or 0.0 for said in (line.limit, line.of_at_least, line.tolerance))
+    return _measured(line, found, limit, least, tolerance)
 
 
 def _absent(name: object) -> Message:
     return message("not in evidence: {name}", name=str(name))
 
 
-def _measured(line: Line, found: Fact, limit: float | None, least: float | None) -> Compared:
-    """A figure against its limit, of ``least`` samples; ``None`` where the limit is a fact that is not in evidence."""
-    if limit is None or least is None:
-        return Compared(OPEN, (_absent(line.limit if limit is None else line.of_at_least), *found.told), found)
+def _measured(line: Line, found: Fact, limit: float, least: float, tolerance: float) -> Compared:
+    """A figure against its limit, of ``least`` samples."""
     if found.of < least:
         few = message("{count} samples are too few: {least} are needed", count=str(found.of), least=f"{least:g}")
         return Compared(OPEN, (*found.told, few), found, limit)
     near = line.verb == "near"
-    verdict = _within(*found.ends, limit, line.tolerance * limit) if near else _VERBS[line.verb](*found.ends, limit)
+    verdict = _within(*found.ends, limit, tolerance * limit) if near else _VERBS[line.verb](*found.ends, limit)
     return _told(line, verdict, found, limit, show(limit, unit_of(line.fact)))
 
 
@@ -141,9 +144,14 @@ def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words:
     low, high = found.ends
     if verdict is OPEN and low != high:
         ends = {"low": show(low, found.unit), "high": show(high, found.unit) if high < math.inf else message("more")}
-        told.append(message("by what is not in evidence it may be {low} to {high}", **ends))
+        told.append(
+            message("at 95 % it is {low} to {high}", **ends)
+            if found.sampled
+            else message("by what is not in evidence it may be {low} to {high}", **ends)
+        )
     told.append(Message(text=_WANTED[line.verb], values={"limit": words}))
-    return Compared(line.else_ if verdict is FAIL else verdict, tuple(told), found, limit)
+    ends_in, erratum = line.unkept if verdict is FAIL else (verdict, "")
+    return Compared(ends_in, tuple(told), found, limit, erratum)
 
 
 def _unmet(lines: Iterable[Line], part: str, known: Known) -> Compared | None:
@@ -168,6 +176,13 @@ class _Spoken(NamedTuple):
     seen: Told = ()
 
 
+def _bound(fact: Fact, verdict: Verdict) -> float | None:
+    """The end that stands beside the figure: the fact's own, or of a sample the better end of a fail, else the worse."""
+    if fact.bound is not None or not fact.sampled:
+        return fact.bound
+    return fact.low if verdict is FAIL else fact.high
+
+
 def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str], case: str = "") -> Judgement:
     """The judgement that a plan asks for in a part."""
     spoken = _spoken(one.part, rule, known, capabilities)
@@ -185,7 +200,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         asked=(Message(text=rule.says, values={"case": case}),) if rule.says else (),
         told=spoken.told,
         value=fact.seen if fact is not None else None,
-        bound=fact.bound if fact is not None else None,
+        bound=_bound(fact, spoken.verdict) if fact is not None else None,
         limit=spoken.by.limit if spoken.by and fact else None,
         unit=unit_of(fact.name) if fact is not None else unit_of(""),
         samples=fact.of if fact is not None else 0,
@@ -201,7 +216,7 @@ def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) 
         return _Spoken(Verdict.NOT_EXERCISED, (lacking_words(missing),), None)
     lines = [compare(each, part, known) for each in rule.decided_by]
     found = _worst(lines)
-    if rule.shows is not None:
+    if rule.shows is not None and (found.verdict is FAIL or not rule.shows.unless_kept):
         found = _shown(rule.shows, part, known, found)
     premises = rule.provided if found.verdict is not PASS else (*rule.provided, *rule.when)
     unmet = _unmet(premises, part, known) if found.verdict is not Verdict.NOT_EXERCISED else None
@@ -221,7 +236,7 @@ def _worst(lines: Sequence[Compared]) -> _Spoken:
         return _Spoken(PASS, (), None)
     worst = min((each.verdict for each in lines), key=_WORST_FIRST.index)
     speaking = [each for each in lines if each.verdict is worst]
-    return _Spoken(worst, _once(speaking), speaking[0])
+    return _Spoken(worst, _once(speaking), speaking[0], speaking[0].erratum)
 
 
 def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
@@ -234,7 +249,8 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
         if found.by is not None and shows.beside:
             new = tuple(each for each in seen.told if each not in found.told)
             return found._replace(erratum=erratum, seen=new) if found.verdict is PASS else found
-        return _Spoken(Verdict.ERRATUM_SHOWN, seen.told, seen, erratum)
+        shown = found if shows.unless_kept else _Spoken(OPEN, seen.told, seen)
+        return shown._replace(verdict=Verdict.ERRATUM_SHOWN, erratum=erratum)
     if found.by is not None:
         return found._replace(verdict=shows.unseen) if shows.unseen and found.verdict is FAIL else found
     if seen.verdict is Verdict.NOT_EXERCISED:
@@ -247,12 +263,13 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
-    it is of the whole run, and told where its erratum was seen, or could not be."""
+    """Each judgement that the plan asks for, and that has a rule and any of its facts; a rule of ``PART/ID`` is that of
+    the id in that part alone. No plan asks for an observation: it is of the whole run, and told where its erratum was
+    seen, or could not be."""
     measured = tuple(facts)
     besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION]
     for one in dict.fromkeys((*expected, *besides)):
-        rule, case = rule_of(one.id, rules)
+        rule, case = rule_of(f"{one.part}/{one.id}" if f"{one.part}/{one.id}" in rules else one.id, rules)
         if rule is None:
             continue
         known = Known(measured, plan, case)

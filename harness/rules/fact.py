@@ -26,9 +26,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was measured in ``part`` ("" for the whole run).
 
     ``seen`` is the figure as read; the truth lies from ``low`` to ``high``, which are ``seen`` unless samples are
-    missing, late or few. Its unit is the last word of ``name`` (``fell_s``). ``of`` is the number of samples. ``bound``
-    is the end that the page shows beside the figure. ``text`` is what was read where no figure carries it. ``told``
-    says it in a sentence.
+    missing, late or few; ``sampled``: they are the bounds of a sample, at 95 %. Its unit is the last word of ``name``
+    (``fell_s``). ``of`` is the number of samples. ``bound`` is the end that the page shows beside the figure. ``text``
+    is what was read where no figure carries it. ``told`` says it in a sentence.
     ``void`` says why what was seen proves nothing, ``lacks`` why there is no such thing here. ``case`` is what stands
     for the ``*`` of a rule's id, or the id, where a part has many cases of a kind; ``examples`` are of what it counts.
     """
@@ -39,6 +39,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     bound: float | None = None
+    sampled: bool = False
     of: int = 0
     text: tuple[str, ...] | None = None
     told: Told = ()
@@ -64,6 +65,11 @@ def unit_of(name: str) -> Unit:
     return _UNITS.get(name.rpartition("_")[2], Unit.NONE)
 
 
+def unshown(names: Iterable[str], *, void: Told = (), lacks: Told = ()) -> Iterable[Fact]:
+    """Instead of the facts ``names`` of a whole run: why nothing of them is shown."""
+    return [Fact(name=name, void=void, lacks=lacks) for name in names]
+
+
 class FactsOf:
     """Makes the facts of one part of a plan, or of a ``case`` in it. ``phrases`` declares each fact: by its name one
     English sentence, with places for ``{seen}``, ``{of}``, and what else the fact is given."""
@@ -82,6 +88,7 @@ class FactsOf:
         low: float | None = None,
         high: float | None = None,
         bound: float | None = None,
+        sampled: bool = False,
         of: int = 0,
         text: Iterable[str] | None = None,
         void: Told = (),
@@ -96,8 +103,9 @@ class FactsOf:
         shown = message("never") if seen is None else show(seen, unit)
         told = Message(text=self._phrases[name], values={"seen": shown, "of": str(of), **words})
         return Fact(
-            name=name, part=self._part, case=self._case, seen=seen, low=low, high=high, bound=bound, of=of, void=void,
-            lacks=lacks, text=None if text is None else tuple(text), told=(told, *besides), examples=tuple(examples),
+            name=name, part=self._part, case=self._case, seen=seen, low=low, high=high, bound=bound, sampled=sampled,
+            of=of, void=void, lacks=lacks, text=None if text is None else tuple(text), told=(told, *besides),
+            examples=tuple(examples),
         )  # fmt: skip
 
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:

@@ -25,7 +25,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     """A fact against a limit, by one verb. ``near`` has its ``tolerance``, a share of the limit; ``contains`` a text.
     ``may_be``: the limit lies in the fact's interval, so that a sample does not speak against it.
 
-    Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail.
+    Fewer samples than ``of_at_least`` prove nothing. ``else`` is the verdict in place of a fail, or the erratum that is
+    shown by what is not kept.
     """
 
     fact: str
@@ -37,14 +38,21 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     near: Limit | None = None
     may_be: Limit | None = None
     contains: str | None = None
-    tolerance: float = 0.0
+    tolerance: Limit = 0.0
     of_at_least: Limit = 0.0
-    else_: Verdict = Verdict.FAIL
+    else_: str = Verdict.FAIL
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` unless it has one verb."""
+        """Raises ``RuleError`` unless it has one verb, and ends in a verdict or an erratum."""
         if len(self._given()) != 1:
             raise RuleError(message("one verb is wanted, of {verbs}", verbs=", ".join(VERBS)))
+        if self.else_ not in {*Verdict} and "." not in self.else_:
+            raise RuleError(message("{name} is no verdict and no erratum", name=repr(self.else_)))
+
+    @property
+    def unkept(self) -> tuple[Verdict, str]:
+        """The verdict where it is not kept, and the erratum that this shows, or ""."""
+        return (Verdict(self.else_), "") if self.else_ in {*Verdict} else (Verdict.ERRATUM_SHOWN, self.else_)
 
     def _given(self) -> list[tuple[str, Limit]]:
         named = ((verb, getattr(self, "is_" if verb == "is" else verb)) for verb in VERBS)
@@ -63,7 +71,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
     @property
     def names(self) -> Iterator[str]:
         """The facts that it reads."""
-        named = [self.fact, self.limit if self.verb != "contains" else "", self.of_at_least]
+        named = [self.fact, self.limit if self.verb != "contains" else "", self.of_at_least, self.tolerance]
         yield from (each for each in named if isinstance(each, str) and each and not each.startswith("plan."))
 
 
@@ -71,13 +79,15 @@ class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else
     """An erratum of the document, which a line shows: its id, or a fact whose text is the id. ``provided`` are premises
     of its own.
 
-    ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unseen`` is the
-    verdict where it was not seen: in place of a fail, and of a rule that nothing else decides.
+    ``beside``: a pass of the rule stands beside it, and the judgement names the erratum as well. ``unless_kept``: it is
+    looked for only where the rule's lines fail. ``unseen`` is the verdict where it was not seen: in place of a fail,
+    and of a rule that nothing else decides.
     """
 
     erratum: str
     provided: tuple[Line, ...] = ()
     beside: bool = False
+    unless_kept: bool = False
     unseen: Verdict | None = None
 
 

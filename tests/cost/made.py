@@ -9,14 +9,12 @@ import msgspec
 from harness.base import planfile
 from harness.base.data import KUBERNETES
 from harness.model.judgement import Judgement
-from harness.rehearsals.cost import judge_measured
-from harness.rehearsals.cost.judge import judged
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
-from harness.rehearsals.cost.rehearsal import pod_of
-from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured
+from harness.rehearsals.cost.rehearsal import REHEARSAL, pod_of
+from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured, PodSizes
 from harness.stack.manifests import load
-from tests.rehearsal.made import by_id, facts
+from tests.rehearsal.made import by_id, facts, seen
 
 #: As ``nox -s cost`` has it: prices of another region than the document's.
 BUNDLED = CostPlan(tables=planfile.bundled("cost", Tables), prices=planfile.bundled("prices", Prices))
@@ -48,14 +46,15 @@ def _with(struct: Any, path: tuple[str, ...], value: Any) -> Any:
     return msgspec.structs.replace(struct, **{first: inner})
 
 
-def of_document(plan: CostPlan = PLAN) -> dict[str, Judgement]:
+def of_document(plan: CostPlan = PLAN, pod: PodSizes = POD) -> dict[str, Judgement]:
     """What is said of the tables, by id."""
-    return by_id(judged(plan, POD))
+    return by_id(REHEARSAL.judge(plan, seen(CostDetails(pod=pod))), part="document")
 
 
-def of_run(plan: CostPlan = PLAN, **fields: Any) -> dict[str, Judgement]:
+def of_run(plan: CostPlan = PLAN, run: Measured | None = RUN, **fields: Any) -> dict[str, Judgement]:
     """What is said by the run with other fields, by id."""
-    return by_id(judge_measured.judged(plan, POD, msgspec.structs.replace(RUN, **fields), FACTS))
+    made = None if run is None else msgspec.structs.replace(run, **fields)
+    return by_id(REHEARSAL.judge(plan, seen(details(made))), part="measured")
 
 
 def details(run: Measured | None = RUN) -> CostDetails:

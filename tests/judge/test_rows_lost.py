@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.base import planfile
 from harness.checks.invariants import off_result
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.stepwise import served_of
@@ -26,6 +27,7 @@ from harness.judge.window import NS, Window
 from harness.load.population.arrivals import due_of_step
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.expected import Expected as Asked
 from harness.model.judgement import Judgement
 from harness.model.message import verbatim
 from harness.model.step import Arrivals, Step
@@ -41,9 +43,12 @@ from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.types import Made as MadeStep
-from harness.rehearsals.network import judge as network
+from harness.rehearsals.network.facts import users
+from harness.rehearsals.network.rehearsal import REHEARSAL as NETWORK
+from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
+from harness.rules.engine import judged as by_rules
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
@@ -234,6 +239,18 @@ def of_failover() -> Case:
     return Case(rows, judged, always=down)
 
 
+def of_network() -> Case:
+    plan = planfile.bundled("network", NetworkPlan)
+    rows = every(50, 10)
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        measured = users(ledger(left).requests, [each.due_ns for each in planned])
+        (found,) = by_rules([Asked("", "users.service")], NETWORK.rules, [measured], plan, ())
+        return found
+
+    return Case(rows, judged)
+
+
 def of_recovery(check: str) -> Case:
     rows = every(30, 10)
 
@@ -262,14 +279,12 @@ def of_flag() -> Case:
 
 @cache
 def cases() -> dict[str, Case]:
-    every_500 = every(50, 10)
-    due_500 = [each.due_ns for each in every_500]
     return {
         "week ratio": of_week("error_ratio", 0.05, failed),
         "week latency": of_week("latency_p95", 500.0, slow),
         "step even": of_step(EVEN),
         "step poisson": of_step(POISSON),
-        "network": Case(every_500, lambda left, _: network.users(ledger(left).requests, due_500, 0.01)),
+        "network": of_network(),
         "stepwise": Case(every(60, 10, side=Side.FIRESTORE), lambda left, planned: served_of(left, due(planned))),
         "rotation": Case(every(100, 10), lambda left, _: in_turn(COURSE, ledger(left).requests)),
         "zone": of_zone(),

@@ -50,7 +50,7 @@ WORD_FOR_WORD = {
     ("rehearsals/dr_restore/procedure.py", "'kubectl rollout restart'"): TYPED,
     ("rehearsals/dr_restore/verification.py", "each of strange[:_EXAMPLES]"): NAME,
     ("rehearsals/migration_drill/judge.py", "odd.wrong"): OLD,
-    ("rehearsals/network/judge.py", "trouble"): ERROR,
+    ("rehearsals/network/facts.py", "details.trouble"): ERROR,
     ("rehearsals/operations/judge.py", "f'{command}: {said}'"): OUTPUT,
     ("rehearsals/operations/judge.py", "pod.why"): OUTPUT,
     ("rehearsals/rollout/sections.py", "'SELECT utc, kind, subject, message FROM events ORDER BY at_ns, seq;'"): TYPED,

@@ -72,6 +72,9 @@ def line(verb: str, **ends: Any) -> tuple[str, Fact]:
         ("near: 100, tolerance: 0.1", {"seen": 110}, PASS),
         ("near: 100, tolerance: 0.1", {"seen": 111}, FAIL),
         ("near: 100, tolerance: 0.1", {"seen": 105, "high": 111}, OPEN),
+        ("near: 2, tolerance: plan.least", {"seen": 12}, PASS),
+        ("near: 2, tolerance: plan.least", {"seen": 13}, FAIL),
+        ("near: 2, tolerance: b", {"seen": 2}, OPEN),
         ("at_most: plan.most", {"seen": 7}, PASS),
         ("at_most: plan.least", {"seen": 7}, FAIL),
         ("at_most: plan.limits.few", {"seen": 4}, FAIL),
@@ -96,6 +99,14 @@ def test_a_line_of_every_verb(verb: str, ends: dict[str, Any], verdict: Verdict,
     assert found.gates is (verdict is not NONE)
 
 
+@pytest.mark.parametrize(("seen", "high", "bound"), [(0.0, 0.02, 0.02), (0.01, 0.03, 0.03), (0.5, 0.7, 0.3)])
+def test_the_bound_of_a_sample_is_the_end_that_decides(seen: float, high: float, bound: float, tmp_path: Path) -> None:
+    low = 0.3 if seen == 0.5 else 0.0
+    found = ruled(tmp_path, *line("below: 0.025", seen=seen, low=low, high=high, sampled=True))
+    assert found is not None and found.bound == bound
+    assert (found.verdict is OPEN) is ("at 95 %" in found.reason)
+
+
 ALL = "  decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]"
 BOTH = "  decided_by: [{fact: a, is: 0}]\n"
 ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
@@ -118,6 +129,11 @@ ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 0), fact("b", 1)), PASS, "wrong"),
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (BOTH + ERRATUM + ", provided: [{fact: plan.most, is: 8}]}", (fact("a", 1), fact("b", 1)), FAIL, ""),
+        (BOTH + ERRATUM + ", unless_kept: true}", (fact("a", 0), fact("b", 1)), PASS, ""),
+        (BOTH + ERRATUM + ", unless_kept: true}", (fact("a", 1), fact("b", 1)), SHOWN, "wrong"),
+        (BOTH + ERRATUM + ", unless_kept: true}", (fact("a", 1), fact("b", 0)), FAIL, ""),
+        ("  decided_by: [{fact: a, is: 0, else: their.mistake}]", (fact("a", 1),), SHOWN, "their.mistake"),
+        ("  decided_by: [{fact: a, is: 0, else: their.mistake}]", (fact("a", 0, high=1),), OPEN, ""),
         (ERRATUM + "}", (fact("b", 1),), SHOWN, "wrong"),
         (
             ERRATUM.replace("wrong", "said") + "}",
@@ -205,12 +221,3 @@ def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
 def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:
     found = ruled(tmp_path, *line("at_most: 3", seen=1, high=2, bound=2))
     assert found is not None and (found.value, found.bound) == (1, 2)
-
-
-def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
-    path = tmp_path / "rules.yaml"
-    path.write_text("x.*: {decided_by: [{fact: a, is: 0}, {fact: b, is: 0}]}\n")
-    cases = [FactsOf(PHRASES, "part", case)("a", seen) for seen, case in enumerate(("one", "two"))]
-    expected = [Expected("part", id_) for id_ in ("x.one", "x.two", "y.one")]
-    found = judged(expected, read(path, ["a", "b"]), [*cases, fact("b", 0)], Plan(), ())
-    assert [(each.id, each.verdict) for each in found] == [("x.one", PASS), ("x.two", FAIL)]

@@ -21,6 +21,21 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     of: str = ""
 
+    @property
+    def tolerance(self) -> float:
+        """What an estimate may be beside what is due, as a share of it."""
+        return self.tables.tolerance
+
+    @property
+    def users(self) -> int:
+        """Those that are supposed."""
+        return self.tables.supposed.users
+
+    @property
+    def walks(self) -> float:
+        """Of all of them, in a month."""
+        return self.tables.supposed.walks
+
     def as_written(self) -> Bill:
         """The document's quantities at the unit prices."""
         return bill.bill(bill.as_printed(self.tables, self.prices), self.prices, self.tables.hours)

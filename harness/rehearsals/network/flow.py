@@ -18,8 +18,8 @@ from harness.model.message import message
 from harness.model.stack import CLUSTERS
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
-from harness.rehearsals.network import judge
 from harness.rehearsals.network.clients import Clients
+from harness.rehearsals.network.facts import as_wanted, node_port_told
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
@@ -109,7 +109,7 @@ class Course:
 
     async def _observe(self, matrix: Matrix) -> None:
         self._on.details.node_port = through = await matrix.through_the_node_port()
-        self._on.say(*judge.node_port_told(through))
+        self._on.say(*node_port_told(through))
 
     async def _bring_ingress(self, matrix: Matrix, clients: Clients) -> None:
         """Where it was asked for, and the rung can."""
@@ -129,7 +129,7 @@ class Course:
         while True:
             count += 1
             asked = await matrix.ask(name, since_ns=since_ns)
-            good = judge.as_wanted(wanted, asked)
+            good = as_wanted(wanted, asked)
             if good or on.clock.now_ns() >= give_up_ns:
                 break
             await on.clock.sleep(_AGAIN_S)

@@ -18,11 +18,11 @@ from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.rehearsal.running import Running
-from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.certificates import Authority
 from harness.rehearsals.network.clients import EDGE, Clients
+from harness.rehearsals.network.facts import as_wanted as paths_as_wanted
+from harness.rehearsals.network.facts_ingress import as_wanted, kept_out
 from harness.rehearsals.network.https import Answered, Request, ask, trusting
-from harness.rehearsals.network.judge import as_wanted as paths_as_wanted
 from harness.rehearsals.network.matrix import Matrix
 from harness.rehearsals.network.types import Client, NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import (
@@ -130,13 +130,13 @@ class Front:
         self._see(issued=certificate.serial)
         await self._stack.apply(http_allowed(self._manifests))
         first = [each for each in self._plan.asks if each.status][:1]
-        await self._asked(Scene.KEPT_OUT, first, lambda _ask, answer: judge.kept_out(answer))
+        await self._asked(Scene.KEPT_OUT, first, lambda _ask, answer: kept_out(answer))
 
     async def _opened(self) -> None:
         """The controller with the label; users have both ways."""
         self._on.say(message("its pod with the label"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
-        await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
+        await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], as_wanted)
         await self._plainly(Scene.OPEN, lambda met: met is Outcome.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
         there = _document(service.body)
@@ -149,7 +149,7 @@ class Front:
         self._on.say(message("applying the component ingress"))
         await self._stack.apply(self._manifests)
         await self._plainly(Scene.AS_WRITTEN, lambda met: met.kept_out)
-        await self._asked(Scene.AS_WRITTEN, self._plan.asks, judge.as_wanted)
+        await self._asked(Scene.AS_WRITTEN, self._plan.asks, as_wanted)
         service = next(key.partition("/")[2] for key in self._manifests.documents if key.startswith("Service/"))
         asked = await self._https(self._list(0), trusted=False)
         self._see(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from harness.checks.step_reads import READS_EXPECTED
-from harness.judge.window import Window
-from harness.model.evidence import Side
+from harness.checks.step_reads import READS_EXPECTED, reads_of_steps
 from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
@@ -14,13 +12,26 @@ from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
+from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.network import judge, judge_ingress
+from harness.rehearsals.network.facts import (
+    PHRASES,
+    ROUNDS,
+    Path,
+    facts,
+    loads,
+    node_port_told,
+    outcomes,
+    paths,
+    seen_in,
+)
+from harness.rehearsals.network.facts_ingress import update_told
 from harness.rehearsals.network.flow import Course, fronted
-from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
+from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
+from harness.rules.fact import Fact
 from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import StackNeeds, WithOutside
 
@@ -29,7 +40,27 @@ _SCENES = {
     Scene.OPEN: message("on the way"),
     Scene.AS_WRITTEN: message("the component as it is"),
 }
-_ROUNDS = ("before", "after", "replaced")
+_VERDICTS = {True: Verdict.FAIL, False: Verdict.PASS, None: Verdict.INCONCLUSIVE}
+POLICY = "security.network.policy"
+PHASE_4 = "manifest.phase4_added"
+TLS = "checklist.security.tls"
+#: What is judged, with the claim of each.
+CHECKS = {
+    "paths.allowed": POLICY,
+    "paths.refused": POLICY,
+    "kubelet.probes": POLICY,
+    "users.service": POLICY,
+    "component.opt_in": PHASE_4,
+    "paths.needed": "strategy.versus.network",
+    "ingress.as_written": "security.network.tls",
+    "ingress.opt_in": PHASE_4,
+    "ingress.routes": PHASE_4,
+    "ingress.as_the_service": PHASE_4,
+    "ingress.policy": POLICY,
+    "ingress.tls": TLS,
+    "ingress.plain_http": TLS,
+    "ingress.renewal": TLS,
+}
 
 
 class Network(Rehearsal[NetworkPlan, NetworkDetails]):
@@ -37,6 +68,7 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
 
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
+    phrases = PHRASES
 
     #: Pods on nodes.
     needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_KUBERNETES,)}
@@ -44,7 +76,7 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
         """Every check; and of a cluster, where there is load, what answers showed."""
         _ = plan
-        yield from expected_of((*judge.CHECKS.items(), *judge_ingress.CHECKS.items()))
+        yield from expected_of(CHECKS.items())
         if Capability.REAL_KUBERNETES in facts.capabilities:
             yield READS_EXPECTED
 
@@ -58,10 +90,25 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         if isinstance(on.stack, WithOutside):
             await Course(plan, on, on.stack).run()
 
+    def measured(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Fact]:
+        """Of the paths, the kubelet, the users, the component, and the Ingress."""
+        return facts(plan, seen.details, seen.evidence, rung=str(seen.facts.rung))
+
     def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:
-        """Of the paths, the kubelet, the users, the component; then of the Ingress; then what was seen besides."""
-        reads = judge.reads(plan, seen.details, seen.evidence.requests, seen.facts)
-        return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details), *reads]
+        """By the rules; then what was seen besides, and what answers showed the users who loaded the Service."""
+        yield from super().judge(plan, seen)
+        details = seen.details
+        if details.node_port is not None:
+            yield observation("node_port", node_port_told(details.node_port))
+        if details.ingress is not None and details.ingress.update is not None:
+            yield observation("ingress.update", (update_told(details.ingress.update),))
+        yield from reads_of_steps(
+            seen.evidence.requests,
+            users=ACCOUNTS,
+            seed=seen.facts.seed,
+            anchor_unix_ns=seen.facts.anchor.unix_ns,
+            steps=loads(plan, details),
+        )
 
     def sections(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Section]:
         """Every path over the rounds, and every request by HTTPS."""
@@ -71,65 +118,21 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
             yield _https_table(seen.details.ingress)
 
 
-def _path_results(plan: NetworkPlan, details: NetworkDetails) -> list[Judgement]:
-    """Every path of the plan over the rounds that were asked."""
-    rounds = [details.rounds.get(name) for name in _ROUNDS]
-    return [judge.path_judged(path, *rounds) for path in plan.paths]
-
-
-def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
-    details, results = seen.details, _path_results(plan, seen.details)
-    until_ns, loaded = details.fronted_ns, Window(start_ns=details.loaded_ns[0], end_ns=details.loaded_ns[1])
-    asked = details.rounds.get("replaced")
-    events = [row for row in seen.evidence.events if until_ns is None or row.at_ns < until_ns]
-    return [
-        judge.paths(plan.paths, results, allowed=True),
-        judge.paths(plan.paths, results, allowed=False),
-        judge.kubelet(
-            events,
-            details.applied_ns,
-            details.replaced_ns,
-            wanted=details.replicas,
-            trouble=details.trouble,
-            asked_ns=None if asked is None else asked.start_ns,
-        ),
-        judge.users(seen.evidence.ledger.requests_due(loaded, Side.API), judge.due_of(plan, details), plan.most_failed),
-        judge.opt_in(details.listed.get("before"), details.listed.get("after"), details.policies),
-        judge.few_paths(plan.paths, results),
-    ]
-
-
-def _of_ingress(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
-    checks = judge_ingress.CHECKS.items()
-    if not plan.with_ingress:
-        return judge.not_exercised(checks, judge_ingress.NOT_ASKED)
-    if seen.details.brings_ingress is False:
-        why = message("the environment {rung} brings no controller", rung=str(seen.facts.rung))
-        return judge.not_exercised(checks, why)
-    return judge_ingress.judgements(plan.ingress, seen.details.ingress or IngressEvidence(wanted=()))
-
-
-def _observed(details: NetworkDetails) -> Iterator[Judgement]:
-    if details.node_port is not None:
-        yield observation("node_port", judge.node_port_told(details.node_port))
-    if details.ingress is not None and details.ingress.update is not None:
-        yield observation("ingress.update", (judge_ingress.update_told(details.ingress.update),))
-
-
 def _paths_table(plan: NetworkPlan, details: NetworkDetails) -> Table:
-    def seen_in(number: int) -> Callable[[tuple[NetworkPath, Judgement]], Cell]:
-        asked = details.rounds.get(_ROUNDS[number])
-        return lambda of: judge.outcomes(judge.seen_in(of[0], asked))
+    def seen_of(name: str) -> Callable[[Path], Cell]:
+        asked = details.rounds.get(name)
+        return lambda of: outcomes(seen_in(of.path, asked))
 
+    before, after, replaced = map(seen_of, ROUNDS)
     return table_of(
         message("Paths between pods"),
-        zip(plan.paths, _path_results(plan, details), strict=True),
-        (message("Path"), lambda of: of[0].name),
-        (message("Expected"), lambda of: message("allowed") if of[0].allowed else message("refused")),
-        (message("Without policies"), seen_in(0)),
-        (message("With policies"), seen_in(1)),
-        (message("New pods under policies"), seen_in(2)),
-        row=lambda of: Row(cells=(), verdict=of[1].verdict, lines=(of[0].why, *of[1].told)),
+        paths(plan.paths, details),
+        (message("Path"), lambda of: of.path.name),
+        (message("Expected"), lambda of: message("allowed") if of.path.allowed else message("refused")),
+        (message("Without policies"), before),
+        (message("With policies"), after),
+        (message("New pods under policies"), replaced),
+        row=lambda of: Row(cells=(), verdict=_VERDICTS[of.wrong], lines=(of.path.why, of.why)),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from harness.base.units import DAY_S, Unit, show
@@ -230,8 +228,3 @@ def near(computed: float, printed: float, tolerance: float) -> bool:
 def money(value: float) -> str:
     """As people read it."""
     return show(value, Unit.DOLLARS)
-
-
-def dollars(value: float, limit: float | None = None) -> dict[str, Any]:
-    """The fields of a judgement on an amount, to the cent."""
-    return {"value": round(value, 2), "limit": None if limit is None else round(limit, 2), "unit": Unit.DOLLARS}

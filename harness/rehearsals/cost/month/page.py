@@ -8,9 +8,9 @@ from harness.base.units import Unit
 from harness.model.message import Message, message
 from harness.model.section import Axis, Chart, Limit, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.cost.judge_measured import refused
-from harness.rehearsals.cost.judge_savings import Saving, ranked
+from harness.rehearsals.cost.facts_measured import refused
 from harness.rehearsals.cost.month.bill import NAMES, Bill, money
+from harness.rehearsals.cost.month.savings import Saving, ranked
 from harness.rehearsals.cost.month.tables import ReplicasRow
 from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured, PodSizes
 

@@ -1,4 +1,4 @@
-"""The judge of the Ingress: bad evidence fails, none is inconclusive."""
+"""What is seen of an Ingress: bad evidence fails, none is inconclusive."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import pytest
 
 from harness.base import planfile
 from harness.judge.window import NS
-from harness.model.message import english
+from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
-from harness.rehearsals.network import judge_ingress as judge
-from harness.rehearsals.network.judge import not_exercised
-from harness.rehearsals.network.types import NetworkPlan
+from harness.rehearsals.network.facts_ingress import update_told
+from harness.rehearsals.network.rehearsal import REHEARSAL
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Outcome, Scene
+from tests.rehearsal.made import seen
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
-PLAN = planfile.bundled("network", NetworkPlan).ingress
+NETWORK = msgspec.structs.replace(planfile.bundled("network", NetworkPlan), with_ingress=True)
+PLAN = NETWORK.ingress
 OLD, NEW = "AB12", "CD34"
 
 
@@ -47,16 +49,24 @@ ANSWERS = (
     *(right(Scene.AS_WRITTEN, number) for number in range(len(PLAN.asks))),
 )
 SEEN = IngressEvidence(
-    service_https=Outcome.CLOSED, service_http=200, wanted=("tekutoko-api",), before=(), after=("tekutoko-api",), service_type="ClusterIP", answers=ANSWERS,
+    service_https=Outcome.CLOSED, service_http=200, wanted=("tekutoko-api",), before=(), after=("tekutoko-api",),
+    service_type="ClusterIP", answers=ANSWERS,
     without_ca=Outcome.UNTRUSTED, plain={Scene.OPEN: Outcome.ANSWERED, Scene.AS_WRITTEN: Outcome.REFUSED},
     lists=Lists(service="d", ingress="d", walks=1), issued=OLD, renewed=NEW, renewal=stream(), update=stream(),
     paths_hold=True,
 )  # fmt: skip
 
 
+def judgements(evidence: IngressEvidence, **changes: Any) -> dict[str, Judgement]:
+    """By their name in the Ingress."""
+    given: dict[str, Any] = {"brings_ingress": True} | changes
+    found = REHEARSAL.judge(NETWORK, seen(NetworkDetails(ingress=evidence, **given)))
+    return {each.id.partition(".")[2]: each for each in found if each.id.startswith("ingress.")}
+
+
 def verdicts(**changes: Any) -> dict[str, Verdict]:
-    found = judge.judgements(PLAN, msgspec.structs.replace(SEEN, **changes))
-    return {each.id.removeprefix("ingress."): each.verdict for each in found}
+    found = judgements(msgspec.structs.replace(SEEN, update=None, **changes))
+    return {name: each.verdict for name, each in found.items()}
 
 
 def changed(number: int, **changes: Any) -> tuple[IngressAnswer, ...]:
@@ -71,25 +81,26 @@ def all_met(met: Outcome) -> tuple[IngressAnswer, ...]:
 
 
 def test_good_evidence_passes_and_serves_its_claims() -> None:
-    found = judge.judgements(PLAN, SEEN)
-    shown = [each for each in found if each.erratum]
-    assert [(each.verdict, each.erratum) for each in shown] == [
-        (Verdict.ERRATUM_SHOWN, "security.load_balancer_ends_no_tls")
-    ]
-    assert {each.verdict for each in found if each not in shown} == {PASS}
-    assert {each.claim for each in found} == {judge.MOVED, judge.PHASE_4, judge.TLS, judge.POLICY}
-    assert "1.0 s after it was put into the Secret" in found[-1].reason
+    found = judgements(SEEN)
+    moved = found.pop("as_written")
+    assert (moved.verdict, moved.erratum) == (Verdict.ERRATUM_SHOWN, "security.load_balancer_ends_no_tls")
+    assert {each.verdict for each in found.values()} == {PASS}
+    claims = {"manifest.phase4_added", "checklist.security.tls", "security.network.policy", ""}  # an update has none
+    assert {each.claim for each in found.values()} == claims
+    assert "first 1.0 s after it was put into the Secret" in found["renewal"].reason
 
 
-def test_nothing_seen_is_inconclusive() -> None:
-    found = judge.judgements(PLAN, IngressEvidence(wanted=("tekutoko-api",)))
-    assert {each.verdict for each in found} == {NOTHING}
+def test_nothing_seen_is_inconclusive_and_says_what_was_not_asked() -> None:
+    found = judgements(IngressEvidence(wanted=("tekutoko-api",)))
+    assert found.keys() == NOT_ASKED.keys()
+    assert [name for name, each in found.items() if not each.reason.startswith(NOT_ASKED[name])] == []
+    assert {each.verdict for each in found.values()} == {NOTHING}
 
 
-def test_not_asked_is_not_exercised() -> None:
-    found = not_exercised(judge.CHECKS.items(), judge.NOT_ASKED)
-    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
-    assert [each.id for each in found] == [each.id for each in judge.judgements(PLAN, SEEN)]
+def test_what_the_environment_does_not_bring_is_not_exercised() -> None:
+    found = judgements(IngressEvidence(wanted=()), brings_ingress=False)
+    assert {(each.verdict, each.gates) for each in found.values()} == {(Verdict.NOT_EXERCISED, False)}
+    assert found.keys() == NOT_ASKED.keys()
 
 
 @pytest.mark.parametrize("met", [Outcome.REFUSED, Outcome.CLOSED, Outcome.TIMED_OUT])
@@ -169,74 +180,36 @@ NOT_ASKED = {
     "plain_http": "the port of plain HTTP was not asked",
     "renewal": "no certificate was renewed while anybody asked",
 }
-LIST, POST, NO_TOKEN = (ask.name for ask in PLAN.asks[:3])
-VERIFIED = (
-    "verified against the run's authority, for the Ingress' host, with the certificate that was put into its Secret"
-)
-CLEAR = "with its token in the clear the same request gets"
 OPEN = {Scene.OPEN: Outcome.ANSWERED}
 
 
-def test_nothing_seen_says_what_was_not_asked() -> None:
-    found = judge.judgements(PLAN, IngressEvidence(wanted=("tekutoko-api",)))
-    assert {each.id.removeprefix("ingress."): (each.reason, each.shown) for each in found} == {
-        check: (why, ()) for check, why in NOT_ASKED.items()
-    }
-
-
 @pytest.mark.parametrize(
-    ("changes", "check", "why", "shown", "notes"),
+    ("changes", "check", "why"),
     [
-        ({"service_https": Outcome.ANSWERED}, "as_written", f"without the Ingress, HTTPS at the Service: answered; {CLEAR}"
-         " 200; TLS ends at the Service after all", "answered", []),
-        ({"service_http": 503}, "as_written", f"without the Ingress, HTTPS at the Service: closed; {CLEAR} 503", "closed",
-         []),
-        ({"service_type": "", "answers": ()}, "opt_in", "without the component: none; with it: tekutoko-api, the Service "
-         "is of type none; no controller answers", "Ingresses: 1", []),
-        ({"before": ("a", "b")}, "opt_in", "without the component: a, b; with it: tekutoko-api, the Service is of type "
-         "ClusterIP; a controller answers", "Ingresses: 1", []),
-        ({"answers": changed(0, status=500)}, "routes", "8 of 9 requests by HTTPS end as they should: those below /v1 at "
-         "a pod, all others at nobody", "8 of 9", [f"{LIST}: 500 of a pod (a user's list of walks)"]),
-        ({"answers": all_met(Outcome.REFUSED)}, "routes", "no controller answers: nothing was refused by one either",
-         "0 of 9", []),
-        ({"lists": Lists(service="d", ingress="d", walks=0)}, "as_the_service",
-         "no walk was in the Service's list: it shows nothing", "", []),
-        ({"lists": Lists(service="d", ingress="e", walks=2)}, "as_the_service",
-         "a user's list of walks (2) through the Ingress is not the Service's own", "walks: 2", []),
-        ({"answers": changed(-1, status=200, reached=True)}, "policy", "without the label it reached a pod: 200 of a pod",
-         "3 of 3 reached a pod", []),
-        ({"answers": (ANSWERS[0], msgspec.structs.replace(right(Scene.AS_WRITTEN, 0), reached=False, status=502))},
-         "policy", "with the label it reaches no pod: 502 of the controller", "0 of 1 reached a pod", []),
-        ({"answers": (ANSWERS[0], msgspec.structs.replace(right(Scene.AS_WRITTEN, 0), reached=False, status=502),
-                      msgspec.structs.replace(right(Scene.AS_WRITTEN, 1), reached=False, status=504))},
-         "policy", "with the label it reaches no pod: 502 of the controller", "0 of 2 reached a pod", []),
-        ({"paths_hold": False}, "policy", "with the Ingress there, not every path between pods is as wanted",
-         "3 of 3 reached a pod", []),
-        ({"answers": changed(-1, status=404)}, "policy", "without the label it is not the policy that stands between: 404 "
-         "of the controller", "3 of 3 reached a pod", []),
-        ({"answers": changed(1, reached=False)}, "policy", "the controller's pod without the label reaches no pod (503 of "
-         "the controller); with it 2 of 3 reached a pod, and every path between pods is as wanted still",
-         "2 of 3 reached a pod", []),
-        ({"answers": changed(0, met=Outcome.UNTRUSTED, serial="")}, "tls", f"2 of 3 {VERIFIED}; to a client that does not "
-         "know the authority it is untrusted", "2 of 3 verified", [f"{LIST}: untrusted, serial none"]),
-        ({"answers": changed(1, serial="FF"), "without_ca": Outcome.CLOSED}, "tls", f"2 of 3 {VERIFIED}; to a client that "
-         "does not know the authority it is closed", "2 of 3 verified", [f"{POST}: 201 of a pod, serial FF"]),
-        ({"plain": OPEN | {Scene.AS_WRITTEN: Outcome.CLOSED}}, "plain_http", "the controller's port of plain HTTP: "
-         "answered without the annotation, closed with it", "closed", []),
-        ({"renewal": stream(failed=4)}, "renewal", "4 of 200 failed on new connections, each verified, while the "
-         "certificate was renewed; the new one was served 1.0 s after it was put into the Secret", "4 of 200 failed",
-         ["503 of the controller"] * 3),
-        ({"renewal": stream(follows_s=100)}, "renewal", "the renewed certificate is not what is served; 0 of 200 failed "
-         "meanwhile", "0 of 200 failed", []),
+        ({"service_https": Outcome.ANSWERED}, "as_written", "1 of 1 requests by HTTPS end at the Service (answered)"),
+        ({"service_http": 503}, "as_written", "it is not shown where TLS ends; without the Ingress, 0 of 1 requests by "
+         "HTTPS end at the Service (closed); with its token in the clear the same request gets 503"),
+        ({"service_type": "", "answers": ()}, "opt_in", "the Service is of type none; ClusterIP is wanted in it"),
+        ({"before": ("a", "b")}, "opt_in", "Ingresses without the component: 2 (a, b)"),
+        ({"answers": changed(0, status=500)}, "routes", "1 of 9 (those below /v1 at a pod, others at nobody); "
+         f"{PLAN.asks[0].name}: 500 of a pod (a user's list of walks)"),
+        ({"answers": all_met(Outcome.REFUSED)}, "routes", "a controller answers 0 of 9 requests by HTTPS"),
+        ({"answers": changed(-1, status=200, reached=True)}, "policy", "without the label: 1 of 1 (200 of a pod)"),
+        ({"answers": changed(-1, status=404)}, "policy", "without the label: 0 of 1 (404 of the controller); by what is "
+         "not in evidence it may be 0 to 1"),
+        ({"answers": changed(1, reached=False)}, "policy", "through one with it: 1 of 3 (201 of the controller)"),
+        ({"paths_hold": False}, "policy", "not as wanted, with the Ingress there: 1 of 1"),
+        ({"answers": changed(0, met=Outcome.UNTRUSTED, serial="")}, "tls", "Secret: 1 of 3; GET /v1/walks: untrusted, "
+         "serial none"),
+        ({"without_ca": Outcome.CLOSED}, "tls", "does not know the authority it is closed"),
+        ({"plain": OPEN | {Scene.AS_WRITTEN: Outcome.CLOSED}}, "plain_http", "lets in with the annotation: 1 (closed)"),
+        ({"renewal": stream(failed=4)}, "renewal", "4 of 200 requests on new connections failed while the certificate "
+         "was renewed; 503 of the controller"),
+        ({"renewal": stream(follows_s=100)}, "renewal", "0 of 1 last answers had the new one"),
     ],
 )  # fmt: skip
-def test_bad_evidence_is_told_to_the_word(
-    changes: dict[str, Any], check: str, why: str, shown: str, notes: list[str]
-) -> None:
-    found = {each.id: each for each in judge.judgements(PLAN, msgspec.structs.replace(SEEN, **changes))}
-    one = found[f"ingress.{check}"]
-    assert (one.reason, english(one.shown), [str(each) for each in one.notes]) == (why, shown, notes)
-    assert one.claim == judge.CHECKS[one.id]
+def test_bad_evidence_is_told(changes: dict[str, Any], check: str, why: str) -> None:
+    assert why in judgements(msgspec.structs.replace(SEEN, **changes))[check].reason
 
 
 def served(*serials: str) -> Course:
@@ -248,33 +221,16 @@ def served(*serials: str) -> Course:
 
 
 @pytest.mark.parametrize(
-    ("serials", "why", "notes"),
+    ("serials", "why"),
     [
-        ((NEW, OLD), "the renewed certificate is not what is served", []),  # back to the old one at the end
-        (("FF", "EE"), "the renewed certificate is not what is served", ["serial EE", "serial FF"]),
-        (("FF", NEW), "a certificate that is neither was served too", ["serial FF"]),  # for a moment
+        ((NEW, OLD), "0 of 1 last answers had the new one"),  # back to the old one at the end
+        (("FF", "EE"), "neither the old one nor the new: 2 (EE, FF)"),
+        (("FF", NEW), "neither the old one nor the new: 1 (FF)"),  # for a moment
     ],
 )
-def test_certificates_that_are_neither_are_told_and_fail(serials: tuple[str, ...], why: str, notes: list[str]) -> None:
-    found = judge.renewal(msgspec.structs.replace(SEEN, renewal=served(*serials)))
-    assert (found.verdict, [str(each) for each in found.notes]) == (FAIL, notes)
-    assert found.reason == f"{why}; 0 of 200 failed meanwhile"
-
-
-@pytest.mark.parametrize(
-    ("check", "why", "shown"),
-    [
-        ("as_written", f"without the Ingress, HTTPS at the Service: closed; {CLEAR} 200", "closed"),
-        ("as_the_service", "a user's list of walks (1) through the Ingress is the Service's own", "walks: 1"),
-        ("plain_http", "the controller's port of plain HTTP: answered without the annotation, refused with it", "refused"),
-        ("renewal", "0 of 200 failed on new connections, each verified, while the certificate was renewed; the new one was "
-         "served 0.3 s after it was put into the Secret", "0 of 200 failed"),
-    ],
-)  # fmt: skip
-def test_what_holds_is_told_with_its_figures(check: str, why: str, shown: str) -> None:
-    found = judge.judgements(PLAN, msgspec.structs.replace(SEEN, renewal=stream(follows_s=0.3)))
-    (one,) = (each for each in found if each.id == f"ingress.{check}")
-    assert (one.reason, english(one.shown)) == (why, shown)
+def test_certificates_that_are_neither_are_told_and_fail(serials: tuple[str, ...], why: str) -> None:
+    found = judgements(msgspec.structs.replace(SEEN, renewal=served(*serials)))["renewal"]
+    assert found.verdict is FAIL and why in found.reason
 
 
 def test_sixty_requests_are_enough_for_a_renewal() -> None:
@@ -291,16 +247,12 @@ def test_a_pod_s_error_and_the_controller_s_own_answer_are_both_failures_of_an_u
     rows[3] = msgspec.structs.replace(rows[3], status=500)
     rows[5] = msgspec.structs.replace(rows[5], reached=False)
     rows[6] = msgspec.structs.replace(rows[6], met=Outcome.TIMED_OUT, status=0, reached=False)
-    assert str(judge.update_told(Course(changed_ns=0, done_ns=None, answers=tuple(rows)))) == (
+    assert str(update_told(Course(changed_ns=0, done_ns=None, answers=tuple(rows)))) == (
         "while all pods were replaced, 3 of 10 requests through the Ingress failed "
         "(200 of the controller, 500 of a pod, timed out)"
     )
 
 
 def test_a_rolling_update_is_told() -> None:
-    assert (
-        str(judge.update_told(stream())) == "while all pods were replaced, 0 of 200 requests through the Ingress failed"
-    )
-    assert "3 of 200 requests through the Ingress failed (503 of the controller)" in str(
-        judge.update_told(stream(failed=3))
-    )
+    assert str(update_told(stream())) == "while all pods were replaced, 0 of 200 requests through the Ingress failed"
+    assert "3 of 200 requests through the Ingress failed (503 of the controller)" in str(update_told(stream(failed=3)))

@@ -1,0 +1,339 @@
+"""The facts of who reaches whom: of the paths between pods, the kubelet, the users, the component. Pure.
+
+A path is asked by real pods in rounds: ``before`` (no policy), ``after`` (policies applied, the same pods),
+``replaced`` (new pods of the target, started under the policies).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.base.message import marked
+from harness.evidence.gathered import Gathered
+from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.lacking import of_plan
+from harness.judge.ledger import Calls
+from harness.judge.planned import lost_words
+from harness.judge.window import NS, Window
+from harness.load.population.arrivals import due_of_step
+from harness.model.evidence import EventRow, Side
+from harness.model.message import Message, Told, enumerated, message, verbatim
+from harness.model.stack import PodState
+from harness.model.step import Step
+from harness.rehearsals.network import facts_ingress
+from harness.rehearsals.network.types import (
+    Attempt,
+    Client,
+    NetworkDetails,
+    NetworkPath,
+    NetworkPlan,
+    Place,
+    Round,
+    step_of,
+)
+from harness.rehearsals.network.types_ingress import IngressEvidence, Outcome
+from harness.rules.fact import Fact, FactsOf, unshown
+
+ROUNDS = ("before", "after", "replaced")
+#: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.
+_MOMENT_S = 10.0
+_FOR_EVER = 2**63 - 1
+_EXAMPLES = 3
+#: Places that are pods of somebody else's, or the target's own others.
+_PODS = (Place.OTHER_POD, Place.STRANGER, Place.FOREIGN)
+_KUBELET = {
+    "pods.lost": marked("pods that are not ready any more under the policies: {seen} ({names})"),
+    "restart.failed": marked("{seen} of {of} restarts under the policies failed"),
+    "pods.started": marked(
+        "{seen} pods that were started under the policies became ready, which needs the kubelet's probe and the "
+        "database behind /ready"
+    ),
+    "pods.wanted": marked("{seen} pods are wanted"),
+}
+_POLICIES = {
+    "policies.by_default": marked("NetworkPolicies without the component: {seen} ({names})"),
+    "policies.differing": marked("names that differ from the component's own with it: {seen} (there are {names})"),
+    "policies.of_component": marked("the component has {seen}"),
+}
+#: Each fact of the network, in a sentence.
+PHRASES = {
+    "allowed.kept_out": marked("paths that are allowed and do not work: {seen} of {of}"),
+    "refused.let_through": marked("paths that are refused and are open: {seen} of {of}"),
+    "needed.wrong": marked(
+        "the target's pods need {places}; of the paths to these and to other pods not as wanted: {seen} of {of}"
+    ),
+    "users.failed_ratio": marked(
+        "{failed} of {of} requests through the Service failed while the policies came into force and held"
+    ),
+    **_KUBELET,
+    **_POLICIES,
+    **facts_ingress.PHRASES,
+}
+_NOT_ASKED = {
+    "before": message("not asked without the policies"),
+    "after": message("not asked under the policies"),
+    "replaced": message("not asked of pods started under the policies"),
+}
+
+
+def facts(plan: NetworkPlan, details: NetworkDetails, evidence: Gathered, *, rung: str) -> Iterator[Fact]:
+    """All facts of a run. Those of the Ingress are lacking where none was asked for, or ``rung`` brings none."""
+    fact, found = FactsOf(PHRASES), paths(plan.paths, details)
+    yield _wrong(fact, "allowed.kept_out", [each for each in found if each.path.allowed])
+    yield _wrong(fact, "refused.let_through", [each for each in found if not each.path.allowed])
+    yield _needed(fact, found)
+    until_ns = _FOR_EVER if details.fronted_ns is None else details.fronted_ns
+    yield from kubelet([row for row in evidence.events if row.at_ns < until_ns], details)
+    loaded = Window(start_ns=details.loaded_ns[0], end_ns=details.loaded_ns[1])
+    due_ns = [at_ns for step, start_ns in loads(plan, details) for at_ns in due_of_step(step, 0, start_ns) or ()]
+    yield users(evidence.ledger.requests_due(loaded, Side.API), due_ns)
+    yield from _policies(fact, details)
+    yield from _ingress(plan, details, rung)
+
+
+def _ingress(plan: NetworkPlan, details: NetworkDetails, rung: str) -> Iterable[Fact]:
+    lacks = facts_ingress.NOT_ASKED
+    if plan.with_ingress and details.brings_ingress is not False:
+        return facts_ingress.facts(plan.ingress, details.ingress or IngressEvidence(wanted=()))
+    if plan.with_ingress:
+        lacks = message("the environment {rung} brings no controller", rung=rung)
+    return unshown(facts_ingress.PHRASES, lacks=(lacks,))
+
+
+def loads(plan: NetworkPlan, details: NetworkDetails) -> list[tuple[Step, int]]:
+    """The step of the users' load, with when it began (ns); none where it was not carried through."""
+    start_ns, end_ns = details.loaded_ns
+    return [(step_of(plan), start_ns)] if end_ns else []
+
+
+# -- paths -------------------------------------------------------------------------------------------------------
+
+
+class Path(NamedTuple):
+    """A path over the rounds: whether the policies do ``wrong`` by it (``None``: nobody can tell), and why."""
+
+    path: NetworkPath
+    wrong: bool | None
+    why: Message
+
+
+def as_wanted(paths: Iterable[NetworkPath], asked: Round) -> bool:
+    """Whether every path of the round is as the policies mean it."""
+    found = [(path, seen_in(path, asked)) for path in paths]
+    return all(outcomes and not any(_against(path, each) for each in outcomes) for path, outcomes in found)
+
+
+def seen_in(path: NetworkPath, asked: Round | None) -> tuple[Outcome, ...]:
+    """What came of asking the path in a round; () where it was not asked."""
+    return tuple(sorted({each.outcome for each in _of(path, asked)}))
+
+
+def outcomes(found: Sequence[Outcome]) -> Message | str:
+    """In words, one after the other; "–" for none."""
+    return enumerated([each.word for each in found]) if found else "–"
+
+
+def paths(plan: Iterable[NetworkPath], details: NetworkDetails) -> list[Path]:
+    """Every path of the plan over the rounds that were asked."""
+    return [_over(path, {name: _of(path, details.rounds.get(name)) for name in ROUNDS}) for path in plan]
+
+
+def _over(path: NetworkPath, asked: dict[str, list[Attempt]]) -> Path:
+    """What is let through and must not be is wrong, whatever came before; what is kept out may never have worked."""
+    for name, attempts in asked.items():
+        if not attempts:
+            return Path(path, None, _NOT_ASKED[name])
+    without = [each for each in asked["before"] if not each.outcome.works]
+    bad = [each for each in (*asked["after"], *asked["replaced"]) if _against(path, each.outcome)]
+    return Path(path, *(_allowed(without, bad) if path.allowed else _refused(without, bad)))
+
+
+def _allowed(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool | None, Message]:
+    if without and bad:
+        return None, message("it did not work without the policies either: {example}", example=_example(without))
+    if bad:
+        return True, message("kept out under the policies: {example}", example=_example(bad))
+    return False, message("it works")
+
+
+def _refused(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool | None, Message]:
+    if bad:
+        return True, message("let through under the policies: {example}", example=_example(bad))
+    if without:
+        return None, message("it did not work without the policies: {example}", example=_example(without))
+    return False, message("it worked without the policies and is refused under them")
+
+
+def _against(path: NetworkPath, outcome: Outcome) -> bool:
+    return not (outcome.works if path.allowed else outcome.kept_out)
+
+
+def _of(path: NetworkPath, asked: Round | None) -> list[Attempt]:
+    attempts = () if asked is None else asked.attempts
+    return [each for each in attempts if (each.client, each.place) == (path.client, path.place)]
+
+
+def _example(attempts: Sequence[Attempt]) -> Message:
+    first = attempts[0]
+    places: dict[str, str | Message] = {"pod": first.pod, "address": first.address, "outcome": first.outcome.word}
+    if len(attempts) > 1:
+        more = str(len(attempts) - 1)
+        return message("{pod} to {address} {outcome} and {more} more", **places, more=more)
+    return message("{pod} to {address} {outcome}", **places)
+
+
+def _wrong(fact: FactsOf, name: str, chosen: Sequence[Path], places: str | Message = "") -> Fact:
+    """How many of the paths are wrong, and how many may be; with examples."""
+    wrong = [each for each in chosen if each.wrong]
+    unclear = [each for each in chosen if each.wrong is None]
+    told = [message("{path}: {why}", path=each.path.name, why=each.why) for each in (*wrong, *unclear)[:_EXAMPLES]]
+    count = len(wrong)
+    return fact(name, count, high=count + len(unclear), of=len(chosen), besides=tuple(told), places=places)
+
+
+def _needed(fact: FactsOf, found: Iterable[Path]) -> Fact:
+    """Little traffic between pods is needed: the target works with every path from it to other pods refused."""
+    own = [each for each in found if each.path.client is Client.TARGET]
+    chosen = [each for each in own if each.path.allowed or each.path.place in _PODS]
+    return _wrong(fact, "needed.wrong", chosen, places=listed([each.path.place for each in own if each.path.allowed]))
+
+
+# -- pods --------------------------------------------------------------------------------------------------------
+
+
+def kubelet(rows: Sequence[EventRow], details: NetworkDetails) -> Iterator[Fact]:
+    """Of the kubelet's probes: pods that lost their readiness for good under the policies, and such as were started
+    under them, until their paths were asked. A pod that was soon ready again was probed under the policies. One that
+    was lost before them as well, or came back late, says nothing of them."""
+    fact, applied_ns, replaced_ns = FactsOf(PHRASES), details.applied_ns, details.replaced_ns
+    if applied_ns is None:
+        yield from unshown(_KUBELET, void=(message("the policies were not applied"),))
+        return
+    asked = details.rounds.get("replaced")
+    away = _away(rows, applied_ns, _FOR_EVER if replaced_ns is None else replaced_ns)
+    before = _away(rows, 0, applied_ns)
+    lost = [name for name, (_, back) in away.items() if not back and name not in before]
+    lost += _lost_again(rows, replaced_ns, None if asked is None else asked.start_ns)
+    unclear = [name for name, (s, back) in away.items() if (s > _MOMENT_S if back else name in before)]
+    soon = [name for name, (s, back) in away.items() if back and s <= _MOMENT_S]
+    count, besides = len(lost), list[Message]()
+    if unclear:
+        words = {"pods": ", ".join(unclear), "seconds": f"{_MOMENT_S:g}"}
+        text = "not ready under the policies for more than {seconds} s and then again, or lost before them, too: {pods}"
+        besides.append(message(text, **words))
+    if soon:
+        words = {"pods": ", ".join(soon), "seconds": f"{_MOMENT_S:g}"}
+        besides.append(message("ready again within {seconds} s under the policies: {pods}", **words))
+    yield fact("pods.lost", count, high=count + len(unclear), names=listed(lost), besides=tuple(besides))
+    yield fact("pods.wanted", details.replicas)
+    if replaced_ns is None:
+        void = (message("no pod was started under the policies"),)
+        yield from unshown(("restart.failed", "pods.started"), void=void)
+        return
+    trouble: Told = ()
+    if details.trouble:
+        why = verbatim(details.trouble)
+        trouble = (message("pods started under the policies did not become ready: {why}", why=why),)
+    failed = len(trouble)
+    yield fact("restart.failed", failed, low=0 if unclear else failed, of=1, besides=trouble)
+    yield fact("pods.started", len(_ready_first_seen_after(rows, replaced_ns)))
+
+
+def _away(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> dict[str, tuple[float, bool]]:
+    """By pod that lost its readiness in the time: for how many seconds it had none, and whether it had it again."""
+    lost_ns: dict[str, int | None] = {}
+    away_ns: dict[str, int] = {}
+    for row in rows:
+        if row.kind != "pod" or row.at_ns >= until_ns:
+            continue
+        name, lost = row.subject, lost_ns.get(row.subject)
+        if row.data["state"] == PodState.READY:
+            if lost is not None and name in away_ns:
+                away_ns[name] += row.at_ns - lost
+            lost_ns[name] = None
+        elif name in lost_ns and lost is None:
+            lost_ns[name] = row.at_ns
+            if row.at_ns >= since_ns:
+                away_ns.setdefault(name, 0)
+    return {name: (ns / NS, lost_ns[name] is None) for name, ns in away_ns.items()}
+
+
+def _lost_again(rows: Iterable[EventRow], since_ns: int | None, until_ns: int | None) -> list[str]:
+    """Pods that came and became ready in the time, and were neither ready at its end nor on their way out."""
+    if since_ns is None or until_ns is None:
+        return []
+    seen = [row for row in rows if row.kind == "pod" and row.at_ns <= until_ns]
+    last = {row.subject: row.data["state"] for row in seen}
+    going = (PodState.READY, PodState.TERMINATING, PodState.GONE)
+    return [name for name in _ready_first_seen_after(seen, since_ns) if last[name] not in going]
+
+
+def _ready_first_seen_after(rows: Iterable[EventRow], since_ns: int) -> list[str]:
+    first: dict[str, int] = {}
+    ready = set()
+    for row in rows:
+        if row.kind == "pod":
+            first.setdefault(row.subject, row.at_ns)
+            if row.data["state"] == PodState.READY and first[row.subject] >= since_ns:
+                ready.add(row.subject)
+    return sorted(ready)
+
+
+# -- users and the component -------------------------------------------------------------------------------------
+
+
+def users(calls: Calls, due_ns: Sequence[int]) -> Fact:
+    """The share that failed of the users' requests through the Service while the policies came into force.
+
+    ``calls`` are those that were due meanwhile, ``due_ns`` is when the plan has them: what of it is not in evidence may
+    have failed, and may have been good.
+    """
+    due, missing = of_plan(calls, due_ns)
+    count, failed, lost = len(due), int(np.count_nonzero(~due["ok"])), lost_words(missing, len(due))
+    if not count:
+        return Fact(name="users.failed_ratio", void=(message("no request was sent under the policies"), *lost))
+    all_of = count + missing
+    return FactsOf(PHRASES)(
+        "users.failed_ratio", failed / count, low=ratio_lower(failed, all_of),
+        high=ratio_upper(failed + missing, all_of), sampled=True, of=count, failed=str(failed), besides=lost,
+    )  # fmt: skip
+
+
+def _policies(fact: FactsOf, details: NetworkDetails) -> Iterable[Fact]:
+    """The namespace's policies by name: none by default, those of the component once it is asked for."""
+    before, after = details.listed.get("before"), details.listed.get("after")
+    if before is None or after is None:
+        return unshown(_POLICIES, void=(message("the policies were not listed"),))
+    return (
+        fact("policies.by_default", len(before), names=listed(before)),
+        fact("policies.differing", differing(after, details.policies), names=listed(after)),
+        fact("policies.of_component", len(details.policies)),
+    )
+
+
+def differing(found: Iterable[str], wanted: Iterable[str]) -> int:
+    """How many names are in one of them alone."""
+    counts = Counter(found)
+    counts.subtract(Counter(wanted))
+    return sum(map(abs, counts.values()))
+
+
+def listed(names: Sequence[str]) -> str | Message:
+    """Names, one after the other."""
+    return ", ".join(names) or message("none")
+
+
+def node_port_told(through: Outcome) -> Told:
+    """What a pod without the label got at the Service's NodePort: an observation."""
+    told = message("a pod without the label asked the Service's NodePort at a node: {outcome}", outcome=through.word)
+    if not through.works:
+        return (told,)
+    why = message(
+        "there the pods see the node's address, which the load balancer's users have too; no policy tells the two "
+        "apart while externalTrafficPolicy is Cluster"
+    )
+    return told, why
