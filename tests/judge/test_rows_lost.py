@@ -30,6 +30,7 @@ from harness.model.judgement import Judgement
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import facts as chaos
+from harness.rehearsals.chaos import reach
 from harness.rehearsals.chaos.failovers import seen, steps
 from harness.rehearsals.chaos.kill_series import Expected
 from harness.rehearsals.chaos.types import Expectation, Failover, Made, Repeated
@@ -187,13 +188,13 @@ def of_cut() -> Case:
 
     def judged(left: Rows, planned: Rows) -> Judgement:
         expects = Expectation(most_failed=1, recover_within_s=9, why="t", answers_none=True)
-        return by_rules([*WELL, chaos.of_cut(FACT, ledger(left), FAULT, missing_ns(planned, left))], expects)
+        return by_rules([*WELL, reach.of_cut(FACT, ledger(left), FAULT, missing_ns(planned, left))], expects)
 
     return Case(rows, judged, bad=lambda each: msgspec.structs.replace(each, outcome=Outcome.OK, status=200))
 
 
 def spread(left: Rows, planned: Rows, made: Made) -> Judgement:
-    return spreading(chaos.of_reach(FACT, ledger(left), made, [made], missing_ns(planned, left)), "c")
+    return spreading(reach.of_reach(FACT, ledger(left), made, [made], missing_ns(planned, left)), "c")
 
 
 def of_spread() -> Case:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
-import msgspec
 import numpy as np
 
 from harness.base.message import marked
@@ -14,21 +13,20 @@ from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.judge.leaving import NO_PRESTOP, failed_while_leaving
 from harness.judge.ledger import Ledger
-from harness.judge.planned import Planned, lost_words, planned_in
+from harness.judge.planned import lost_words, planned_in
 from harness.judge.steady import STEADY_S
 from harness.judge.window import NS, Window
 from harness.load.population.due import due_within
 from harness.model.due import DueList
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
-from harness.model.scenario import Criterion, Metric
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import accounted
 from harness.rehearsals.chaos import reach
 from harness.rehearsals.chaos.failovers import failover_of
 from harness.rehearsals.chaos.kill_series import Expected, expected
-from harness.rehearsals.chaos.latency import latency
+from harness.rehearsals.chaos.latency import of_latency
 from harness.rehearsals.chaos.measures import Figures, figures, outright, span, stretch
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, FailoverSeen, Made
 from harness.report.words import lacking_words
@@ -95,11 +93,12 @@ class View:
         missing_ns = _missing_ns(due, self._evidence)
         yield from of_calls(fact, self._evidence, made, expects, due=due, steady=self._due(stretch(made)))
         if expects.unharmed:
-            yield from of_both(fact, self._evidence.ledger, made)
+            yield from reach.of_both(fact, self._evidence.ledger, made)
+            until = Window(start_ns=made.start_ns, end_ns=made.undone_ns or span(made).end_ns)
             requests = planned_in(self._evidence.ledger, due, span(made))[0]
-            yield from of_latency(fact, self._evidence.ledger, made, requests, self._plan.criteria)
+            yield from of_latency(fact, self._evidence.ledger, until, requests, self._plan.criteria)
         if expects.answers_none:
-            yield of_cut(fact, self._evidence.ledger, made, missing_ns)
+            yield reach.of_cut(fact, self._evidence.ledger, made, missing_ns)
         if is_of_mirror(expects):
             yield self._of_mirror(fact)
         if expects.repeated is not None and made.series is not None:
@@ -125,7 +124,7 @@ class View:
         every = self._details.made
         due = self._due(Window(start_ns=0, end_ns=reach.ended_ns(every)))
         missing_ns = _missing_ns(DueList(requests=due.requests, probes=()), self._evidence)
-        return of_reach(fact, self._evidence.ledger, self._made, every, missing_ns)
+        return reach.of_reach(fact, self._evidence.ledger, self._made, every, missing_ns)
 
 
 def is_of_mirror(expects: Expectation) -> bool:
@@ -209,42 +208,6 @@ def _steady(fact: FactsOf, ledger: Ledger, made: Made, steady: DueList) -> Fact:
 # -- of some experiments -----------------------------------------------------------------------------------------
 
 
-def of_both(fact: FactsOf, ledger: Ledger, made: Made) -> Iterator[Fact]:
-    """That what was not harmed was both read and written."""
-    reads, writes = reach.read_and_written(ledger, made)
-    yield fact("reads.well", reads)
-    yield fact("writes.well", writes)
-
-
-def of_latency(
-    fact: FactsOf, ledger: Ledger, made: Made, requests: Planned, criteria: Sequence[Criterion]
-) -> Iterator[Fact]:
-    """How fast requests were until the undo, where the scenario promises a latency."""
-    promised = next((each for each in criteria if each.metric is Metric.LATENCY_P95), None)
-    if promised is None:
-        return
-    until_ns = made.undone_ns or span(made).end_ns
-    found = latency(ledger, Window(start_ns=made.start_ns, end_ns=until_ns), requests, promised)
-    yield fact("limit_ms", promised.threshold)
-    if found is None:
-        yield _nothing_of(fact, "p95_ms", message("no request was answered meanwhile"))
-        return
-    late = message("{late} requests were sent late by the load generator", late=str(found.late))
-    besides = (late,) if found.late else ()
-    yield fact("p95_ms", found.seen, low=found.low, high=found.high, of=found.of, besides=besides)
-
-
-def _nothing_of(fact: FactsOf, name: str, *void: Message) -> Fact:
-    """Why there is no such figure."""
-    return msgspec.structs.replace(fact.every(void=void), name=name)
-
-
-def of_cut(fact: FactsOf, ledger: Ledger, made: Made, missing_ns: Sequence[int]) -> Fact:
-    """What was answered well while the way was cut; each call that is not in evidence may have been."""
-    good, sent, missing = reach.cut_off(ledger.calls_due(span(made)), made, missing_ns)
-    return fact("cut.answered", good, high=good + missing, of=sent, besides=lost_words(missing, sent))
-
-
 def of_checker(fact: FactsOf, found: Judgement) -> Fact:
     """What a checker of the whole run found; nothing where it has no word."""
     if not found.holds:
@@ -271,7 +234,7 @@ def of_failover(fact: FactsOf, found: FailoverSeen | None, most_s: float, *, ser
     if found is None or found.outage_s is None:
         none = message("no write failed, or none was good again: no outage to measure")
         why = (message("the failover did not finish"),) if found is None else (_steps(found), none)
-        yield from (_nothing_of(fact, name, *why, *on) for name in ("outage_s", "still_failed_s"))
+        yield from (fact.none(name, *why, *on) for name in ("outage_s", "still_failed_s"))
         return
     low, high = (0.0, max(found.outage_s, found.most_s or 0.0)) if found.missing else (None, None)
     lost = message("{count} calls that were due meanwhile are not in evidence", count=str(found.missing))
@@ -290,14 +253,3 @@ def _steps(found: FailoverSeen) -> Message:
     return message(
         "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s", **went
     )
-
-
-def of_reach(
-    fact: FactsOf, ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]
-) -> Iterator[Fact]:
-    """How many operations are slower while the fault lasts. Nothing is known where calls are not in evidence, or where
-    those that the generator sent late decide: they may be the quick ones, or the slow."""
-    found = reach.slower(ledger, made, every, missing_ns)
-    all_ = str(found.compared)
-    yield fact("slower", found.slower, of=found.samples, void=found.void, besides=found.told, all=all_)
-    yield fact("slower.all", found.compared)

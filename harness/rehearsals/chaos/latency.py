@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from harness.judge.figures import Figure, figure
+from harness.judge.figures import figure
 from harness.judge.lag import on_time
 from harness.judge.ledger import Calls, Ledger, those
 from harness.judge.planned import Planned, spared
 from harness.judge.window import Window
 from harness.model.evidence import Side
-from harness.model.scenario import Criterion
+from harness.model.message import message
+from harness.model.scenario import Criterion, Metric
+from harness.rules.fact import Fact, FactsOf
 
 
-class Latency(NamedTuple):
-    """p95 in ms; the truth lies from ``low`` to ``high`` with 95 % confidence each, whatever of what is not in evidence
-    was good or slow. ``late`` requests were sent late."""
-
-    seen: float
-    low: float
-    high: float
-    of: int
-    late: int
-
-
-def latency(ledger: Ledger, faulty: Window, requests: Planned, promised: Criterion) -> Latency | None:
-    """Of ``requests`` to the API that were due in ``faulty``; ``None`` where none was answered."""
+def of_latency(
+    fact: FactsOf, ledger: Ledger, faulty: Window, requests: Planned, criteria: Sequence[Criterion]
+) -> Iterator[Fact]:
+    """Of ``requests`` to the API that were due in ``faulty``, where the scenario promises a p95. The truth lies in the
+    interval with 95 % confidence at each end, whether what is not in evidence was good or slow."""
+    promised = next((each for each in criteria if each.metric is Metric.LATENCY_P95), None)
+    if promised is None:
+        return
+    yield fact("limit_ms", promised.threshold)
     rows, proving = ledger.requests_due(faulty, Side.API), _proving(requests, faulty)
     timely, late = _by_lag(ledger, faulty)
     measured = figure(promised, rows)
     if measured is None:
-        return None
-    lows = [_lower(figure(promised, each)) for each in (rows, timely, spared(proving))]
-    highs = [_upper(figure(promised, each)) for each in (rows, proving)]
-    return Latency(measured.value, min(lows), max(highs), measured.samples, late)
-
-
-def _lower(found: Figure | None) -> float:
-    return 0.0 if found is None or found.lower is None else found.lower
-
-
-def _upper(found: Figure | None) -> float:
-    return math.inf if found is None or found.upper is None else found.upper
+        yield fact.none("p95_ms", message("no request was answered meanwhile"))
+        return
+    lows = [figure(promised, each) for each in (rows, timely, spared(proving))]
+    highs = [figure(promised, each) for each in (rows, proving)]
+    low = min(0.0 if each is None or each.lower is None else each.lower for each in lows)
+    high = max(math.inf if each is None or each.upper is None else each.upper for each in highs)
+    told = (message("{late} requests were sent late by the load generator", late=str(late)),) if late else ()
+    yield fact("p95_ms", measured.value, low=low, high=high, of=measured.samples, besides=told)
 
 
 def _by_lag(ledger: Ledger, window: Window) -> tuple[Calls, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,9 @@ from harness.judge.planned import lost_words
 from harness.judge.window import NS, Window
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, message
+from harness.rehearsals.chaos.measures import span
 from harness.rehearsals.chaos.types import Made
+from harness.rules.fact import Fact, FactsOf
 
 #: What was sent sooner after the first fault may have been on its way before every part was cut.
 SET_IN_S = 1.0
@@ -28,57 +29,50 @@ Times = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 
 
-class Reached(NamedTuple):
-    """How many of the operations ``compared`` are ``slower`` while a fault lasts, of ``samples`` requests.
-
-    ``void`` says why that shows nothing.
-    """
-
-    slower: int
-    compared: int
-    samples: int
-    told: Told
-    void: Told
-
-
-def cut_off(rows: Calls, made: Made, missing_ns: Sequence[int]) -> tuple[int, int, int]:
-    """Of ``rows`` how many were answered well, and how many sent, while the fault lasted; and how many calls that were
-    due at ``missing_ns`` are not in evidence of that time."""
+def of_cut(fact: FactsOf, ledger: Ledger, made: Made, missing_ns: Sequence[int]) -> Fact:
+    """What was sent and answered well while the way was cut; each call due then that is not in evidence may have been.
+    ``missing_ns`` is when each was due."""
     begun_ns, undone_ns = made.start_ns + round(SET_IN_S * NS), made.undone_ns or made.end_ns
+    rows = ledger.calls_due(span(made))
     sent = rows[(rows["sent_ns"] >= begun_ns) & (rows["sent_ns"] < undone_ns)]
     missing = sum(begun_ns <= at_ns < undone_ns for at_ns in missing_ns)
-    return int(np.count_nonzero(sent["ok"] & (sent["done_ns"] < undone_ns))), len(sent), missing
+    good = int(np.count_nonzero(sent["ok"] & (sent["done_ns"] < undone_ns)))
+    return fact("cut.answered", good, high=good + missing, of=len(sent), besides=lost_words(missing, len(sent)))
 
 
-def read_and_written(ledger: Ledger, made: Made) -> tuple[int, int]:
+def of_both(fact: FactsOf, ledger: Ledger, made: Made) -> Iterator[Fact]:
     """How many of users' reads and of their writes were answered well by the API while the fault lasted."""
     undone_ns = made.undone_ns or made.end_ns
     rows = ledger.requests_due(Window(start_ns=made.start_ns, end_ns=undone_ns), Side.API)
     good = rows[rows["ok"] & (rows["done_ns"] < undone_ns)]
     writes = int(np.count_nonzero(np.isin(good["operation"], WRITING)))
-    return len(good) - writes, writes
+    yield fact("reads.well", len(good) - writes)
+    yield fact("writes.well", writes)
 
 
-def slower(ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]) -> Reached:
-    """Which operations of users on the API are slower while the fault lasts than while none of ``every`` experiment's
-    lasts, by the ranks of latencies at a level of 5 %. Calls due at ``missing_ns`` are not in evidence."""
+def of_reach(
+    fact: FactsOf, ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]
+) -> Iterator[Fact]:
+    """How many operations of users on the API are slower while the fault lasts than while none of ``every``
+    experiment's lasts, by the ranks of latencies at a level of 5 %. Calls due at ``missing_ns`` are not in evidence:
+    they may be the quick ones, or the slow."""
     good = ledger.requests["api"] & ledger.requests["ok"]
     rows, timely = ledger.requests[good], on_time(ledger.requests)[good]
     lost_ns = np.array(missing_ns, dtype=np.int64)
     faulty, calm = _faulty(rows["due_ns"], made), _calm(rows["due_ns"], every)
     found = [*_operations(rows[calm], rows[faulty])]
-    in_time = [*_operations(rows[timely & calm], rows[timely & faulty])]
     void: Told = ()
     if len(found) < 2:
         void = (message("of fewer than two operations there were {least} requests", least=str(LEAST_OF_OPERATION)),)
     # What the generator sent late was slow before it was sent; that it was left out makes no pass.
-    elif _spreads(in_time) is not _spreads(found):
+    elif _spreads([*_operations(rows[timely & calm], rows[timely & faulty])]) is not _spreads(found):
         late = str(np.count_nonzero(~timely))
         void = (message("{late} requests were sent late by the load generator", late=late),)
     missing = int(np.count_nonzero(_faulty(lost_ns, made) | _calm(lost_ns, every)))
-    there, samples = int(np.count_nonzero(faulty | calm)), int(np.count_nonzero(faulty))
-    void = (*void, *lost_words(missing, there))
-    return Reached(sum(each for each, _ in found), len(found), samples, tuple(each for _, each in found), void)
+    void = (*void, *lost_words(missing, int(np.count_nonzero(faulty | calm))))
+    slower, told, all_ = sum(each for each, _ in found), tuple(each for _, each in found), str(len(found))
+    yield fact("slower", slower, of=int(np.count_nonzero(faulty)), void=void, besides=told, all=all_)
+    yield fact("slower.all", len(found))
 
 
 def _spreads(found: Sequence[tuple[bool, Message]]) -> bool | None:

@@ -30,7 +30,6 @@ from harness.rehearsals.chaos.measures import figures
 from harness.rehearsals.chaos.sections import named, sections
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan
 from harness.rules.engine import judged
-from harness.rules.fact import Fact
 from harness.stack.protocol import StackNeeds
 
 #: The parts of ``rolling_update`` by name.
@@ -95,19 +94,11 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         """The experiments in their order."""
         await Experiments(plan, on).run()
 
-    def measured(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[Fact]:
-        """Of every experiment."""
-        for number in range(1, len(plan.experiments) + 1):
-            yield from self._measured_of(plan, seen, number)
-
-    def _measured_of(self, plan: ChaosPlan, seen: Seen[ChaosDetails], number: int) -> Iterator[Fact]:
-        """Of one, where it is known what was due."""
-        details = seen.details if seen.details.origin_ns is not None else ChaosDetails()
-        return facts(plan, number, details, seen.evidence, seed=seen.facts.seed, capabilities=seen.facts.capabilities)
-
     def by_rules(self, plan: ChaosPlan, seen: Seen[ChaosDetails], part: str | None = None) -> Iterator[Judgement]:
         """Of every experiment, or of the one whose number is ``part``: by the rule of its kind, and how far it reached.
         An experiment stands under its name, which its file gives: so the rules are named by kinds."""
+        there = seen.facts.capabilities
+        details = seen.details if seen.details.origin_ns is not None else ChaosDetails()  # nobody knows what was due
         for number, (name, planned) in enumerate(zip(plan.names, plan.experiments, strict=True), 1):
             if part not in (None, str(number)):
                 continue
@@ -117,8 +108,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             if expects.spreads:
                 asked.append(Expected(str(number), expects.spreads, expects.spreads))
                 rules[expects.spreads] = self.rules[SPREADS]
-            measured = self._measured_of(plan, seen, number)
-            for each in judged(asked, rules, measured, plan, seen.facts.capabilities):
+            measured = facts(plan, number, details, seen.evidence, seed=seen.facts.seed, capabilities=there)
+            for each in judged(asked, rules, measured, plan, there):
                 yield msgspec.structs.replace(each, part=plan.part_of(number))
 
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
