@@ -186,8 +186,9 @@ def _bound(fact: Fact, verdict: Verdict) -> float | None:
 def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str], case: str = "") -> Judgement:
     """The judgement that a plan asks for in a part."""
     spoken = _spoken(one.part, rule, known, capabilities)
-    fact = spoken.by.fact if spoken.by is not None else None
-    exercised = spoken.verdict is not Verdict.NOT_EXERCISED
+    by, exercised = spoken.by, spoken.verdict is not Verdict.NOT_EXERCISED
+    deciding = by.fact if by is not None else None
+    fact = known.get(one.part, rule.figure) if rule.figure else deciding
     if not exercised:
         fact = None
     return Judgement(
@@ -201,7 +202,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         told=spoken.told,
         value=fact.seen if fact is not None else None,
         bound=_bound(fact, spoken.verdict) if fact is not None else None,
-        limit=spoken.by.limit if spoken.by and fact else None,
+        limit=by.limit if by and fact and fact is deciding else None,
         unit=unit_of(fact.name) if fact is not None else unit_of(""),
         samples=fact.of if fact is not None else 0,
         gates=rule.gates and rule.kind is not Kind.OBSERVATION and (exercised or rule.blocks),

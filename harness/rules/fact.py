@@ -111,3 +111,7 @@ class FactsOf:
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:
         """Instead of all facts of the part: why nothing of it is shown."""
         return Fact(name=EVERY, part=self._part, case=self._case, void=void, lacks=lacks)
+
+    def none(self, name: str, *void: Message) -> Fact:
+        """The fact ``name`` without a figure, and why there is none."""
+        return Fact(name=name, part=self._part, case=self._case, void=void)

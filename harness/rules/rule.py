@@ -97,7 +97,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
     of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
     of which it is the verdict. ``says`` is what is promised; ``{case}`` in it is what stands for the ``*`` of its id.
-    ``blocks``: it holds the run where it was not exercised, too.
+    ``blocks``: it holds the run where it was not exercised, too. ``figure`` is the fact whose figure stands with the
+    verdict, whichever line decides; the deciding line's where none is named.
     """
 
     decided_by: tuple[Line, ...] = ()
@@ -110,6 +111,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = Kind.CRITERION
     gates: bool = True
     blocks: bool = False
+    figure: str = ""
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` where nothing decides it."""
@@ -122,6 +124,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         yield from (*self.decided_by, *self.provided, *self.when)
         if self.shows is not None:
             yield from (self.shows, *self.shows.provided)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The facts that it reads."""
+        yield from (name for line in self.lines for name in line.names)
+        if self.figure:
+            yield self.figure
 
 
 Rules = Mapping[str, Rule]
@@ -149,7 +158,7 @@ def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) ->
     rules = {id_: at((id_,), said, str(path), lines, Rule) for id_, said in data.items()}
     used: set[str] = set(tabled)
     for id_, rule in rules.items():
-        for name in (name for line in rule.lines for name in line.names):
+        for name in rule.names:
             used.add(name)
             if name not in facts:
                 raise BadInput(

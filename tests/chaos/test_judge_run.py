@@ -149,41 +149,38 @@ def test_an_experiment_stands_with_what_is_asked_and_the_claims_that_it_is_the_v
     assert (found.id, found.claims, english(found.asked)) == (name, claims, catalogue.load(name).title)
 
 
-AGAIN = "steady again 2.0 s after the undo"
+AGAIN = "from the undo to the steady state: 2 s"
 FIVE = asked(Operation.PUT_WALK, 11, 12, 13, 14, 15, outcome=Outcome.TIMEOUT)
 OUTRIGHT = "meanwhile every request of these operations failed: put_walk 5/5"
 
 
 def test_an_operation_that_failed_as_long_as_the_fault_lasted_is_named_although_it_came_back_with_the_undo() -> None:
     back = asked(Operation.PUT_WALK, 20.5)
-    counted = f"5 of 106 requests and probes failed (4.7 %); at most 60 % are allowed; {AGAIN}"
+    counted = "5 of 106 requests and probes failed (4.7 %); at most 60 % are allowed"
     assert told(plan("pod_hang"), made(), *probes(0), *FIVE, *back)["pod_hang"] == (
-        Verdict.PASS, f"{counted}; {OUTRIGHT}",
+        Verdict.PASS, f"{counted}; {OUTRIGHT}; {AGAIN}",
     )  # fmt: skip
     good = asked(Operation.PUT_WALK, 16)
-    assert told(plan("pod_hang"), made(), *probes(0), *FIVE, *good)["pod_hang"] == (Verdict.PASS, counted)
+    assert told(plan("pod_hang"), made(), *probes(0), *FIVE, *good)["pod_hang"] == (Verdict.PASS, f"{counted}; {AGAIN}")
 
 
 def test_a_way_that_was_the_only_one_mends_no_experiment_that_failed() -> None:
     rows = [*probes(100), *FIVE]
     verdict, why = told(plan("database_cut"), made(steady_ns=None), *rows)["database_cut"]
-    assert verdict is Verdict.FAIL
-    assert why.endswith("none of 95 was answered well while it lasted: there is no other way")
+    assert (verdict, why) == (Verdict.FAIL, "from the undo to the steady state: never; at most 60 s is wanted")
 
 
 def test_what_must_not_harm_was_not_seen_without_a_read_and_a_write() -> None:
     """Where no latency is promised either."""
     unharmed = msgspec.structs.replace(plan("firestore_down"), criteria=())
     reads, writes = asked(Operation.GET_WALK, 12, 14), asked(Operation.CREATE_WALK, 13)
-    for rows, verdict, counts in (
-        (reads, Verdict.INCONCLUSIVE, "2 reads, 0 writes"),
-        (writes, Verdict.INCONCLUSIVE, "0 reads, 1 writes"),
-        ([*reads, *writes], Verdict.PASS, "2 reads, 1 writes"),
+    for rows, verdict, counted in (
+        (reads, Verdict.INCONCLUSIVE, "writes that were answered well while it lasted: 0; more than 0 is wanted"),
+        (writes, Verdict.INCONCLUSIVE, "reads that were answered well while it lasted: 0; more than 0 is wanted"),
+        ([*reads, *writes], Verdict.PASS, "reads that were answered well while it lasted: 2"),
     ):
-        counted = f"0 of {100 + len(rows)} requests and probes failed (0.0 %); {AGAIN}"
-        assert told(unharmed, made(), *probes(0), *rows, mirror(Verdict.PASS))["firestore_down"] == (
-            verdict, f"{counted}; answered well while it lasted: {counts}",
-        )  # fmt: skip
+        found, why = told(unharmed, made(), *probes(0), *rows, mirror(Verdict.PASS))["firestore_down"]
+        assert found is verdict and counted in why
     failed = asked(Operation.PUT_WALK, 12, outcome=Outcome.REFUSED)
     assert told(unharmed, made(), *probes(0), *reads, *writes, *failed)["firestore_down"][0] is Verdict.FAIL
 
@@ -207,7 +204,7 @@ def test_what_keeps_an_experiment_from_a_pass_is_named_with_its_bound_and_its_li
     found = by_id(judged(REHEARSAL, unharmed, left))["firestore_down"]
     assert found.verdict is Verdict.INCONCLUSIVE
     places = {name: str(value) for each in found.told for name, value in each.values.items()}
-    assert str(limit_ms) in places["limit"] and ("bound" in places) is bool(slow)
+    assert str(limit_ms) in places["limit"] and {"low", "high"} <= {*places}
 
 
 def mirror(verdict: Verdict, walks: int = 9) -> Row:
@@ -242,10 +239,10 @@ def test_a_series_of_kills_is_held_against_what_was_computed_of_it() -> None:
         return told(series, made(**went), *probes(failed))["pod_kill_series"]
 
     verdict, why = of(4)
-    assert verdict is Verdict.PASS and why.endswith("; allowed: 1 to 7") and "; 4 failed of 6.3 failures at" in why
+    assert verdict is Verdict.PASS and "; 4 failed of 6.3 failures at" in why
     assert of(0)[0] is Verdict.FAIL
     verdict, why = of(4, repeated=14)
-    assert verdict is Verdict.INCONCLUSIVE and why.endswith("; 14 of 15 were made")
+    assert verdict is Verdict.INCONCLUSIVE and "14 kills were made; 15 is wanted" in why
     untried = "there was no steady state to try the detection from"
     assert of(4, tried=()) == (Verdict.INCONCLUSIVE, untried)
     broke = of(4, series=None, repeated=0, broken="repeat: no pod")
@@ -254,7 +251,7 @@ def test_a_series_of_kills_is_held_against_what_was_computed_of_it() -> None:
 
 def test_a_failover_names_the_server_that_it_was_seen_on() -> None:
     of = told(plan("database_failover"), made(server="PostgreSQL 15.9"), *probes(0))["database_failover"]
-    assert of[1].endswith("; the failover did not finish; on PostgreSQL 15.9")
+    assert of == (Verdict.INCONCLUSIVE, "the failover did not finish; on PostgreSQL 15.9")
 
 
 def test_one_that_could_not_be_made_or_was_not_come_to_is_inconclusive_and_holds() -> None:
@@ -345,7 +342,9 @@ def test_a_rolling_update_has_two_parts_and_the_first_is_measured_alone() -> Non
     details = ChaosDetails(origin_ns=LATER_NS, made=[made(1), made(2)])
     unmoved = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, probes(3)))}
     assert (unmoved["as_written"].verdict, unmoved["as_written"].erratum) == (Verdict.INCONCLUSIVE, "")
-    assert unmoved["as_written"].reason.endswith("; none of them failed while a pod left")
+    assert unmoved["as_written"].reason.startswith(
+        "nothing is shown: failures of a time in which no pod left: 3; 0 is wanted"
+    )
     left = [pod(9, "a", "Ready"), pod(10.1, "a", "Terminating"), pod(12, "a", "Gone")]
     found = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, [*probes(3), *left]))}
     assert found["as_written"].verdict is Verdict.ERRATUM_SHOWN

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.rehearsals.chaos.judge_run import names
 from harness.rehearsals.chaos.rolling import LEAST_CALLS, plan_of
 from harness.stack.manifests import load
 from harness.stack.manifests.honour import not_honoured_by_processes
@@ -25,7 +24,7 @@ def test_as_written_is_measured_and_graceful_must_lose_nothing() -> None:
     assert [each.most_failed for each in expects] == [1.0, 1.0, 0.0, 0.0]
     assert sum(each.least_calls for each in expects[2:]) == LEAST_CALLS
     assert {each.erratum for each in expects[:2]} == {"deploy.downtime_without_prestop"}
-    assert names(plan) == ["rolling_update.1", "rolling_update.2"] * 2
+    assert plan.names == ["rolling_update.1", "rolling_update.2"] * 2
 
 
 @pytest.mark.parametrize("rung", ["local", "kind"])

@@ -10,7 +10,6 @@ import pytest
 from harness.base.clock import NS
 from harness.judge.steady import STEADY_S
 from harness.judge.window import Window
-from harness.rehearsals.chaos import flow
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.types import ChaosDetails, Made
 from tests.chaos.test_judge_run import plan
@@ -34,14 +33,13 @@ async def test_what_was_due_in_the_steady_state_afterwards_is_waited_for(
     ran = Experiments.__new__(Experiments)
     on = SimpleNamespace(
         clock=SimpleNamespace(now_ns=lambda: 41 * NS), details=ChaosDetails(), evidence=None,
-        options=SimpleNamespace(seed=1), phase=lambda *_, **__: None, became=lambda *_: None,
+        options=SimpleNamespace(seed=1), phase=lambda *_, **__: None, part_over=lambda _: None,
     )  # fmt: skip
     template = SimpleNamespace(proxy_stops_at_once=False)
     ran._plan, ran._on, ran._bridge = chosen, cast(Any, on), cast(Any, SimpleNamespace())
     ran._users = cast(Any, SimpleNamespace(answered=answered))
     ran._manifests = cast(Any, SimpleNamespace(deployment=SimpleNamespace(template=template)))
     monkeypatch.setattr(Experiments, "_make", made)
-    monkeypatch.setattr(flow, "of_experiment", lambda *_, **__: None)
     await ran._experiment(1, chosen.experiments[0])
     (window,) = waited
     assert window.start_ns == 10 * NS

@@ -13,22 +13,17 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import verbatim
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge_failover import (
-    as_counterexample,
-    failover_of,
-    judged_failover,
-    on_server,
-    seen,
-    steps,
-)
-from harness.rehearsals.chaos.types import Failover, FailoverSeen, Made
+from harness.rehearsals.chaos.counterexample import as_counterexample
+from harness.rehearsals.chaos.facts import of_failover
+from harness.rehearsals.chaos.failovers import failover_of, seen, steps
+from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, Made
+from harness.rules.fact import Fact
+from tests.chaos.planted import FACT, WELL, by_rules
 
 KILLED = 1_000 * NS
 STEPS = {"begun": -0.3, "killed": 0.0, "detected": 3.0, "promoted": 3.4, "led": 3.5}
 EXPECTS = Failover(synchronous=True, most_outage_s=10)
-PASSED = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), value=10, samples=100)
-SHOWN = msgspec.structs.replace(PASSED, verdict=Verdict.ERRATUM_SHOWN, erratum="deploy.downtime_without_prestop")
-WENT = "so far; synchronous commit: detected after 3.0 s, promoted in 0.40 s, pods switched in 0.10 s"
+WENT = "synchronous commit: detected after 3.0 s, promoted in 0.40 s, pods switched in 0.10 s"
 
 
 def events(**left_out: float) -> list[EventRow]:
@@ -64,12 +59,17 @@ def found(requests: list[RequestRow], probes: list[ProbeRow] = [], *missing_s: f
     return seen(steps(events(), KILLED - NS), requests, probes, synchronous=True, missing_ns=missing_ns)
 
 
+def judged(expects: Failover, of: FailoverSeen | None, *others: Fact, server: str = "", erratum: str = "") -> Judgement:
+    """By the facts and the rules, beside ``others`` in which all goes well."""
+    every = Expectation(most_failed=1.0, recover_within_s=20, why="t", failover=expects, erratum=erratum)
+    return by_rules([*WELL, *others, *of_failover(FACT, of, expects.most_outage_s, server=server)], every)
+
+
 def test_the_server_stands_beside_the_verdict() -> None:
-    judged = on_server(PASSED, "PostgreSQL 18.6 (a wheel)")
-    assert judged.verdict is Verdict.PASS
-    assert judged.reason == "so far; on PostgreSQL 18.6 (a wheel)"
-    assert on_server(PASSED, "") == PASSED
-    assert on_server(SHOWN, "a wheel").erratum == SHOWN.erratum, "what was shown stays shown"
+    told = found([write(0.5, good=False), write(4, good=True)])
+    on = judged(EXPECTS, told, server="PostgreSQL 18.6 (a wheel)")
+    assert on.verdict is Verdict.PASS and "; on PostgreSQL 18.6 (a wheel)" in on.reason
+    assert "; on " not in judged(EXPECTS, told).reason
 
 
 def test_each_step_and_the_outage_from_the_first_failed_to_the_first_good_write() -> None:
@@ -116,9 +116,9 @@ def test_what_is_acknowledged_before_the_standby_takes_writes_is_no_end_of_the_o
 @pytest.mark.parametrize(
     ("until_s", "verdict", "words"),
     [
-        (4, Verdict.PASS, ""),
-        (10, Verdict.PASS, "; some failed still, the last 9.6 s after the first"),
-        (11, Verdict.FAIL, "; some failed still, the last 10.6 s after the first; longer than 10 s"),
+        (4, Verdict.PASS, "beside good writes: 0 s"),
+        (10, Verdict.PASS, "beside good writes: 9.6 s"),
+        (11, Verdict.FAIL, "beside good writes: 10.6 s; at most 10 s is wanted"),
     ],
 )
 def test_writes_that_fail_beside_good_ones_are_of_the_outage(until_s: int, verdict: Verdict, words: str) -> None:
@@ -126,22 +126,20 @@ def test_writes_that_fail_beside_good_ones_are_of_the_outage(until_s: int, verdi
     rows = [write(at_s, good=False) for at_s in range(5, until_s + 1)]
     rows = [write(0.5, good=False), write(4, good=True), *rows, write(20, good=True)]
     for missing_s in ((), (6.0,), *([(15.0,)] if verdict is Verdict.FAIL else [])):
-        judged = judged_failover(EXPECTS, found(rows, [], *missing_s), PASSED)
-        assert (judged.verdict, judged.reason) == (
-            verdict, f"{WENT}; users' writes failed for 3.6 s (1 of them){words}"
-        )  # fmt: skip
+        one = judged(EXPECTS, found(rows, [], *missing_s))
+        assert one.verdict is verdict and one.reason.endswith(words)
 
 
-@pytest.mark.parametrize(("lost_s", "count"), [((10.6,), "1"), ((7.0, 10.6, 20.0), "2"), ((10.4,), "")])
+@pytest.mark.parametrize(
+    ("lost_s", "verdict"),
+    [((10.6,), Verdict.INCONCLUSIVE), ((7.0, 10.6, 20.0), Verdict.INCONCLUSIVE), ((10.4,), Verdict.PASS)],
+)
 def test_calls_behind_the_first_good_write_that_are_not_in_evidence_may_have_failed(
-    lost_s: tuple[float, ...], count: str
+    lost_s: tuple[float, ...], verdict: Verdict
 ) -> None:
     """One write failed, sent at 0.5 s: a call that was due more than 10 s after it may be one that failed still."""
-    judged = judged_failover(EXPECTS, found([write(0.5, good=False), write(4, good=True)], [], *lost_s), PASSED)
-    assert judged.verdict is (Verdict.INCONCLUSIVE if count else Verdict.PASS)
-    assert judged.reason.endswith(
-        f"; {count} calls that were due meanwhile are not in evidence" if count else "of them)"
-    )
+    one = judged(EXPECTS, found([write(0.5, good=False), write(4, good=True)], [], *lost_s))
+    assert one.verdict is verdict and ("it may be 0 s to" in one.reason) is (verdict is Verdict.INCONCLUSIVE)
 
 
 def test_a_write_that_fails_with_the_last_good_one_is_of_the_outage_and_one_sent_after_it_is_not() -> None:
@@ -163,8 +161,8 @@ def test_what_had_failed_when_it_was_begun_with_and_what_nobody_acknowledged_tel
 def test_without_a_step_there_was_no_failover(step: str) -> None:
     at = steps(events(**{step: 0.0}), KILLED - NS)
     assert seen(at, [write(1, good=False), write(4, good=True)], [], synchronous=True) is None
-    judged = judged_failover(EXPECTS, None, PASSED)
-    assert (judged.verdict, judged.reason) == (Verdict.INCONCLUSIVE, "so far; the failover did not finish")
+    one = judged(EXPECTS, None)
+    assert (one.verdict, one.reason) == (Verdict.INCONCLUSIVE, "the failover did not finish")
 
 
 def test_an_earlier_failover_is_not_taken_for_this_one() -> None:
@@ -199,30 +197,30 @@ NO_OUTAGE = "no write failed, or none was good again: no outage to measure"
 @pytest.mark.parametrize(
     ("rows", "verdict", "words"),
     [
-        ([write(0.5, good=False), write(4, good=True)], Verdict.PASS, "users' writes failed for 3.6 s (1 of them)"),
-        ([write(0.5, good=False), write(10.4, good=True)], Verdict.PASS, "users' writes failed for 10.0 s (1 of them)"),
+        ([write(0.5, good=False), write(4, good=True)], Verdict.PASS, f"users' writes failed for 3.6 s (1 of them); {WENT}"),
+        ([write(0.5, good=False), write(10.4, good=True)], Verdict.PASS, "users' writes failed for 10 s (1 of them)"),
         (
             [write(0.5, good=False), write(20, good=True)], Verdict.FAIL,
-            "users' writes failed for 19.6 s (1 of them); longer than 10 s",
+            f"users' writes failed for 19.6 s (1 of them); {WENT}; at most 10 s is wanted",
         ),
-        ([write(0.5, good=False)], Verdict.INCONCLUSIVE, NO_OUTAGE),
-        ([write(4, good=True)], Verdict.INCONCLUSIVE, NO_OUTAGE),
-        ([], Verdict.INCONCLUSIVE, NO_OUTAGE),
+        ([write(0.5, good=False)], Verdict.INCONCLUSIVE, f"{WENT}; {NO_OUTAGE}"),
+        ([write(4, good=True)], Verdict.INCONCLUSIVE, f"{WENT}; {NO_OUTAGE}"),
+        ([], Verdict.INCONCLUSIVE, f"{WENT}; {NO_OUTAGE}"),
     ],
 )  # fmt: skip
 def test_it_is_judged_by_the_outage_of_writes(rows: list[RequestRow], verdict: Verdict, words: str) -> None:
     told = found(rows)
     assert told is not None
-    judged = judged_failover(EXPECTS, told, PASSED)
-    assert (judged.verdict, judged.reason) == (verdict, f"{WENT}; {words}")
-    unsafe = judged_failover(EXPECTS, msgspec.structs.replace(told, synchronous=False), PASSED)
-    assert (unsafe.verdict, unsafe.reason) == (verdict, f"{WENT.replace('sync', 'async')}; {words}")
+    one = judged(EXPECTS, told)
+    assert one.verdict is verdict and words in one.reason
+    unsafe = judged(EXPECTS, msgspec.structs.replace(told, synchronous=False))
+    assert unsafe.verdict is verdict and words.replace("sync", "async") in unsafe.reason
 
 
 @pytest.mark.parametrize(
     ("most_s", "missing_s", "verdict", "count"),
     [
-        (4.2, (1, 2), Verdict.PASS, ""),  # from the last good write to the first: however those went
+        (4.2, (1, 2), Verdict.PASS, "2"),  # from the last good write to the first: however those went
         (4.1, (), Verdict.PASS, ""),
         (4.1, (-0.2, 4.2), Verdict.PASS, ""),  # due before the last good write and after the first
         (4.1, (-0.1, 1, 4.1), Verdict.INCONCLUSIVE, "3"),  # they may have failed
@@ -235,11 +233,10 @@ def test_calls_that_are_not_in_evidence_may_be_writes_that_failed_or_the_end_of_
 ) -> None:
     """Good at -0.1 s and at 4.1 s, and a write failed that was sent at 0.5 s."""
     told = found([write(-0.2, good=True), write(0.5, good=False), write(4, good=True)], [], *missing_s)
-    judged = judged_failover(msgspec.structs.replace(EXPECTS, most_outage_s=most_s), told, PASSED)
-    words = [WENT, "users' writes failed for 3.6 s (1 of them)"]
-    words += [f"{count} calls that were due meanwhile are not in evidence"] if count else []
-    words += ["longer than 3.5 s"] if verdict is Verdict.FAIL else []
-    assert (judged.verdict, judged.reason) == (verdict, "; ".join(words))
+    one = judged(msgspec.structs.replace(EXPECTS, most_outage_s=most_s), told)
+    assert one.verdict is verdict
+    lost = f"{count} calls that were due meanwhile are not in evidence"
+    assert (lost in one.reason) is bool(count)
 
 
 def test_a_long_outage_in_which_calls_are_lost_fails_nobody_however_late_the_last_good_write_was() -> None:
@@ -248,19 +245,17 @@ def test_a_long_outage_in_which_calls_are_lost_fails_nobody_however_late_the_las
     told = found(rows, [], 1.0)
     assert told is not None and told.outage_s == pytest.approx(4.3)
     expects = msgspec.structs.replace(EXPECTS, most_outage_s=4.0)
-    assert judged_failover(expects, told, PASSED).verdict is Verdict.INCONCLUSIVE
-    assert judged_failover(expects, found(rows), PASSED).verdict is Verdict.FAIL
+    assert judged(expects, told).verdict is Verdict.INCONCLUSIVE
+    assert judged(expects, found(rows)).verdict is Verdict.FAIL
 
 
-def test_an_outage_that_lasts_too_long_is_no_erratum_shown() -> None:
-    failed = judged_failover(EXPECTS, found([write(0.5, good=False), write(20, good=True)]), SHOWN)
-    assert (failed.verdict, failed.erratum) == (Verdict.FAIL, "")
-
-
-def test_a_verdict_that_has_fallen_stays_down() -> None:
-    failed = msgspec.structs.replace(PASSED, verdict=Verdict.FAIL)
-    judged = judged_failover(EXPECTS, found([write(0.5, good=False), write(4, good=True)]), failed)
-    assert judged.verdict is Verdict.FAIL
+def test_an_outage_that_lasts_too_long_is_no_erratum_shown_and_mends_no_verdict_that_has_fallen() -> None:
+    some, erratum = FACT("calls.failed", 5, of=100, share="5.0"), "deploy.create_lost_at_close"
+    for until_s, verdict in ((4, Verdict.ERRATUM_SHOWN), (20, Verdict.FAIL)):
+        one = judged(EXPECTS, found([write(0.5, good=False), write(until_s, good=True)]), some, erratum=erratum)
+        assert (one.verdict, bool(one.erratum)) == (verdict, until_s == 4)
+    many = FACT("calls.failed", 11, of=100, share="11.0")
+    assert judged(EXPECTS, found([write(0.5, good=False), write(4, good=True)]), many).verdict is Verdict.FAIL
 
 
 def test_the_counterexample_passes_only_when_its_loss_was_found() -> None:

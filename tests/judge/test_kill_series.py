@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
-from harness.model.message import verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.expecting import ready_after_s
-from harness.rehearsals.chaos.judge_series import judged_against
+from harness.rehearsals.chaos.facts import of_series
 from harness.rehearsals.chaos.kill_series import Detection, Expected, KillSeries, detection, expected
 from harness.rehearsals.chaos.trial import ASK_EVERY_S, detection_s
+from harness.rehearsals.chaos.types import Expectation, Repeated
+from tests.chaos.planted import FACT, WELL, by_rules
 
 #: Two pods, 10 requests/s of users and 10 probes/s, 40 ms each.
 SERIES = KillSeries(
@@ -60,22 +61,20 @@ def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, r
         assert expected(msgspec.structs.replace(base, **changes)).total >= expected(base).total
 
 
-@pytest.mark.parametrize(
-    ("failed", "verdict"), [(24, Verdict.FAIL), (25, Verdict.PASS), (100, Verdict.PASS), (101, Verdict.FAIL)]
-)
-def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
-    computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
-    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
-    assert judged_against(computed, judged, made=15, times=15, missing=0).verdict is verdict
-    worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
-    assert judged_against(computed, worse, made=15, times=15, missing=0).verdict is Verdict.INCONCLUSIVE
-    fewer = judged_against(computed, judged, made=5, times=15, missing=0)
-    assert fewer.verdict is Verdict.INCONCLUSIVE and "5 of 15 were made" in fewer.reason
+EXPECTS = Expectation(most_failed=1.0, recover_within_s=20, why="t", repeated=Repeated(every_s=20, times=15))
+
+
+def judged(computed: Expected, failed: int, *, made: int = 15, missing: int = 0) -> Judgement:
+    return by_rules([*WELL, *of_series(FACT, computed, failed, missing, made=made, times=15)], EXPECTS)
 
 
 @pytest.mark.parametrize(
     ("failed", "missing", "verdict"),
     [
+        (24, 0, Verdict.FAIL),
+        (25, 0, Verdict.PASS),
+        (100, 0, Verdict.PASS),
+        (101, 0, Verdict.FAIL),
         (24, 1, Verdict.INCONCLUSIVE),  # the one that is missing may have failed
         (20, 4, Verdict.FAIL),
         (99, 1, Verdict.PASS),
@@ -83,10 +82,13 @@ def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdi
         (101, 50, Verdict.FAIL),
     ],
 )
-def test_what_is_missing_may_have_failed_or_not(failed: int, missing: int, verdict: Verdict) -> None:
+def test_fewer_than_a_quarter_or_more_than_all_fails_and_what_is_missing_may_have_failed_or_not(
+    failed: int, missing: int, verdict: Verdict
+) -> None:
     computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
-    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
-    assert judged_against(computed, judged, made=15, times=15, missing=missing).verdict is verdict
+    assert judged(computed, failed, missing=missing).verdict is verdict
+    fewer = judged(computed, failed, made=5, missing=missing)
+    assert fewer.verdict is Verdict.INCONCLUSIVE and "5 kills were made; 15 is wanted" in fewer.reason
 
 
 COMPUTED = (
@@ -96,21 +98,19 @@ COMPUTED = (
 
 
 @pytest.mark.parametrize(
-    ("flying", "new", "failed", "verdict", "allowed"),
-    [(40, 60, 101, Verdict.FAIL, "25 to 100"), (1, 2, 0, Verdict.PASS, "0 to 3"), (2, 2, 0, Verdict.FAIL, "1 to 4")],
+    ("flying", "new", "failed", "wanted"),
+    [(40, 60, 101, "; at most 100 is wanted"), (1, 2, 0, ""), (2, 2, 0, "; at least 1 is wanted")],
 )
-def test_a_series_says_what_failed_what_was_computed_and_what_is_allowed(
-    flying: float, new: float, failed: int, verdict: Verdict, allowed: str
+def test_a_series_says_what_failed_what_was_computed_and_what_is_wanted(
+    flying: float, new: float, failed: int, wanted: str
 ) -> None:
     computed = Expected(
         in_flight=flying, undetected=new, undetected_least=new, undetected_most=new, none_ready=0
     )  # fmt: skip
-    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
-    found = judged_against(computed, judged, made=15, times=15, missing=0)
+    found = judged(computed, failed)
+    assert found.verdict is (Verdict.FAIL if wanted else Verdict.PASS)
     told = COMPUTED.format(all=flying + new, flying=flying, new=new)
-    assert (found.verdict, found.reason) == (verdict, f"so far; {failed} failed of {told}; allowed: {allowed}")
-    fewer = judged_against(computed, judged, made=14, times=15, missing=0)
-    assert (fewer.verdict, fewer.reason) == (Verdict.INCONCLUSIVE, "so far; 14 of 15 were made")
+    assert found.reason.endswith(f"{failed} failed of {told}{wanted}")
 
 
 def test_trials_that_are_alike_give_one_figure_and_those_that_differ_give_bounds() -> None:

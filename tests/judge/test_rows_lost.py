@@ -29,16 +29,13 @@ from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.expected import Expected as Asked
 from harness.model.judgement import Judgement
-from harness.model.message import verbatim
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import judge as chaos_judge
-from harness.rehearsals.chaos.judge import span, stretch
-from harness.rehearsals.chaos.judge_failover import judged_failover, seen, steps
-from harness.rehearsals.chaos.judge_reach import cut_off, spread
-from harness.rehearsals.chaos.judge_series import judged_against
+from harness.rehearsals.chaos import facts as chaos
+from harness.rehearsals.chaos import reach
+from harness.rehearsals.chaos.failovers import seen, steps
 from harness.rehearsals.chaos.kill_series import Expected
-from harness.rehearsals.chaos.types import Expectation, Failover, Made
+from harness.rehearsals.chaos.types import Expectation, Failover, Made, Repeated
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
@@ -49,6 +46,9 @@ from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
 from harness.rules.engine import judged as by_rules
+from tests.chaos.planted import FACT, WELL, spreading
+from tests.chaos.planted import by_rules as chaos_by_rules
+from tests.chaos.planted import judged as chaos_judged
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
@@ -163,10 +163,14 @@ def of_experiment(*, unharmed: bool) -> Case:
             there = [each for each in due(planned) if window.start_ns <= each.due_ns < window.end_ns]
             return DueList(requests=tuple(there), probes=())
 
-        of_fault, steady = within(span(FAULT)), within(stretch(FAULT))
-        return chaos_judge(ledger(left), FAULT, expects, [P95], due=of_fault, steady=steady)
+        return chaos_judged(ledger(left), FAULT, expects, [P95], within)
 
-    return Case(every(60, 10), judged, bad=slow if unharmed else failed)
+    return Case(reads_and_writes(), judged, bad=slow if unharmed else failed)
+
+
+def reads_and_writes() -> list[RequestRow]:
+    operations = (Operation.PUT_WALK, Operation.GET_WALK)
+    return [msgspec.structs.replace(each, operation=operations[n % 2]) for n, each in enumerate(every(60, 10))]
 
 
 def of_series() -> Case:
@@ -175,8 +179,8 @@ def of_series() -> Case:
 
     def judged(left: Rows, planned: Rows) -> Judgement:
         bad, gone = sum(each.outcome is not Outcome.OK for each in left), len(planned) - len(left)
-        so_far = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), value=bad)
-        return judged_against(computed, so_far, made=15, times=15, missing=gone)
+        repeated = Expectation(most_failed=1, recover_within_s=9, why="t", repeated=Repeated(every_s=20, times=15))
+        return chaos_by_rules([*WELL, *chaos.of_series(FACT, computed, bad, gone, made=15, times=15)], repeated)
 
     return Case(every(60, 10), judged, always=range(100, 150))
 
@@ -187,10 +191,15 @@ def of_cut() -> Case:
     cut = {n for n, each in enumerate(rows) if FAULT.start_ns <= each.due_ns < FAULT.end_ns}
     rows = [failed(each) if number in cut else each for number, each in enumerate(rows)]
 
-    def judged(left: Rows, planned: Rows) -> Verdict:
-        return cut_off(ledger(left).calls_due(span(FAULT)), FAULT, missing_ns(planned, left))[0]
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        expects = Expectation(most_failed=1, recover_within_s=9, why="t", answers_none=True)
+        return chaos_by_rules([*WELL, reach.of_cut(FACT, ledger(left), FAULT, missing_ns(planned, left))], expects)
 
     return Case(rows, judged, bad=lambda each: msgspec.structs.replace(each, outcome=Outcome.OK, status=200))
+
+
+def spread(left: Rows, planned: Rows, made: Made) -> Judgement:
+    return spreading(reach.of_reach(FACT, ledger(left), made, [made], missing_ns(planned, left)), "c")
 
 
 def of_spread() -> Case:
@@ -200,7 +209,7 @@ def of_spread() -> Case:
         for operation in ((Operation.PUT_WALK, Operation.GET_WALK)[number % 2],)
     ]
     return Case(
-        rows, lambda left, planned: spread("c", ledger(left), FAULT, [FAULT], missing_ns(planned, left)),
+        rows, lambda left, planned: spread(left, planned, FAULT),
         bad=lambda each: msgspec.structs.replace(each, done_ns=each.due_ns + NS // 100),
     )  # fmt: skip
 
@@ -214,7 +223,7 @@ def of_calm() -> Case:
         for operation in ((Operation.PUT_WALK, Operation.GET_WALK)[number % 2],)
     ]
     return Case(
-        rows, lambda left, planned: spread("c", ledger(left), made, [made], missing_ns(planned, left)),
+        rows, lambda left, planned: spread(left, planned, made),
         bad=lambda each: each if 10 <= each.due_ns / NS < 40 else msgspec.structs.replace(each, done_ns=each.due_ns + 5 * NS),
     )  # fmt: skip
 
@@ -230,11 +239,12 @@ def of_failover() -> Case:
         ],
         0,
     )
-    passed = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),))
 
     def judged(left: Rows, planned: Rows) -> Judgement:
         found = seen(at, left, [], synchronous=True, missing_ns=missing_ns(planned, left))
-        return judged_failover(Failover(synchronous=True, most_outage_s=10), found, passed)
+        failover = Failover(synchronous=True, most_outage_s=10)
+        expects = Expectation(most_failed=1, recover_within_s=9, why="t", failover=failover)
+        return chaos_by_rules([*WELL, *chaos.of_failover(FACT, found, failover.most_outage_s)], expects)
 
     return Case(rows, judged, always=down)
 

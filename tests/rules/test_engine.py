@@ -221,3 +221,13 @@ def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
 def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:
     found = ruled(tmp_path, *line("at_most: 3", seen=1, high=2, bound=2))
     assert found is not None and (found.value, found.bound) == (1, 2)
+
+
+def test_a_rule_may_name_the_fact_whose_figure_stands_with_the_verdict_whichever_line_decides(tmp_path: Path) -> None:
+    lines = "  figure: a\n  decided_by: [{fact: a, at_most: 3}, {fact: b, at_most: 3}]"
+    for a, b, verdict, limit in ((1, 4, FAIL, None), (4, 1, FAIL, 3), (1, 1, PASS, 3)):
+        found = ruled(tmp_path, lines, fact("a", a, of=9), fact("b", b, of=2))
+        assert found is not None
+        assert (found.verdict, found.value, found.samples, found.limit) == (verdict, a, 9, limit)
+    with pytest.raises(BadInput, match="no fact of it"):
+        ruled(tmp_path, "  figure: c\n  decided_by: [{fact: a, is: 1}]")

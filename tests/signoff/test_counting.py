@@ -21,7 +21,6 @@ from harness.model.result import Part
 from harness.model.stack import Fault, FaultKind, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.command import own
-from harness.rehearsals.chaos.judge_run import names, part_of
 from harness.rehearsals.infrastructure.command import Infrastructure
 from harness.signoff.making import held
 from harness.signoff.states import runs, standings
@@ -100,7 +99,7 @@ def placed(*only: str) -> dict[str, str]:
     """The part of each bundled experiment of a run, by the id of its judgement."""
     command: Any = parse(["chaos", "--on", "local", *(f"--only={name}" for name in only)])
     plan = command.planned()
-    return {name: part_of(plan, number) for number, name in enumerate(names(plan), 1)}
+    return {name: plan.part_of(number) for number, name in enumerate(plan.names, 1)}
 
 
 def test_an_experiment_is_the_same_wherever_a_run_makes_it() -> None:

@@ -13,10 +13,9 @@ from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.expecting import expect
-from harness.rehearsals.chaos.judge import span, stretch
-from harness.rehearsals.chaos.judge_run import of_experiment
 from harness.rehearsals.chaos.kill_series import Detection, detection, expected
 from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
+from harness.rehearsals.chaos.measures import span, stretch
 from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.chaos.trial import trials
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
@@ -95,8 +94,7 @@ class Experiments:
             await self._make(number, experiment)
         await self._users.answered(msgspec.structs.replace(span(self._made), end_ns=stretch(self._made).end_ns))
         self._see(answered_ns=on.clock.now_ns())
-        judged = of_experiment(self._plan, details, self._made, on.evidence, seed=on.options.seed)
-        on.became(judged)
+        on.part_over(str(number))
 
     async def _make(self, number: int, experiment: Experiment) -> None:
         """Chaos Toolkit on it; every fault is undone, whatever became of it."""

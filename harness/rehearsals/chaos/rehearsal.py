@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import msgspec
+
 from harness.checks.whole_run import EXPECTED
 from harness.judge.difference import Ratio
 from harness.judge.window import NS
@@ -20,11 +22,14 @@ from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen, of_all
 from harness.rehearsal.running import Running
-from harness.rehearsals.chaos import judge_run
+from harness.rehearsals.chaos.counterexample import checks
+from harness.rehearsals.chaos.facts import PHRASES, facts
 from harness.rehearsals.chaos.flow import Experiments
-from harness.rehearsals.chaos.judge import figures
+from harness.rehearsals.chaos.kinds import SPREADS, rule_of
+from harness.rehearsals.chaos.measures import figures
 from harness.rehearsals.chaos.sections import named, sections
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan
+from harness.rules.engine import judged
 from harness.stack.protocol import StackNeeds
 
 #: The parts of ``rolling_update`` by name.
@@ -37,6 +42,7 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
 
     name = "chaos"
     plan, details = ChaosPlan, ChaosDetails
+    phrases = PHRASES
 
     def title(self, plan: ChaosPlan) -> Message:
         """How many experiments; of one that is made again and again, what it is."""
@@ -47,8 +53,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
 
     def expected(self, plan: ChaosPlan, facts: Facts) -> Iterator[Expected]:
         """Every experiment and its claims, and the checks of the whole run where one of them is made."""
-        for number, (name, planned) in enumerate(zip(judge_run.names(plan), plan.experiments, strict=True), 1):
-            part, expects = judge_run.part_of(plan, number), planned.experiment.expects
+        for number, (name, planned) in enumerate(zip(plan.names, plan.experiments, strict=True), 1):
+            part, expects = plan.part_of(number), planned.experiment.expects
             yield Expected(part, name, next(iter(expects.claims), ""))
             yield from (Expected(part, claim, claim) for claim in (*expects.claims, expects.spreads) if claim)
         if not self.unable(plan, facts.capabilities):
@@ -64,10 +70,10 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         """Each experiment, or those that the plan names."""
         took: Counter[str] = Counter()
         for made in seen.details.made:
-            took[judge_run.part_of(plan, made.number)] += made.end_ns - made.begun_ns
+            took[plan.part_of(made.number)] += made.end_ns - made.begun_ns
         titles: dict[str, Message] = {}
         for number, planned in enumerate(plan.experiments, 1):
-            part = judge_run.part_of(plan, number)
+            part = plan.part_of(number)
             titles.setdefault(part, _TITLES.get(part, Message(text=planned.experiment.title)))
         return [
             Part(name=name, title=title, seconds=took[name] / NS, corrected=name if name == GRACEFUL else "")
@@ -88,13 +94,28 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         """The experiments in their order."""
         await Experiments(plan, on).run()
 
+    def by_rules(self, plan: ChaosPlan, seen: Seen[ChaosDetails], part: str | None = None) -> Iterator[Judgement]:
+        """Of every experiment, or of the one whose number is ``part``: by the rule of its kind, and how far it reached.
+        An experiment stands under its name, which its file gives: so the rules are named by kinds."""
+        there = seen.facts.capabilities
+        details = seen.details if seen.details.origin_ns is not None else ChaosDetails()  # nobody knows what was due
+        for number, (name, planned) in enumerate(zip(plan.names, plan.experiments, strict=True), 1):
+            if part not in (None, str(number)):
+                continue
+            expects = planned.experiment.expects
+            asked = [Expected(str(number), name, next(iter(expects.claims), ""))]
+            rules = {name: rule_of(self.rules, plan, planned)}
+            if expects.spreads:
+                asked.append(Expected(str(number), expects.spreads, expects.spreads))
+                rules[expects.spreads] = self.rules[SPREADS]
+            measured = facts(plan, number, details, seen.evidence, seed=seen.facts.seed, capabilities=there)
+            for each in judged(asked, rules, measured, plan, there):
+                yield msgspec.structs.replace(each, part=plan.part_of(number))
+
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
-        """Every experiment, then the checks of the whole run."""
-        facts, details = seen.facts, seen.details
-        if details.origin_ns is None:  # nobody knows what was due
-            details = ChaosDetails()
-        yield from judge_run.experiments(plan, details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
-        yield from judge_run.checks(plan, seen.evidence)
+        """By the rules, then the checks of the whole run."""
+        yield from super().judge(plan, seen)
+        yield from checks(plan, seen.evidence)
 
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The course of the experiments, the figures of each, and how a database failed over."""
@@ -109,10 +130,10 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each experiment."""
         made = {each.number: each for each in seen.details.made}
-        for number, name in enumerate(judge_run.names(plan), 1):
+        for number, name in enumerate(plan.names, 1):
             found = figures(seen.evidence.ledger, made[number]) if number in made else None
             sample = Ratio(found.failed if found else 0, found.calls if found else 0)
-            yield Figure(f"{judge_run.part_of(plan, number)} {name}: failed", "ratio", "worse", sample, gates=True)
+            yield Figure(f"{plan.part_of(number)} {name}: failed", "ratio", "worse", sample, gates=True)
 
 
 REHEARSAL = Chaos()

@@ -8,8 +8,8 @@ from harness.judge.window import NS
 from harness.model.message import Message, message
 from harness.model.section import Band, Cell, Chart, Row, Section, Table, Timeline, table_of
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.chaos.judge import Figures, figures
-from harness.rehearsals.chaos.judge_failover import failover_of
+from harness.rehearsals.chaos.failovers import failover_of
+from harness.rehearsals.chaos.measures import Figures, figures
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, FailoverSeen, Made
 from harness.report import course as charts
 from harness.report.course import stretch

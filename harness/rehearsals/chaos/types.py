@@ -94,6 +94,20 @@ class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
     criteria: tuple[Criterion, ...]
     reconcile: Direction | None = None
 
+    def part_of(self, number: int) -> str:
+        """The part of the experiment ``number`` (from 1)."""
+        return self.experiments[number - 1].part or str(number)
+
+    @property
+    def names(self) -> list[str]:
+        """The judgements' ids, in the order of the experiments: the experiment's name, and its number in its part where
+        that has several of the name."""
+        keys = [(self.part_of(number), each.experiment.name) for number, each in enumerate(self.experiments, 1)]
+        return [
+            f"{key[1]}.{keys[:place].count(key) + 1}" if keys.count(key) > 1 else key[1]
+            for place, key in enumerate(keys)
+        ]
+
 
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took

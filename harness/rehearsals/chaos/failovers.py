@@ -13,10 +13,6 @@ import msgspec
 from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement
-from harness.model.message import Message, message
-from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import adding
 from harness.rehearsals.chaos.types import Failover, FailoverSeen, Made
 
 _FOR_EVER = 2**63 - 1
@@ -103,75 +99,3 @@ def seen(
         if good_ns is None or first_bad_ns is None
         else tuple((at_ns - first_bad_ns) / NS for at_ns in missing_ns if at_ns > good_ns),
     )
-
-
-def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judgement) -> Judgement:
-    """The experiment's verdict with the failover's own: it falls when writes failed for too long, be it some alone
-    beside good ones, and is inconclusive when nobody wrote meanwhile.
-    """
-    if found is None:
-        return adding(judged, message("the failover did not finish"), verdict=Verdict.INCONCLUSIVE)
-    went = {"detect": f"{found.detect_s:.1f}", "promote": f"{found.promote_s:.2f}", "lead": f"{found.lead_s:.2f}"}
-    steps_told = (
-        message(
-            "synchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
-            **went,
-        )
-        if found.synchronous
-        else message(
-            "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
-            **went,
-        )
-    )
-    if found.outage_s is None:
-        nothing = message("no write failed, or none was good again: no outage to measure")
-        return adding(judged, steps_told, nothing, verdict=Verdict.INCONCLUSIVE)
-    failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
-    outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
-    told = [steps_told, outage]
-    if found.still_s is not None:
-        still = message("some failed still, the last {seconds} s after the first", seconds=f"{found.still_s:.1f}")
-        told.append(still)
-    most_s, unseen_s = expects.most_outage_s, found.most_s or 0.0
-    longer, lingers = found.outage_s > most_s, (found.still_s or 0.0) > most_s
-    lost = found.missing if longer or unseen_s > most_s else 0
-    lost += 0 if longer else sum(at_s > most_s for at_s in found.lost_s)
-    if judged.verdict.good and lost and not lingers:
-        gone = message("{count} calls that were due meanwhile are not in evidence", count=str(lost))
-        return adding(judged, *told, gone, verdict=Verdict.INCONCLUSIVE)
-    if judged.verdict.good and (longer or lingers):
-        limit = message("longer than {limit} s", limit=f"{most_s:g}")
-        return adding(judged, *told, limit, verdict=Verdict.FAIL)
-    return adding(judged, *told)
-
-
-def on_server(judged: Judgement, server: str) -> Judgement:
-    """The same with the server that it was seen on, where the rung names one."""
-    return adding(judged, message("on {server}", server=server)) if server else judged
-
-
-def as_counterexample(checks: Sequence[Judgement], wanted: str, follow: Sequence[str]) -> list[Judgement]:
-    """The checks of a run that had to lose acknowledged writes: the checker ``wanted`` passes when it found them, which
-    is a word on the checker, and on no claim.
-
-    Checkers in ``follow`` see the same loss elsewhere, so what they find is told and counts for nothing.
-    """
-    found = message("the counterexample's loss was found, as it has to be")
-    missed = message("the counterexample has to lose acknowledged writes, and nothing was found")
-    turned = []
-    for check in checks:
-        changed = check
-        if check.id == wanted and check.verdict is Verdict.FAIL:
-            changed = _of_checker(check, Verdict.PASS, found)
-        elif check.id == wanted and check.verdict is Verdict.PASS:
-            changed = _of_checker(check, Verdict.FAIL, missed)
-        elif check.id in follow and check.verdict is Verdict.FAIL:
-            after = message("after the counterexample's loss")
-            told = (after, *check.told)
-            changed = msgspec.structs.replace(check, verdict=Verdict.NOT_EXERCISED, told=told, gates=False)
-        turned.append(changed)
-    return turned
-
-
-def _of_checker(check: Judgement, verdict: Verdict, why: Message) -> Judgement:
-    return msgspec.structs.replace(check, verdict=verdict, told=(why, *check.told), claim="", also=())
