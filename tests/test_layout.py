@@ -51,7 +51,7 @@ def test_every_judge_of_a_rehearsal_is_held_to_be_pure() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (pure,) = [each for each in contracts if each["name"].startswith("what judges and computes is pure")]
     folder = ROOT / "harness" / "rehearsals"
-    judges = {path.stem for name in ("judge*", "facts") for path in folder.glob(f"*/{name}.py")}
+    judges = {path.stem for name in ("judge*", "facts*") for path in folder.glob(f"*/{name}.py")}
     held = {name.rpartition(".")[2] for name in pure["source_modules"] if name.startswith("harness.rehearsals.*.")}
     assert judges == held
 

@@ -58,6 +58,10 @@ class Known:
         found = self.get(part, said)
         return None if found is None else found.seen
 
+    def kind(self, part: str) -> str:
+        """That of the part, as the plan says it."""
+        return getattr(self._parts.get(part), "kind", "")
+
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
@@ -176,7 +180,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         part=one.part,
         kind=rule.kind,
         claim=one.claim,
-        also=rule.claims,
+        also=rule.claims if rule.claims_in in ("", known.kind(one.part)) else (),
         verdict=spoken.verdict,
         asked=(Message(text=rule.says),) if rule.says else (),
         told=spoken.told,

@@ -57,6 +57,7 @@ _GROUPED = "a number has a comma before its thousands wherever it stands"
 _JOINED = "the parts of a reason are joined by semicolons everywhere"
 _BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
 _UNIT = "a judgement that has no value has no unit"
+_FACTS = "the reason is the facts' own sentences"
 _CASE = "what was looked at in a case stands on the page, and its finding counts it"
 _ENDED = "the reason says how the schedule ended where there is nothing else to say"
 _FLAWS = "requests that failed are flaws, as everywhere"
@@ -167,6 +168,10 @@ JUDGEMENTS = (
         for what in ("verdict", "holds", "reason", "shown")
     ),
     Differs("deploy_held_by_a_check", "never_ready", "cicd.no_undo", "claims", "nothing undoes it: no automatic roll back"),
+    *(
+        Differs("scaling_parts", part, id_, "reason", _FACTS)
+        for part, id_ in (("manual", "scaling.time.manual_*"), ("drain", "manifest.pdb"))
+    ),
     Differs("scaling_all_kinds", "p", "claim.erratum_shown", "erratum", _PLANTED),
     Differs("deploy_all_kinds", "errors", "claim.erratum_shown", "erratum", _PLANTED),
     Differs("network_all_kinds", "", "check.erratum_shown", "erratum", _PLANTED),

@@ -42,14 +42,13 @@ from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.types import Made as MadeStep
 from harness.rehearsals.network import judge as network
-from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
 from harness.rehearsals.secret_rotation import judge_rotation as rotation
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
 from tests.recovery.made import stack
-from tests.scaling.test_zones import course
+from tests.scaling.test_zones import course, of_loss
 from tests.secret_rotation.test_judge import COURSE
 from tests.secret_rotation.test_judge import PART as ROTATION
 from tests.session.examples import examples
@@ -148,7 +147,7 @@ def of_week(metric: str, limit: float, bad: Callable[[RequestRow], RequestRow]) 
 def of_zone() -> Case:
     rows = [row(at_ns, number) for number, at_ns in enumerate(due_of_step(step_of(ZONE), 0, 0) or ())]
     did = ZoneLost(zone="zone-a", load_ns=0, lost_ns=0, end_ns=460 * NS, spread=True)
-    return Case(rows, lambda left, _: zones.judged(ZONE, zones.seen(ZONE, did, course(), left), spread=True)[0])
+    return Case(rows, lambda left, _: of_loss(ZONE, did, course(), left)[0])
 
 
 def of_experiment(*, unharmed: bool) -> Case:

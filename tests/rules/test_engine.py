@@ -28,6 +28,7 @@ INF = math.inf
 class Part(NamedTuple):
     name: str
     least: int
+    kind: str = "drill"
 
 
 class Plan(NamedTuple):
@@ -131,6 +132,12 @@ def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_pa
     )
     assert found is not None and (found.value, found.limit, found.unit) == (3, 2, "s")
     assert found.reason == "it fell after 3 s; at most 2 s is wanted"
+
+
+@pytest.mark.parametrize(("kind", "also"), [("drill", ("other",)), ("game", ())])
+def test_further_claims_may_be_of_one_kind_of_part_alone(kind: str, also: tuple[str, ...], tmp_path: Path) -> None:
+    found = ruled(tmp_path, BOTH + f"  claims: [other]\n  claims_in: {kind}", fact("a", 0))
+    assert found is not None and found.also == also
 
 
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:
