@@ -83,8 +83,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
     of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
-    of which it is the verdict, in parts of the kind ``claims_in`` where that is given. ``says`` is what is promised, for a
-    check that has no claim.
+    of which it is the verdict; where ``claims_in`` is given, in parts of that kind alone. ``says`` is what is promised,
+    for a check that has no claim.
     ``blocks``: it holds the run where it was not exercised, too.
     """
 

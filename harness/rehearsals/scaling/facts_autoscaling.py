@@ -33,7 +33,7 @@ PHRASES = {
     "fell_s": marked("{what}: {seen}"),
     "low.left": marked("{most} -> {fewest} endpoints after the end of load {after}, {seen} at the end"),
     "low.from": marked("at most {seen} pods were ready under the load"),
-    "low.stayed": marked("so few, and never more again: {seen} times"),
+    "low.stayed": marked("{seen} times there were so few to the end"),
     "low.fewest": marked("{seen} at the fewest"),
     "low.wanted": marked("the autoscaler asked for {seen}"),
     "low.last_wanted": marked("the last size that the autoscaler asked for: {seen}"),
@@ -165,7 +165,7 @@ def autoscaled(
     yield fact("load.most", most)
     yield of_requests(fact, of)
     yield fell(fact, did, rows, highest(did, rows), asked)
-    yield from down(fact, part, did, rows, most, asked)
+    yield from down(fact, part, did, rows, most, asked=asked)
 
 
 def kept_all(part: Part, did: Loaded, rows: Sequence[EventRow]) -> bool:
@@ -193,7 +193,7 @@ def _early(part: Part, reached_s: float | None) -> Told:
 
 
 def down(
-    fact: FactsOf, part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked = ()
+    fact: FactsOf, part: Part, did: Loaded, rows: Sequence[EventRow], most: int, *, asked: Asked = ()
 ) -> Iterator[Fact]:
     """To the fewest pods after the load, to stay: they are what the autoscaler asked for last, it never asked for
     fewer, and no fewer are left. Some may be not ready for a moment, but not all. Where more than those are left,

@@ -30,7 +30,7 @@ PHRASES = {
     "command_s": marked("{what}: {seen}"),
     "manifest_s": marked("{what}: {seen}"),
     "evictions.breaching": marked(
-        "{of} evicted, {refused} times refused; ready pods beside each: {ready}; minAvailable: {least}; breached by {seen}"
+        "{of} evicted, {refused} times refused; ready pods beside each: {ready}; minAvailable: {least}; {seen} breaches"
     ),
     "taken_back_s": marked("kubectl scale did set {count}; the autoscaler took it to {size} after {seen} ({reason})"),
 }
