@@ -61,6 +61,10 @@ class Known:
         found = self.get(part, said)
         return None if found is None else found.seen
 
+    def kind(self, part: str) -> str:
+        """That of the part, as the plan says it."""
+        return getattr(self._parts.get(part), "kind", "")
+
     def _of_plan(self, part: str, name: str) -> float:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
@@ -177,7 +181,7 @@ class _Spoken(NamedTuple):
 
 
 def _bound(fact: Fact, verdict: Verdict) -> float | None:
-    """The end that stands beside the figure: the fact's own, or of a sample the better end of a fail, else the worse."""
+    """The end beside the figure: the fact's own, or of a sample the better end of a fail, and else the worse."""
     if fact.bound is not None or not fact.sampled:
         return fact.bound
     return fact.low if verdict is FAIL else fact.high
@@ -196,7 +200,7 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         part=one.part,
         kind=rule.kind,
         claim=one.claim,
-        also=rule.claims,
+        also=rule.claims if rule.claims_in in ("", known.kind(one.part)) else (),
         verdict=spoken.verdict,
         asked=(Message(text=rule.says, values={"case": case}),) if rule.says else (),
         told=spoken.told,

@@ -96,7 +96,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
     of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
-    of which it is the verdict. ``says`` is what is promised; ``{case}`` in it is what stands for the ``*`` of its id.
+    of which it is the verdict, in parts of the kind ``claims_in`` alone where that is given. ``says`` is what is
+    promised; ``{case}`` in it is what stands for the ``*`` of its id.
     ``blocks``: it holds the run where it was not exercised, too. ``figure`` is the fact whose figure stands with the
     verdict, whichever line decides; the deciding line's where none is named.
     """
@@ -107,6 +108,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     when: tuple[Line, ...] = ()
     needs: tuple[Capability, ...] = ()
     claims: tuple[str, ...] = ()
+    claims_in: str = ""
     says: str = ""
     kind: Kind = Kind.CRITERION
     gates: bool = True

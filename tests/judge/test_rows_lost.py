@@ -43,7 +43,6 @@ from harness.rehearsals.load_stages.types import Made as MadeStep
 from harness.rehearsals.network.facts import users
 from harness.rehearsals.network.rehearsal import REHEARSAL as NETWORK
 from harness.rehearsals.network.types import NetworkPlan
-from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
 from harness.rules.engine import judged as by_rules
 from tests.chaos.planted import FACT, WELL, spreading
@@ -54,7 +53,7 @@ from tests.judge.test_chaos import P95
 from tests.recovery.made import PLAN as RECOVERY
 from tests.recovery.made import judged as recovered
 from tests.recovery.made import stack
-from tests.scaling.test_zones import course
+from tests.scaling.test_zones import course, of_loss
 from tests.secret_rotation.test_facts import COURSE, in_turn
 from tests.session.examples import examples
 
@@ -152,7 +151,7 @@ def of_week(metric: str, limit: float, bad: Callable[[RequestRow], RequestRow]) 
 def of_zone() -> Case:
     rows = [row(at_ns, number) for number, at_ns in enumerate(due_of_step(step_of(ZONE), 0, 0) or ())]
     did = ZoneLost(zone="zone-a", load_ns=0, lost_ns=0, end_ns=460 * NS, spread=True)
-    return Case(rows, lambda left, _: zones.judged(ZONE, zones.seen(ZONE, did, course(), left), spread=True)[0])
+    return Case(rows, lambda left, _: of_loss(ZONE, did, course(), left)[0])
 
 
 def of_experiment(*, unharmed: bool) -> Case:

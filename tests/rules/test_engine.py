@@ -28,6 +28,7 @@ INF = math.inf
 class Part(NamedTuple):
     name: str
     least: int
+    kind: str = "drill"
 
 
 class Limits(NamedTuple):
@@ -174,6 +175,12 @@ def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
     found = [*judged(expected, read(path, PHRASES, tabled=PHRASES), [*cases, fact("b", 0)], Plan(), ())]
     assert [(each.id, each.verdict) for each in found] == [("x.one.end", PASS), ("x.two.end", FAIL), ("x.four", PASS)]
     assert [str(each) for each in found[0].asked] == ["one is 0"] and found[0].examples == ("1",)
+
+
+@pytest.mark.parametrize(("kind", "also"), [("drill", ("other",)), ("game", ())])
+def test_further_claims_may_be_of_one_kind_of_part_alone(kind: str, also: tuple[str, ...], tmp_path: Path) -> None:
+    found = ruled(tmp_path, BOTH + f"  claims: [other]\n  claims_in: {kind}", fact("a", 0))
+    assert found is not None and found.also == also
 
 
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:

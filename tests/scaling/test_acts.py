@@ -11,10 +11,9 @@ from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.step import ACCOUNTS, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling import judge_sizes
 from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.types import Manual, ScalingDetails, step_of
-from tests.scaling.test_judge import MANUAL, endpoints, pod
+from tests.scaling.test_judge import MANUAL, endpoints, of_manual, pod
 from tests.scaling.test_rehearsal import DRAIN
 from tests.stages.made import MANIFESTS
 
@@ -73,6 +72,6 @@ def test_by_hand_begins_with_the_fewest_whatever_the_manifests_ask_for() -> None
     did = clock.run(Acts(cast(Any, on), MANIFESTS, MANIFESTS).run(part))
     assert asked == [2, 8, 2]
     assert isinstance(did, Manual)
-    found = judge_sizes.manual(part, did, events)
+    found = of_manual(part, did, events)
     assert {each.verdict for each in found} == {Verdict.PASS}
     assert found[0].value == 3.0

@@ -13,10 +13,11 @@ from harness.control.hpa.replicas import Ground
 from harness.judge.window import NS
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
+from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.judge_autoscaling import (
+from harness.rehearsals.scaling.facts_autoscaling import (
     Percentages,
     Utilization,
     autoscaled,
@@ -28,6 +29,7 @@ from harness.rehearsals.scaling.judge_autoscaling import (
 )
 from harness.rehearsals.scaling.types import Controlled, Loaded, Part, PartKind, ScalingPlan, controlled
 from harness.stack.manifests import load as load_manifests
+from tests.scaling.made import ON_LOAD, of, ruled
 from tests.scaling.test_judge import endpoints, resize
 
 MANIFESTS = load_manifests(OVERLAYS / "kind")
@@ -47,27 +49,45 @@ GOOD = Percentages(
 )
 
 
+#: Of memory, in the order of ``ON_LOAD``.
+CLAIMS = tuple(each.replace("cpu", "memory") for each in ON_LOAD)
+
+
+def odd(read: Percentages) -> tuple[float, str, bool]:
+    """How many percentages are of other requests, in words, and whether that is known."""
+    found = of_requests(of(MEMORY), read)
+    return found.seen or 0, english(found.told), not found.void
+
+
+def loaded(
+    rows: list[EventRow], samples: list[SampleRow], controlled: Controlled | None, *can: Capability
+) -> dict[str, Judgement]:
+    """What is said of memory under load until 200 s."""
+    did = Loaded(load_ns=0, end_ns=200 * NS)
+    found = under_load(of(MEMORY), MEMORY, did, rows, samples, controlled=controlled, capabilities=can)
+    return {each.claim: each for each in ruled(MEMORY, CLAIMS, found)}
+
+
 def test_requests_are_those_of_both_containers() -> None:
     assert (CONTROLLED.requests_m("cpu"), CONTROLLED.requests_m("memory")) == (600, REQUEST_M)
     assert (CONTROLLED.alone_m("cpu"), CONTROLLED.alone_m("memory")) == (500, ALONE_M)
 
 
 def test_percentages_of_the_summed_requests_pass() -> None:
-    verdict, why = of_requests(GOOD)
-    told = english(why)
-    assert verdict is Verdict.PASS
+    count, told, known = odd(GOOD)
+    assert (count, known) == (0, True)
     assert "2 of 2 percentages" in told and "0 of the first one's alone" in told
 
 
 def test_percentages_of_the_first_container_alone_fail() -> None:
     of_alone = [seen(149, ALONE_M * 149 // 100 + 1)]
-    verdict, told = of_requests(msgspec.structs.replace(GOOD, utilizations=of_alone))
-    assert verdict is Verdict.FAIL and "149 % of a mean of " in english(told)
+    count, told, _ = odd(msgspec.structs.replace(GOOD, utilizations=of_alone))
+    assert count == 1 and "149 % of a mean of " in told
 
 
 @pytest.mark.parametrize("read", [[], [seen(3, REQUEST_M * 3 // 100)]], ids=["none", "too coarse to tell"])
 def test_without_figures_nothing_is_known(read: list[Utilization]) -> None:
-    assert of_requests(msgspec.structs.replace(GOOD, utilizations=read))[0] is Verdict.INCONCLUSIVE
+    assert not odd(msgspec.structs.replace(GOOD, utilizations=read))[2]
 
 
 def test_percent_and_mean_are_each_cut() -> None:
@@ -93,20 +113,18 @@ def climb(reason: str, most: int) -> list[EventRow]:
     return [*rows, resize(510, 2, "All metrics below target"), endpoints(512, 2)]
 
 
-def rose(reason: str, most: int, of: Percentages | None) -> tuple[Verdict, str]:
-    loaded = Loaded(load_ns=0, end_ns=200 * NS)
-    found = {each.claim: each for each in autoscaled(MEMORY, loaded, climb(reason, most), of=of)}
-    return found["scaling.hpa.memory"].verdict, found["scaling.hpa.memory"].reason
+def rose(reason: str, most: int, read: Percentages | None) -> tuple[Verdict, str]:
+    facts = autoscaled(of(MEMORY), MEMORY, Loaded(load_ns=0, end_ns=200 * NS), climb(reason, most), of=read)
+    [found] = ruled(MEMORY, ["scaling.hpa.memory"], facts)
+    return found.verdict, found.reason
 
 
 def test_percentages_are_looked_at_where_the_controllers_are_real_whatever_the_environment() -> None:
     rows = climb("memory resource utilization (percentage of request) above target", 10)
     verdicts = {}
     for real in (False, True):
-        can = {Capability.AUTOSCALING, *([Capability.REAL_KUBERNETES] if real else ())}
-        loaded = Loaded(load_ns=0, end_ns=200 * NS)
-        found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
-        verdicts[real] = next(each.verdict for each in found if each.claim == "scaling.hpa.memory")
+        can = (Capability.AUTOSCALING, *([Capability.REAL_KUBERNETES] if real else ()))
+        verdicts[real] = loaded(rows, [], CONTROLLED, *can)["scaling.hpa.memory"].verdict
     assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no status is in evidence"
 
 
@@ -115,18 +133,17 @@ def test_only_an_hpa_that_goes_by_the_resource_is_spared_a_load_that_needs_no_po
     manifests: Controlled | None, verdict: Verdict
 ) -> None:
     wished = [SampleRow(at_ns=60 * NS, metric="metric_replicas", subject="hpa", value=2.0)]
-    quiet, loaded = [endpoints(-1, 2), endpoints(201, 2)], Loaded(load_ns=0, end_ns=200 * NS)
-    can = {Capability.AUTOSCALING}
-    found = under_load(MEMORY, loaded, quiet, wished, controlled=manifests, capabilities=can)
-    assert {each.verdict for each in found} == {verdict}
+    quiet = [endpoints(-1, 2), endpoints(201, 2)]
+    found = loaded(quiet, wished, manifests, Capability.AUTOSCALING)
+    assert {each.verdict for each in found.values()} == {verdict}
     without = msgspec.structs.replace(
         CONTROLLED,
         hpa=msgspec.structs.replace(
             CONTROLLED.hpa, metrics=tuple(each for each in CONTROLLED.hpa.metrics if each.name != "memory")
         ),
     )
-    found = under_load(MEMORY, loaded, quiet, wished, controlled=without, capabilities=can)
-    assert {each.verdict for each in found} == {Verdict.FAIL}
+    found = loaded(quiet, wished, without, Capability.AUTOSCALING)
+    assert {each.verdict for each in found.values()} == {Verdict.FAIL}
 
 
 def test_memory_alone() -> None:
@@ -135,7 +152,7 @@ def test_memory_alone() -> None:
     assert rose(memory, 10, None)[0] is Verdict.PASS
     assert rose("cpu resource utilization above target", 10, GOOD)[0] is Verdict.FAIL
     verdict, told = rose(memory, 6, GOOD)
-    assert verdict is Verdict.INCONCLUSIVE and "asked for 6, not for 10" in told
+    assert verdict is Verdict.INCONCLUSIVE and "at most 6 pods were ready; at least 10 is wanted" in told
     other = msgspec.structs.replace(GOOD, utilizations=[seen(149, ALONE_M * 149 // 100 + 1)])
     assert rose(memory, 10, other)[0] is Verdict.FAIL
 
@@ -195,7 +212,7 @@ def test_the_fall_counts_from_the_last_sync_that_asked_for_the_most() -> None:
     """Before the load ends or behind that; of the status of another autoscaler nothing is read."""
     memory = "memory resource utilization (percentage of request) above target"
     other = msgspec.structs.replace(status(199, memory=900), subject="hpa/other")
-    loaded, can = Loaded(load_ns=0, end_ns=200 * NS), {Capability.AUTOSCALING, Capability.REAL_KUBERNETES}
+    can = (Capability.AUTOSCALING, Capability.REAL_KUBERNETES)
     for idle_s, last_s, told in (
         (165, 155, "45 s before the end of load"),
         (230, 215, "15 s after its cause had ended"),
@@ -203,8 +220,7 @@ def test_the_fall_counts_from_the_last_sync_that_asked_for_the_most() -> None:
         rows = [*climb(memory, 10), status(-9, memory=20), status(20, memory=151), status(idle_s, memory=20), other]
         rows += [status(520, memory=900)]  # what is asked for behind the fall is no cause of it
         rows = sorted(rows, key=lambda row: row.at_ns)
-        found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
-        (down,) = [each for each in found if each.claim == "scaling.time.hpa_down"]
+        down = loaded(rows, [], CONTROLLED, *can)["scaling.time.hpa_down"]
         assert down.value == 510 - last_s and f"from the last recommendation of 10, {told}" in down.reason
 
 

@@ -18,17 +18,13 @@ from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
 from harness.rehearsal import conclude
 from harness.rehearsals.scaling.by_kubectl import Commands
-from harness.rehearsals.scaling.judge_commands import (
-    commands,
-    confirmed,
-    errata_of_effects,
-    errata_of_first_deploy,
-    followed,
-)
+from harness.rehearsals.scaling.facts_commands import commands
+from harness.rehearsals.scaling.judge_errata import errata_of_effects, errata_of_first_deploy
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import Commanded, Effect, Part, PartKind, ScalingDetails, ScalingPlan
 from scenarios.claims import ERRATA
 from tests.rehearsal.made import by_id, seen
+from tests.scaling.made import of, ruled
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 BESIDE = "manifest.deployment.replicas_beside_hpa"
@@ -95,10 +91,10 @@ def ran(output: str, status: int = 0, command: str = "kubectl get all") -> Ran:
 @pytest.mark.parametrize(
     ("everything", "service", "verdict", "words"),
     [
-        (ran(ALL_BUT), ran("a  LoadBalancer"), Verdict.PASS, "shows none of: ServiceAccount, ConfigMap, Secret"),
-        (ran(ALL_BUT + FOUR), ran("a  LoadBalancer"), Verdict.PASS, "all seven"),
+        (ran(ALL_BUT), ran("a  LoadBalancer"), Verdict.PASS, "does not show: ServiceAccount, ConfigMap, Secret"),
+        (ran(ALL_BUT + FOUR), ran("a  LoadBalancer"), Verdict.PASS, "does not show: none"),
         (ran(ALL_BUT.replace("horizontal", "")), ran("a"), Verdict.FAIL, "Secret, HorizontalPodAutoscaler"),
-        (ran("No resources found in tekutoko namespace."), ran("a"), Verdict.FAIL, "none of: Deployment, Service, "),
+        (ran("No resources found in tekutoko namespace."), ran("a"), Verdict.FAIL, "not show: Deployment, Service, "),
         (ran(ALL_BUT), ran("", 1), Verdict.FAIL, "status 1"),
         (ran("", 1), ran("a"), Verdict.FAIL, "status 1"),
         (None, ran("a"), Verdict.INCONCLUSIVE, "not run: get all"),
@@ -107,9 +103,9 @@ def ran(output: str, status: int = 0, command: str = "kubectl get all") -> Ran:
 def test_get_all_is_held_against_what_was_applied(
     everything: Ran | None, service: Ran, verdict: Verdict, words: str
 ) -> None:
-    commands = {"apply folder": ran("created"), "get svc": service} | ({"get all": everything} if everything else {})
-    found = confirmed(PART, commands)
-    assert (found.claim, found.verdict) == ("operations.confirm", verdict) and words in found.reason
+    said = {"apply folder": ran("created"), "get svc": service} | ({"get all": everything} if everything else {})
+    [found] = ruled(PART, ["operations.confirm"], commands(of(PART), Commanded(begun_ns=0, ran=said)))
+    assert found.verdict is verdict and words in found.reason
 
 
 PODS = "NAME READY STATUS\na 2/2 Running 0\nb 2/2 Running 0\n"
@@ -126,8 +122,9 @@ PODS = "NAME READY STATUS\na 2/2 Running 0\nb 2/2 Running 0\n"
     ],
 )
 def test_the_logs_command_follows_one_pod_of_several(logs: Ran | None, pods: Ran, verdict: Verdict) -> None:
-    found = followed(PART, logs, pods)
-    assert (found.claim, found.verdict) == ("monitoring.logs_command", verdict)
+    said = {"get pods": pods} | ({"logs": logs} if logs else {})
+    [found] = ruled(PART, ["monitoring.logs_command"], commands(of(PART), Commanded(begun_ns=0, ran=said)))
+    assert found.verdict is verdict
 
 
 @pytest.mark.parametrize(("low_s", "without"), [(3.0, 4), (None, 1)])
@@ -154,8 +151,8 @@ def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
     assert sum(not each.autoscaler for each in doing.effects) == without
     assert sum(each.autoscaler for each in doing.effects) == 4
     did = Commanded(begun_ns=0, ran=doing.ran, effects=tuple(doing.effects))
-    found = {each.id: each.verdict for each in commands(part, did, [])}
-    assert found["scaling.manual.command"] is (Verdict.FAIL if low_s is None else Verdict.PASS)
+    [found] = ruled(part, ["scaling.manual.command"], commands(of(part), did))
+    assert found.verdict is (Verdict.FAIL if low_s is None else Verdict.PASS)
     assert [*errata_of_effects(part, doing.effects[:2], [resize(1, 9)])] == []
 
 

@@ -8,7 +8,7 @@ from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
 from harness.rehearsal.moments import MOST, timeline
 from harness.rehearsals.scaling.by_kubectl import edited
-from harness.rehearsals.scaling.judge import Rows
+from harness.rehearsals.scaling.facts import Rows
 from harness.rehearsals.scaling.sections import observed, of_autoscaling, of_effects
 from harness.rehearsals.scaling.types import Applied, Effect, Loaded, Part, PartKind, ScalingDetails
 from harness.report.language import language

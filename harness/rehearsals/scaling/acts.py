@@ -23,8 +23,8 @@ from harness.model.stack import Fault, FaultKind
 from harness.model.step import ACCOUNTS, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling.by_kubectl import Commands
-from harness.rehearsals.scaling.judge_latency import external
-from harness.rehearsals.scaling.judge_sizes import pods_left_s
+from harness.rehearsals.scaling.facts_latency import external
+from harness.rehearsals.scaling.facts_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,

@@ -18,10 +18,21 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
+from harness.rehearsals.scaling.facts import PHRASES, Rows, facts
 from harness.rehearsals.scaling.figures import reached
-from harness.rehearsals.scaling.judge import Rows, judged, of_part
-from harness.rehearsals.scaling.types import Drained, Part, PartKind, ScalingDetails, ScalingPlan, ZoneLost, controlled
+from harness.rehearsals.scaling.judge_errata import errata
+from harness.rehearsals.scaling.types import (
+    Commanded,
+    Drained,
+    Part,
+    PartKind,
+    ScalingDetails,
+    ScalingPlan,
+    ZoneLost,
+    controlled,
+)
 from harness.report.panels import Course
+from harness.rules.fact import Fact
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import scaled
 from harness.stack.protocol import StackNeeds
@@ -32,6 +43,7 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
 
     name = "scaling"
     plan, details = ScalingPlan, ScalingDetails
+    phrases = PHRASES
 
     def arrange(self, plan: ScalingPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A zone is lost by freezing its nodes: nobody else may be on them."""
@@ -50,13 +62,21 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
         return bool(part.rate_per_s or part.in_flight)
 
     async def of_part(self, plan: ScalingPlan, part: Part, on: Running[ScalingDetails]) -> Sequence[Judgement]:
-        """From the facts and rows that there are."""
+        """None beside those of the rules, which say themselves that the part is over."""
         _ = plan
-        return of_part(part, on.details, _rows(on.stack.capabilities, on.evidence), on.clock.now_ns())
+        on.part_over(part.name)
+        return ()
+
+    def measured(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Fact]:
+        """Of every part that was carried through."""
+        return facts(plan, seen.details, _rows(seen.facts.capabilities, seen.evidence))
 
     def of_parts(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Judgement]:
-        """From facts and rows."""
-        return judged(plan, seen.details, _rows(seen.facts.capabilities, seen.evidence))
+        """By the rules, and the errata that the commands showed beside them."""
+        yield from self.by_rules(plan, seen)
+        for part, _, end_ns in ended(plan.parts, seen.details.runs):
+            if isinstance(did := seen.details.did.get(part.name), Commanded):
+                yield from errata(part, did, [row for row in seen.evidence.events if row.at_ns <= end_ns])
 
     def sections(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, what was observed, and the moments."""

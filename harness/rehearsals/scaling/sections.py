@@ -13,11 +13,11 @@ from harness.model.parts import ended
 from harness.model.section import Cell, Chart, Lines, Pairs, Section
 from harness.rehearsal.moments import timeline
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.scaling.judge import Rows
-from harness.rehearsals.scaling.judge_latency import external
-from harness.rehearsals.scaling.judge_sizes import shown_s
-from harness.rehearsals.scaling.judge_zones import ZoneLoss
-from harness.rehearsals.scaling.judge_zones import seen as zone_seen
+from harness.rehearsals.scaling.facts import Rows
+from harness.rehearsals.scaling.facts_latency import external
+from harness.rehearsals.scaling.facts_sizes import shown_s
+from harness.rehearsals.scaling.facts_zones import ZoneLoss
+from harness.rehearsals.scaling.facts_zones import seen as zone_seen
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,

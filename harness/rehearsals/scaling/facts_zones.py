@@ -1,35 +1,43 @@
-"""The loss of a zone, from the cluster's own words and the users' requests.
+"""Facts of the loss of a zone, from the cluster's own words and the users' requests.
 
 Pure. Rows are in the order they were seen; all times are of one clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from harness.base.message import marked
 from harness.judge.bounds import CONFIDENCE, ratio_lower, ratio_upper
-from harness.judge.claimed import NEVER, claimed, held, seconds, shown_as, unknown
 from harness.judge.lacking import lacking
 from harness.judge.planned import lost_words
 from harness.judge.window import NS
 from harness.judge.zones import nodes_of, placement, zones
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Outcome, RequestRow
-from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
 from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.types import Part, ZoneLost, step_of
+from harness.rules.fact import Fact, FactsOf
 
-NO_SPREAD = "manifest.deployment.no_zone_spread"
-MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
+PHRASES = {
+    "zones.carrying": marked("pods by zone: {zones}"),
+    "zones.spread_asked": marked("the Deployment asks for {seen} spreads over zones"),
+    "windows.dark": marked("{seen} windows of {seconds} s without any answer"),
+    "early.failed_ratio": marked("{failed} of {all} failed until then, shown to be above {edge}"),
+    "early.share_ratio": marked("the zone's pods had to answer {seen}"),
+    "late.failed_ratio": marked("{failed} of {all} failed from {seconds} s later on, shown to be below {edge}"),
+    "back_s": marked(
+        "node called not ready {silent}, endpoints gone {out}, pods given up {given_up}, {count} ready in other zones "
+        "after {seen}"
+    ),
+}
 WINDOW_S = 10
-#: Of the requests that may fail from ``WINDOW_S`` after the zone's pods were no endpoints any more.
-_LATE_LIMIT = 0.01
 #: A share that chance alone gives is called too high in at most 0.5 % of runs.
 _CONFIDENCE = 0.995
 
@@ -118,58 +126,44 @@ def _tally(asked: Sequence[RequestRow], missing_ns: Iterable[int], since_ns: int
     return Tally(len(good) + missing, good.count(False), missing)
 
 
-def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
-    """Several zones must have carried the pods, and no more requests must have failed than the pods of the lost one had
-    to answer, and hardly any once those were no endpoints; the pods must have come back within the part's limit, to
-    stay. Without requests, or a node that was called silent, nothing is
-    known; nor of a window in which nothing was due, or of which what is due and not in evidence may have been answered,
-    or failed.
-
-    ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
-    ``manifest.deployment.no_zone_spread``.
+def facts(fact: FactsOf, part: Part, loss: ZoneLoss, *, spread: bool) -> Iterator[Fact]:
+    """Which zones carried the pods, how many requests failed against what the pods of the lost one had to answer, and
+    once those were no endpoints; and when the pods were back, to stay. Without requests, or a node that was called
+    silent, nothing is known; nor of a window in which nothing was due, or of which what is due and not in evidence may
+    have been answered, or failed. ``spread``: the Deployment asks for a spread over zones.
     """
     if why := _unseen(loss):
-        lost = message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why)
-        return [unknown(part.name, claim, lost) for claim in (MULTI_ZONE, REHEARSED)]
-    several = len(set(loss.placed.values())) > 1
-    told = _answered(loss)
-    failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))
-    measured = {"shown": (failed,), "samples": loss.requests}
-    if several and not loss.dark_windows and (loss.unknown_windows or loss.unasked_windows):
-        answered = unknown(part.name, MULTI_ZONE, *told)
-    elif several and not loss.dark_windows:
-        verdict, *figures = _served(loss)
-        answered = claimed(part.name, MULTI_ZONE, verdict, *told, *figures, **measured)
-    elif several or spread:
-        answered = held(part.name, MULTI_ZONE, False, *told, **measured)
-    else:
-        none = message("the Deployment asks for no spread over zones")
-        answered = shown_as(part.name, NO_SPREAD, *told, none, claim=MULTI_ZONE, **measured)
-    in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
-    left = () if loss.stayed or loss.replaced_s is None else (message("at the end they were not there any more"),)
-    took = seconds(loss.replaced_s, part.up_within_s)
-    back = held(part.name, REHEARSED, in_time and loss.stayed, _back(part, loss), *left, **took)
-    return [answered, back]
+        yield fact.every(void=(message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why),))
+        return
+    counts = {zone: list(loss.placed.values()).count(zone) for zone in sorted(set(loss.placed.values()))}
+    placed = ", ".join(f"{zone} {count}" for zone, count in counts.items())
+    alone = () if spread else (message("the Deployment asks for no spread over zones"),)
+    yield fact("zones.carrying", len(counts), of=loss.requests, zones=placed, besides=(*_failed(loss), *alone))
+    yield fact("zones.spread_asked", int(spread))
+    dark, untold = loss.dark_windows, loss.unknown_windows + loss.unasked_windows
+    unasked = {"count": str(loss.unasked_windows), "seconds": str(WINDOW_S)}
+    nothing = (message("in {count} windows of {seconds} s nothing was due", **unasked),) if loss.unasked_windows else ()
+    yield fact("windows.dark", dark, high=dark + untold, seconds=str(WINDOW_S), besides=nothing)
+    yield from _served(fact, loss, void=nothing or lost_words(loss.missing, loss.requests) if untold else ())
+    yield _back(fact, part, loss)
 
 
-def _served(loss: ZoneLoss) -> tuple[Verdict, Message, Message]:
+def _served(fact: FactsOf, loss: ZoneLoss, *, void: Told) -> Iterator[Fact]:
     """Whether the other zones' pods answered. Of requests that come to pods by chance, more than the share of the lost
     ones has to be shown; that hardly any fails later has to be carried."""
     early, late = loss.early, loss.late
     share = list(loss.placed.values()).count(loss.zone) / len(loss.placed)
     lower, most = (early.lower(some, _CONFIDENCE) for some in (early.failed, early.failed + early.missing))
-    until = message(
-        "{failed} of {all} failed until then, shown to be above {bound} %, where its pods had to answer {limit} %",
-        failed=str(early.failed), all=str(early.due), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
+    yield fact(
+        "early.failed_ratio", lower, high=most, of=early.due, void=void,
+        failed=str(early.failed), all=str(early.due), edge=f"{lower * 100:.1f} %",
     )  # fmt: skip
+    yield fact("early.share_ratio", share)
     upper = ratio_upper(late.failed + late.missing, late.due) if late.due else 1.0
-    later = message(
-        "{failed} of {all} failed from {seconds} s later on, shown to be below {bound} %, limit {limit} %",
-        seconds=str(WINDOW_S), failed=str(late.failed), all=str(late.due), bound=f"{upper * 100:.2f}",
-        limit=f"{_LATE_LIMIT * 100:g}",
+    yield fact(
+        "late.failed_ratio", late.failed / (late.due or 1), low=late.lower(late.failed), high=upper, of=late.due,
+        void=void, seconds=str(WINDOW_S), failed=str(late.failed), all=str(late.due), edge=f"{upper * 100:.2f} %",
     )  # fmt: skip
-    carried = Verdict.PASS if most <= share and upper <= _LATE_LIMIT else Verdict.INCONCLUSIVE
-    return Verdict.FAIL if lower > share or late.lower(late.failed) > _LATE_LIMIT else carried, until, later
 
 
 def _wanted(part: Part, placed: Mapping[str, str]) -> int:
@@ -185,39 +179,29 @@ def _unseen(loss: ZoneLoss) -> Message | None:
     return None
 
 
-def _answered(loss: ZoneLoss) -> Told:
-    counts = {zone: list(loss.placed.values()).count(zone) for zone in sorted(set(loss.placed.values()))}
-    unasked = {"count": str(loss.unasked_windows), "seconds": str(WINDOW_S)}
-    return (
-        message("pods by zone: {zones}", zones=", ".join(f"{zone} {count}" for zone, count in counts.items())),
-        message(
-            "{zone} lost: {failed} of {all} requests failed, {later} of them after its pods were no endpoints any more "
-            "({out})",
-            zone=loss.zone,
-            failed=str(loss.failed),
-            all=str(loss.requests),
-            later=str(loss.failed_after_out),
-            out=_after(loss.out_s),
-        ),
-        message(
-            "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
-        ),
-        *lost_words(loss.missing, loss.requests),
-        *([message("in {count} windows of {seconds} s nothing was due", **unasked)] if loss.unasked_windows else ()),
-    )
-
-
-def _back(part: Part, loss: ZoneLoss) -> Message:
-    return message(
-        "node called not ready {silent}, endpoints gone {out}, pods given up {given_up}, {count} ready in other zones "
-        "{back} (at most {most} s)",
-        silent=_after(loss.unreachable_s),
+def _failed(loss: ZoneLoss) -> Told:
+    failed = message(
+        "{zone} lost: {failed} of {all} requests failed, {later} of them after its pods were no endpoints any more "
+        "({out})",
+        zone=loss.zone,
+        failed=str(loss.failed),
+        all=str(loss.requests),
+        later=str(loss.failed_after_out),
         out=_after(loss.out_s),
-        given_up=_after(loss.given_up_s),
-        count=str(_wanted(part, loss.placed)),
-        back=_after(loss.replaced_s),
-        most=f"{part.up_within_s:g}",
     )
+    return (failed, *lost_words(loss.missing, loss.requests))
+
+
+def _back(fact: FactsOf, part: Part, loss: ZoneLoss) -> Fact:
+    """Pods that were back and did not stay were not back."""
+    end = None if loss.stayed and loss.replaced_s is not None else math.inf
+    left = () if loss.stayed or loss.replaced_s is None else (message("at the end they were not there any more"),)
+    silent, out, given_up = (_after(each) for each in (loss.unreachable_s, loss.out_s, loss.given_up_s))
+    count = str(_wanted(part, loss.placed))
+    return fact(
+        "back_s", loss.replaced_s, low=end, high=end, silent=silent, out=out, given_up=given_up, count=count,
+        besides=left,
+    )  # fmt: skip
 
 
 def _due_ns(part: Part, did: ZoneLost) -> list[int]:
@@ -252,4 +236,4 @@ def _since(begin_ns: int, moments: Sequence[int]) -> float | None:
 
 
 def _after(value: float | None) -> Message:
-    return NEVER[0] if value is None else message("after {seconds} s", seconds=f"{value:.0f}")
+    return message("never") if value is None else message("after {seconds} s", seconds=f"{value:.0f}")

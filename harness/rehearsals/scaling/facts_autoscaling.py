@@ -1,4 +1,4 @@
-"""The autoscaler under load: up, down, by which metric, and of which requests its percentages are.
+"""Facts of the autoscaler under load: up, down, by which metric, and of which requests its percentages are.
 
 Pure. What its metrics asked for is read of its own status. ``tests/oracle`` holds its decisions to the rule.
 """
@@ -6,28 +6,43 @@ Pure. What its metrics asked for is read of its own status. ``tests/oracle`` hol
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
+from harness.base.message import marked
 from harness.control.hpa.grouping import Settings
-from harness.judge.claimed import held, seconds, unknown
 from harness.judge.endpoints import endpoints, endpoints_now, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, message
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.judge_sizes import timed
-from harness.rehearsals.scaling.types import Controlled, Loaded, Part, Slowed
+from harness.rehearsals.scaling.facts_sizes import reached
+from harness.rehearsals.scaling.types import Controlled, Loaded, Part
+from harness.rules.fact import Fact, FactsOf
+
+PHRASES = {
+    "ready_s": marked("{what}: {seen}"),
+    "rises.begun_with": marked("{seen} pods were ready before"),
+    "rises.to": marked("the autoscaler asked for {seen} pods at the most [{path}]"),
+    "rises.by_others": marked("{seen} of {of} times it added pods not by {metric} alone{reasons}"),
+    "load.most": marked("under the load at most {seen} pods were ready"),
+    "percentages.odd": marked("{why}"),
+    "fell_s": marked("{what}: {seen}"),
+    "low.left": marked("{most} -> {fewest} endpoints after the end of load {after}, {seen} at the end"),
+    "low.from": marked("at most {seen} pods were ready under the load"),
+    "low.stayed": marked("{seen} times there were so few to the end"),
+    "low.fewest": marked("{seen} at the fewest"),
+    "low.wanted": marked("the autoscaler asked for {seen}"),
+    "low.last_wanted": marked("the last size that the autoscaler asked for: {seen}"),
+    "low.quiet_s": marked("{what}: {seen}"),
+}
+_QUIET = message("from when the metrics last asked for more to the last look")
 
 #: Of a utilization below this, the whole percent is too coarse to tell one sum of requests from another.
 LEAST_PERCENT = 10
-#: The HPA's stabilisation, which the document calls its time to scale in.
-_FIVE_MINUTES_S = 300.0
 #: The sample that a rung tells whose autoscaler is the rule itself: what a metric asks for.
 _ASKED = "metric_replicas"
 #: Between two syncs of the HPA's controller (s), and by how much the second may come early.
@@ -45,14 +60,6 @@ class Utilization(msgspec.Struct, frozen=True, kw_only=True):
     average_m: int
 
 
-#: What else of the document the way up shows, by the resource that was loaded; the way up and the way down together.
-_UP = {
-    "cpu": ("manifest.hpa.cpu", "strategy.versus.scaling"),
-    "memory": ("manifest.hpa.memory", "strategy.versus.scaling"),
-}
-_UP_AND_DOWN = ("decision.replicas_2_10", "strategy.merit.autopilot")
-
-
 class Percentages(msgspec.Struct, frozen=True, kw_only=True):
     """A real HPA's ``utilizations`` of one resource. ``request_m`` is what a pod's containers request together,
     ``alone_m`` what the first one does, in milli-units of that resource."""
@@ -63,6 +70,7 @@ class Percentages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def under_load(
+    fact: FactsOf,
     part: Part,
     did: Loaded,
     rows: Sequence[EventRow],
@@ -70,21 +78,21 @@ def under_load(
     *,
     controlled: Controlled | None,
     capabilities: Collection[str],
-) -> list[Judgement]:
-    """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; of a
+) -> Iterable[Fact]:
+    """The part's facts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; of a
     real one its status does."""
     metrics = () if controlled is None else controlled.hpa.metrics
     by_resource = any(each.kind is MetricKind.RESOURCE and each.name == part.resource for each in metrics)
     if controlled is None or Capability.REAL_KUBERNETES not in capabilities:
         asked = [(row.at_ns, row.subject, row.value) for row in samples if row.metric == _ASKED]
-        return autoscaled(part, did, rows, asked=asked, by_resource=by_resource)
+        return autoscaled(fact, part, did, rows, asked=asked, by_resource=by_resource)
     of = Percentages(
         utilizations=utilizations(rows, part.resource, did.load_ns),
         request_m=controlled.requests_m(part.resource),
         alone_m=controlled.alone_m(part.resource),
     )
     asked = recommended(rows, controlled.hpa)
-    return autoscaled(part, did, rows, asked=asked, of=of, by_resource=by_resource)
+    return autoscaled(fact, part, did, rows, asked=asked, of=of, by_resource=by_resource)
 
 
 def recommended(rows: Sequence[EventRow], hpa: Hpa) -> list[tuple[int, str, float]]:
@@ -123,6 +131,7 @@ def _size(ready: int, ratio: float) -> int:
 
 
 def autoscaled(
+    fact: FactsOf,
     part: Part,
     did: Loaded,
     rows: Sequence[EventRow],
@@ -130,7 +139,7 @@ def autoscaled(
     asked: Asked = (),
     of: Percentages | None = None,
     by_resource: bool = False,
-) -> list[Judgement]:
+) -> Iterator[Fact]:
     """Under one resource alone, memory where the part holds some: up while that lasts, down after it.
 
     ``asked`` are the metrics' own recommendations: stabilisation counts from the last of the most, which may lie before
@@ -144,32 +153,22 @@ def autoscaled(
     rises = rises_of(resizes(rows, load_ns), low, end_ns)
     wished = [size for at_ns, _, size in asked if load_ns <= at_ns < end_ns]
     if by_resource and not rises and wished and max(wished) <= low and kept_all(part, did, rows):
-        quiet = message("the load asked for {most}, not for {wanted}", most=f"{max(wished):g}", wanted=str(part.high))
-        return _of_none(part, quiet)
+        words = {"most": f"{max(wished):g}", "wanted": str(part.high)}
+        yield fact.every(void=(message("the load asked for {most}, not for {wanted}", **words),))
+        return
     in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
     wanted = max([most, *in_time])  # not only those that did become ready
     reached_s = None if most <= low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
-    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
-    up = message("load to {most} ready endpoints [{path}]", most=str(wanted), path=path)
-    return [
-        _grew(part, reached_s, up),
-        _also(_rose(part, rises, (low, most), path, of), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
-        fell(part, did, rows, highest(did, rows), asked),
-        _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
-    ]
+    up = message("load to {most} ready endpoints", most=str(wanted))
+    yield reached(fact, "ready_s", reached_s, up, *_early(part, reached_s))
+    yield from rose(fact, did, rises, low, part.resource)
+    yield fact("load.most", most)
+    yield of_requests(fact, of)
+    yield fell(fact, did, rows, highest(did, rows), asked)
+    yield from down(fact, part, did, rows, most, asked=asked)
 
 
-def _of_none(part: Part, why: Message) -> list[Judgement]:
-    """Of a load that gave the autoscaler no cause to add a pod: nothing is known of its ways up and down."""
-    return [
-        unknown(part.name, "scaling.time.hpa_up", why),
-        _also(unknown(part.name, f"scaling.hpa.{part.resource}", why), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
-        unknown(part.name, "scaling.time.hpa_down", why),
-        _also(unknown(part.name, "scaling.hpa.down_to_2", why), *_UP_AND_DOWN),
-    ]
-
-
-def kept_all(part: Part, did: Loaded | Slowed, rows: Sequence[EventRow]) -> bool:
+def kept_all(part: Part, did: Loaded, rows: Sequence[EventRow]) -> bool:
     """Whether since the load began the autoscaler asked for no fewer than the fewest pods, some were ready at any time
     (one may not be for a moment), and all at last."""
     there = [count for at_ns, count in endpoints(rows) if at_ns >= did.load_ns]
@@ -183,51 +182,36 @@ def begun_with(part: Part, did: Loaded, rows: Sequence[EventRow]) -> int:
     return max(part.low, len(endpoints_now([row for row in rows if row.at_ns < did.load_ns])))
 
 
-def _grew(part: Part, reached_s: float | None, what: Message) -> Judgement:
-    """The document's minutes. Whoever gets the pods before the least of them has lost nothing: it is told."""
-    found = timed(part, "scaling.time.hpa_up", reached_s, part.up_within_s, what)
+def _early(part: Part, reached_s: float | None) -> Told:
+    """Whoever gets the pods before the least of the document's minutes has lost nothing: it is told."""
     if reached_s is None or not part.up_after_s:
-        return found
+        return ()
     least = f"{part.up_after_s:g}"
-    early = message("sooner than the {least} s that are printed as the least", least=least)
-    late = message("not sooner than the {least} s that are printed as the least", least=least)
-    return msgspec.structs.replace(found, told=(*found.told, early if reached_s < part.up_after_s else late))
+    if reached_s < part.up_after_s:
+        return (message("sooner than the {least} s that are printed as the least", least=least),)
+    return (message("not sooner than the {least} s that are printed as the least", least=least),)
 
 
-def _also(found: Judgement, *claims: str) -> Judgement:
-    return msgspec.structs.replace(found, also=claims)
-
-
-def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked = ()) -> Judgement:
+def down(
+    fact: FactsOf, part: Part, did: Loaded, rows: Sequence[EventRow], most: int, *, asked: Asked = ()
+) -> Iterator[Fact]:
     """To the fewest pods after the load, to stay: they are what the autoscaler asked for last, it never asked for
-    fewer, and no fewer are left. Some may be not ready for a moment, but not all. Not known where the metrics asked for
-    more less than the five minutes of stabilisation before the last look: then nothing else could be.
+    fewer, and no fewer are left. Some may be not ready for a moment, but not all. Where more than those are left,
+    ``low.quiet_s`` is the time since the metrics asked for more: less than the stabilisation, and nothing could go.
     """
-    low_s = _stayed_s(rows, did.end_ns, part.low)
-    left = len(endpoints_now(rows))
-    told = message(
-        "{most} -> {low} endpoints after the end of load, {left} at the end",
-        most=str(most),
-        low=str(part.low),
-        left=str(left),
-    )
+    low_s, left = _stayed_s(rows, did.end_ns, part.low), len(endpoints_now(rows))
+    after = message("never") if low_s is None else message("after {seconds} s", seconds=f"{low_s:.0f}")
     more_ns = max((at_ns for at_ns, _, size in asked if size > part.low), default=0)
     looked_ns = max((row.at_ns for row in rows), default=0)
-    if low_s is None and left > part.low and more_ns and looked_ns - more_ns < _FIVE_MINUTES_S * NS:
-        seconds_ago = f"{(looked_ns - more_ns) / NS:.0f}"
-        asking = message("the metrics asked for more until {seconds} s before the last look", seconds=seconds_ago)
-        return unknown(part.name, "scaling.hpa.down_to_2", told, asking)
-    fewest = min((count for at_ns, count in endpoints(rows) if at_ns >= did.end_ns), default=left)
-    wanted = min((each.size for each in resizes(rows, did.end_ns)), default=part.low)
+    waiting = low_s is None and left > part.low and more_ns
     last = next((each.size for each in reversed(resizes(rows, did.load_ns))), None)
-    kept = low_s is not None and most > part.low <= min(wanted, left) and fewest > 0 and last == part.low
-    fewer: Told = (message("{count} at the fewest", count=str(fewest)),) if fewest < min(part.low, left) else ()
-    if wanted < part.low:
-        fewer += (message("the autoscaler asked for {count}", count=str(wanted)),)
-    if low_s is not None and (last is None or last > part.low):
-        none = message("none") if last is None else str(last)
-        fewer += (message("the last size that the autoscaler asked for: {count}", count=none),)
-    return held(part.name, "scaling.hpa.down_to_2", kept, told, *fewer, **seconds(low_s))
+    yield fact("low.left", left, most=str(most), fewest=str(part.low), after=after)
+    yield fact("low.from", most)
+    yield fact("low.stayed", int(low_s is not None))
+    yield fact("low.fewest", min((count for at_ns, count in endpoints(rows) if at_ns >= did.end_ns), default=left))
+    yield fact("low.wanted", min((each.size for each in resizes(rows, did.end_ns)), default=part.low))
+    yield fact("low.last_wanted", last, low=last or 0, high=last or 0)
+    yield reached(fact, "low.quiet_s", (looked_ns - more_ns) / NS if waiting else None, _QUIET)
 
 
 def _stayed_s(rows: Sequence[EventRow], since_ns: int, count: int) -> float | None:
@@ -244,7 +228,7 @@ def highest(did: Loaded, rows: Sequence[EventRow]) -> int:
     return max([most_endpoints(rows, did.load_ns, did.end_ns), *stood[-1:]])
 
 
-def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
+def fell(fact: FactsOf, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Fact:
     """The document's five minutes, from the last time that the metrics asked for the most."""
     end_ns = did.end_ns
     fall_ns = next((each.at_ns for each in resizes(rows, end_ns) if each.size < most), None)
@@ -262,31 +246,18 @@ def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
             "from the last recommendation of {most}, {seconds} s after its cause had ended, to fewer replicas",
             **words,
         )
-    return timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
+    return reached(fact, "fell_s", fell_s, what)
 
 
-def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str, of: Percentages | None) -> Judgement:
-    """By the one resource alone, as far as the part wants, by percentages of the summed requests."""
-    low, most = pods
-    claim, shown = f"scaling.hpa.{part.resource}", (verbatim(f"{low} -> {most}"),)
-    others = [each for each in rises if part.resource not in each.reason]
-    if not rises:
-        return held(part.name, claim, False, message("the autoscaler added no pod"), shown=shown)
-    if others:
-        told = message("not by {resource} alone: {path}", resource=part.resource, path=path)
-        return held(part.name, claim, False, told, shown=shown)
-    verdict, why = _itself() if of is None else of_requests(of)
-    if most < part.high and verdict is Verdict.PASS:
-        fewer = message("the load asked for {most}, not for {wanted}", most=str(most), wanted=str(part.high))
-        if (asked := rises[-1].size) > most:
-            words = {"wanted": str(asked), "most": str(most)}
-            fewer = message("the autoscaler asked for {wanted}, of which {most} were ready", **words)
-        verdict, why = Verdict.INCONCLUSIVE, (fewer, *why)
-    return Judgement(id=claim, part=part.name, claim=claim, verdict=verdict, told=(verbatim(path), *why), shown=shown)
-
-
-def _itself() -> tuple[Verdict, Told]:
-    return Verdict.PASS, (message("the environment's autoscaler is the rule itself"),)
+def rose(fact: FactsOf, did: Loaded, rises: Sequence[Resize], low: int, metric: str) -> Iterator[Fact]:
+    """How far the autoscaler went, and how often another metric than this one was named as its reason."""
+    path = ", ".join(f"{(each.at_ns - did.load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
+    others = [each for each in rises if metric not in each.reason]
+    reasons = f": {others[0].reason}" if others else ""
+    yield fact("rises.begun_with", low)
+    none: Told = () if rises else (message("the autoscaler added no pod"),)
+    yield fact("rises.to", rises[-1].size if rises else low, path=path, besides=none)
+    yield fact("rises.by_others", len(others), of=len(rises), metric=metric, reasons=reasons)
 
 
 def _short(reason: str) -> str:
@@ -322,8 +293,10 @@ def is_of(each: Utilization, request_m: int) -> bool:
     )
 
 
-def of_requests(of: Percentages) -> tuple[Verdict, Told]:
-    """Fails when a percentage is not of the summed requests; inconclusive when none tells."""
+def of_requests(fact: FactsOf, of: Percentages | None) -> Fact:
+    """How many percentages are not of the summed requests; nothing is known where none tells."""
+    if of is None:
+        return fact("percentages.odd", 0, why=message("the environment's autoscaler is the rule itself"))
     telling = [each for each in of.utilizations if each.percent >= LEAST_PERCENT]
     odd = [each for each in telling if not is_of(each, of.request_m)]
     percentages = message(
@@ -332,8 +305,9 @@ def of_requests(of: Percentages) -> tuple[Verdict, Told]:
         all=str(len(telling)),
         alone=str(sum(is_of(each, of.alone_m) for each in telling)),
     )
-    verdict = Verdict.FAIL if odd else Verdict.PASS if telling else Verdict.INCONCLUSIVE
-    return verdict, (percentages, *(_odd(each) for each in odd[:3]))
+    told = tuple(_odd(each) for each in odd[:3])
+    none: Told = () if telling else (message("no percentage tells of which requests it is"),)
+    return fact("percentages.odd", len(odd), of=len(telling), why=percentages, besides=told, void=none)
 
 
 def _odd(each: Utilization) -> Message:
