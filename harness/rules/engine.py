@@ -271,9 +271,10 @@ def judged(
     """Each judgement that the plan asks for, and that has a rule and any of its facts; a rule of ``PART/ID`` is that of
     the id in that part alone. No plan asks for an observation: it is of the whole run, and told where its erratum was
     seen, or could not be."""
-    measured = tuple(facts)
-    besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION]
-    for one in dict.fromkeys((*expected, *besides)):
+    measured, wanted = tuple(facts), [*dict.fromkeys(expected)]
+    asked = {each.id for each in wanted}
+    besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION and id_ not in asked]
+    for one in (*wanted, *besides):
         rule, case = rule_of(f"{one.part}/{one.id}" if f"{one.part}/{one.id}" in rules else one.id, rules)
         if rule is None:
             continue

@@ -46,7 +46,7 @@ GOOD: dict[PartKind, dict[str, Any]] = {
 }  # fmt: skip
 GOOD[PartKind.HPA_LATENCY] = GOOD[PartKind.HPA] | {"p95.before_ms": 40, "p95.target_ms": 500, "p95.least_ms": 900}
 PLACES = (
-    "what metric reasons path why most fewest after zones seconds failed all bound silent out given_up count pods "
+    "what metric reasons path why most fewest after zones seconds failed all edge silent out given_up count pods "
     "before refused ready least size reason status undo undone command output kinds said"
 )
 WORDS: dict[str, Any] = dict.fromkeys(PLACES.split(), "")
