@@ -63,7 +63,7 @@ class ResultDocument:
             raise BadInput(
                 message("the result does not say what it must: {error}", error=str(error)),
                 where=str(path),
-                remedy="the file is no result.json, or was changed or cut; run the rehearsal again",
+                remedy="an older version made the file, or it was changed or cut; run the rehearsal again",
             ) from error
 
     def encode_schema(self) -> bytes:

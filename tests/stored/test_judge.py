@@ -283,6 +283,10 @@ async def test_a_folder_of_another_harness_or_of_no_run_is_told(made: Made, tmp_
     with pytest.raises(BadInput, match=r"the folder holds no result\.json: .* an older version made") as caught:
         again(older)
     assert "run the rehearsal again" in str(caught.value.remedy)
+    (older / "result.json").write_text('{"schema_version": 1, "verdict": "pass"}')
+    with pytest.raises(BadInput, match="does not say what it must") as caught:
+        again(older)
+    assert str(caught.value.remedy).startswith("an older version made the file")
     with pytest.raises(BadInput, match="there is no run 'nowhere'"):
         locate("nowhere", tmp_path)
 
