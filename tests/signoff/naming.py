@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.data import KUBERNETES, PLANS, ROOT, SCENARIOS
+from harness.base.data import KUBERNETES, PLANS, ROOT, RULES, SCENARIOS
 from harness.rehearsal.registry import COMMANDS
 from scenarios import claims
 from scenarios.errata import SHOWN_BY
@@ -69,10 +69,10 @@ def closure(files: Iterable[Path]) -> frozenset[Path]:
 
 @cache
 def files_of(command: str) -> frozenset[Path]:
-    """What a command's rehearsal is made of: its code with what it imports, its plans, its experiments."""
+    """What a command's rehearsal is made of: its code with what it imports, its rules, its plans, its experiments."""
     folder = FOLDERS[command]
     code = [*(ROOT / "harness/rehearsals" / folder).rglob("*.py")]
-    files = [*PLANS.glob(f"{command}.yaml"), *PLANS.glob(f"{folder}.yaml")]
+    files = [path for of in (PLANS, RULES) for name in {command, folder} for path in of.glob(f"{name}.yaml")]
     files += SCENARIOS.glob("rollout_*.yaml") if folder == "rollout" else ()
     files += (ROOT / "chaos/experiments").glob("*.yaml") if folder == "chaos" else ()
     if any(_TELLS.search(path.read_text("utf-8")) for path in code):
