@@ -4,12 +4,12 @@ ended. What is a name (a pod, a part, a flag) stays one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.model.evidence import EventRow, Outcome
-from harness.model.message import Message, marked, message
-from harness.model.stack import FAULT
+from harness.model.message import Message, enumerated, marked, message, verbatim
+from harness.model.stack import FAULT, Capability
 from harness.model.verdict import Decision
 
 #: Kinds of events.
@@ -72,3 +72,28 @@ def subject_of(row: EventRow) -> str | Message:
 def outcome_word(outcome: Outcome) -> Message:
     """How a request that failed ended."""
     return Message(text=OUTCOME[outcome])
+
+
+CAPABILITY = {
+    Capability.REAL_PROCESSES: marked("real processes"),
+    Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
+    Capability.REAL_KUBERNETES: marked("real Kubernetes"),
+    Capability.CPU_LIMITS: marked("enforced CPU and memory limits without scaling"),
+    Capability.AUTOSCALING: marked("autoscaling"),
+    Capability.EVICTION: marked("eviction under the PDB"),
+    Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
+    Capability.DATABASE_INSTANCES: marked("pods switched to another PostgreSQL instance"),
+    Capability.ZONES: marked("zones"),
+    Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
+    Capability.NODES: marked("nodes drained by name"),
+    Capability.VERSIONS: marked("versions of the target built and deployed"),
+    Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
+    Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),
+}
+
+
+def lacking_words(lacking: Iterable[str]) -> Message:
+    """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
+    known = {str(capability): text for capability, text in CAPABILITY.items()}
+    parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
+    return message("the environment lacks {capabilities}", capabilities=enumerated(parts))

@@ -22,9 +22,9 @@ from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import lacking_words
 from harness.rehearsal.cost import cost_sections
 from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.report.words import lacking_words
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)

@@ -28,6 +28,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim, whole
 from harness.model.result import Child, Facts, Result
+from harness.model.words import lacking_words
 from harness.rehearsal.conclude import Page, conclude, judged, named, sections
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
@@ -39,7 +40,6 @@ from harness.report.files import write_atomically
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.report.words import lacking_words
 from harness.report.write_all import publish, write_pages, write_reports
 from harness.stack.identity import Identity
 from harness.stack.protocol import Stack

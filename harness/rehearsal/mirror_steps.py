@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness.checks.mirror_facts import loss
 from harness.checks.mirror_left import left
 from harness.checks.stores import DocumentsRead
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.mirror import SHARE_VARIABLE, MirrorStep
-from harness.rehearsal.mirror_facts import loss
 from harness.rehearsal.running import Running
 from harness.stack.manifests.change import with_env
 

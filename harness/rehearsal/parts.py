@@ -16,10 +16,10 @@ from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Facts, Part
 from harness.model.stack import Capability, Rung
+from harness.model.words import lacking_words
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.report.words import lacking_words
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import cpu_factor, scaled
 from harness.stack.protocol import StackNeeds

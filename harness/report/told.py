@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.result import Facts, Result
 from harness.model.stack import Capability, Rung
+from harness.model.words import CAPABILITY
 from harness.report import words
 from harness.report.language import Language
 
@@ -42,8 +43,8 @@ def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:
     """What the environment could do, and what it could not; nothing of either where no stack was asked for."""
     if not found.capabilities:
         return [], []
-    has = [say(words.CAPABILITY[each]) for each in Capability if each in found.capabilities]
-    return has, [say(words.CAPABILITY[each]) for each in Capability if each not in found.capabilities]
+    has = [say(CAPABILITY[each]) for each in Capability if each in found.capabilities]
+    return has, [say(CAPABILITY[each]) for each in Capability if each not in found.capabilities]
 
 
 def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:

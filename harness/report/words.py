@@ -11,8 +11,8 @@ from harness.base.errors import MEANING, Exit
 from harness.judge.words import beside
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
-from harness.model.message import Message, enumerated, marked, message, verbatim, worded
-from harness.model.stack import Capability, Rung
+from harness.model.message import Message, marked, message, worded
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import Language
 
@@ -59,23 +59,6 @@ RUNG = {
     Rung.LOCAL: marked("real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes; its claims stay open"),
     Rung.KIND: marked("real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
     Rung.KUBE: marked("real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
-}
-
-CAPABILITY = {
-    Capability.REAL_PROCESSES: marked("real processes"),
-    Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
-    Capability.REAL_KUBERNETES: marked("real Kubernetes"),
-    Capability.CPU_LIMITS: marked("enforced CPU and memory limits without scaling"),
-    Capability.AUTOSCALING: marked("autoscaling"),
-    Capability.EVICTION: marked("eviction under the PDB"),
-    Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
-    Capability.DATABASE_INSTANCES: marked("pods switched to another PostgreSQL instance"),
-    Capability.ZONES: marked("zones"),
-    Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
-    Capability.NODES: marked("nodes drained by name"),
-    Capability.VERSIONS: marked("versions of the target built and deployed"),
-    Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
-    Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),
 }
 
 TIMING = {
@@ -187,13 +170,6 @@ def first_line(seed: int, rung: str, replay: str, say: Language) -> str:
     """The first line of everything a run writes: seed, rung, replay."""
     shown = " ".join(replay.split())
     return say("seed {seed} · environment {environment} · {replay}", seed=str(seed), environment=rung, replay=shown)
-
-
-def lacking_words(lacking: Iterable[str]) -> Message:
-    """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
-    known = {str(capability): text for capability, text in CAPABILITY.items()}
-    parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
-    return message("the environment lacks {capabilities}", capabilities=enumerated(parts))
 
 
 def report_line(path: str, status: int, say: Language) -> str:

@@ -15,7 +15,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
-from harness.report.words import lacking_words
+from harness.model.words import lacking_words
 from harness.rules.fact import EVERY, Fact, unit_of
 from harness.rules.rule import Limit, Line, Rule, Rules, Shows, rule_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from harness.base import planfile
 from harness.base.data import DOCUMENT, KUBERNETES
 from harness.model.judgement import Judgement
-from harness.rehearsals.infrastructure.judge import judged
 from harness.rehearsals.infrastructure.reading import read
-from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan, Tables
-from tests.rehearsal.made import by_id
+from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
+from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan, Repository, Tables
+from tests.rehearsal.made import by_id, seen
 
 TABLES = planfile.bundled("infrastructure", Tables)
 PRINTED = InfrastructurePlan(tables=TABLES, repository=str(DOCUMENT), printed=True)
@@ -156,5 +156,10 @@ def details() -> InfrastructureDetails:
 
 def of(repository: Path, *, printed: bool = False) -> dict[str, Judgement]:
     """What is said of what is read of ``repository``."""
-    plan = InfrastructurePlan(tables=TABLES, repository=str(repository), printed=printed)
-    return by_id(judged(plan, InfrastructureDetails(repository=read(repository, MANIFESTS if printed else None))))
+    return of_read(read(repository, MANIFESTS if printed else None), printed=printed)
+
+
+def of_read(found: Repository, *, printed: bool = False, tables: Tables = TABLES) -> dict[str, Judgement]:
+    """The same where that was read."""
+    plan = InfrastructurePlan(tables=tables, repository="", printed=printed)
+    return by_id(REHEARSAL.judge(plan, seen(InfrastructureDetails(repository=found))))

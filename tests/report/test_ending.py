@@ -10,7 +10,7 @@ from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
-from harness.model.words import DECISION
+from harness.model.words import DECISION, lacking_words
 from harness.report import words
 from harness.report.ending import counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, language
@@ -159,7 +159,7 @@ def test_figures_have_their_unit_and_what_no_number_carries_is_said_beside_it() 
 
 
 def test_what_the_environment_lacks_is_said_in_words() -> None:
-    told = words.lacking_words(["real_kubernetes", "cpu_limits", "unheard_of"])
+    told = lacking_words(["real_kubernetes", "cpu_limits", "unheard_of"])
     assert (
         str(told) == "the environment lacks real Kubernetes, enforced CPU and memory limits without scaling, unheard_of"
     )

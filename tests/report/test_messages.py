@@ -18,10 +18,10 @@ from harness.cli.messages import ERRORS, MESSAGES, read
 from harness.model.message import message, quantity
 from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
+from harness.model.words import CAPABILITY
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
 from harness.report.summary import summary
-from harness.report.words import CAPABILITY
 from scenarios import claims
 from tests.report.results import advanced, printed, rolled_back
 

@@ -59,7 +59,7 @@ WORD_FOR_WORD = {
     ("rehearsals/scaling/judge_errata.py", "lines[0][-300:]"): OUTPUT,
     ("report/course.py", "name"): NAME,
     ("report/panels.py", "path"): FIGURES,
-    ("report/words.py", "each"): NAME,
+    ("model/words.py", "each"): NAME,
 }  # fmt: skip
 MARKED = "an id that is marked where it is written"
 FILED = "a sentence of a data file, which the catalogues have"
@@ -127,7 +127,7 @@ LOOKED_UP = {
     ("rehearsals/security/judge.py", "run.sentence"): MARKED,
     ("report/course.py", "_WORST[name]"): MARKED,
     ("report/course.py", "name"): MARKED,
-    ("report/words.py", "known[each]"): MARKED,
+    ("model/words.py", "known[each]"): MARKED,
     ("rules/engine.py", "_WANTED[line.verb]"): MARKED,
     ("rules/engine.py", "rule.says"): FILED,
     ("rules/fact.py", "self._phrases[name]"): MARKED,

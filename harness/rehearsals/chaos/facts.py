@@ -22,6 +22,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
+from harness.model.words import lacking_words
 from harness.rehearsal.conclude import accounted
 from harness.rehearsals.chaos import reach
 from harness.rehearsals.chaos.failovers import failover_of
@@ -29,7 +30,6 @@ from harness.rehearsals.chaos.kill_series import Expected, expected
 from harness.rehearsals.chaos.latency import of_latency
 from harness.rehearsals.chaos.measures import Figures, figures, outright, span, stretch
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, FailoverSeen, Made
-from harness.report.words import lacking_words
 from harness.rules.fact import Fact, FactsOf
 
 #: Each fact of an experiment, in a sentence.

@@ -5,14 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from harness.base.data import KUBERNETES
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Pairs, Section, table_of
+from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.infrastructure.judge import CLAIMS, judged
+from harness.rehearsals.infrastructure.facts import PHRASES, facts
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
+from harness.rules.fact import Fact
+
+CLAIMS = (
+    "iac.everything", "iac.layout", "iac.autopilot", "iac.workload_pool", "iac.database.version", "iac.database.tier",
+    "iac.database.ha", "iac.database.backup", "iac.database.log_retention", "iac.state", "iac.state.kms",
+    "iac.secrets.environments",
+    "security.iam.cloud_sql", "security.iam.secret_manager", "security.network.private_nodes",
+    "security.scan.container", "security.scan.go_modules", "security.scan.dependabot",
+    "cicd.trigger", "cicd.auth", "cicd.build", "strategy.versus.pipeline", "manifest.deployment.image",
+    "operations.create_cluster", "operations.credentials", "phase2.terraform", "phase2.dockerfile",
+    "checklist.iac.backend", "checklist.iac.environments", "checklist.security.scan", "requirements.availability_sla",
+)  # fmt: skip
+_OF_GOOGLE = "requirements.availability_sla"
+#: An erratum that no claim is about.
+OLD_REGISTRY = "manifest.gcr_shut_down"
 
 
 class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
@@ -22,6 +42,11 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
     only_looks = True
     plan, details = InfrastructurePlan, InfrastructureDetails
     promised = CLAIMS
+    phrases = PHRASES
+
+    def expected(self, plan: InfrastructurePlan, facts: Facts) -> Iterable[Expected]:
+        """Of each claim, and of the registry that images lie in."""
+        return (*super().expected(plan, facts), Expected("", OLD_REGISTRY, OLD_REGISTRY))
 
     async def run(self, plan: InfrastructurePlan, on: Running[InfrastructureDetails]) -> None:
         """Reads the repository."""
@@ -30,9 +55,14 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
         on.phase("read", message("reading {folder}", folder=plan.repository))
         on.details.repository = read(Path(plan.repository), KUBERNETES / "document" if plan.printed else None)
 
-    def judge(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Fact]:
         """From what was read."""
-        return judged(plan, seen.details)
+        return () if seen.details.repository is None else facts(plan, seen.details.repository)
+
+    def judge(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Judgement]:
+        """By the rules."""
+        for each in super().judge(plan, seen):
+            yield each if plan.printed or each.id == _OF_GOOGLE else _of_their_own(each)
 
     def sections(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterator[Section]:
         """What was read, and the resources."""
@@ -47,6 +77,12 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
             (message("Resource"), lambda each: f"{each.kind}.{each.name}"),
             (message("File"), lambda each: each.file),
         )
+
+
+def _of_their_own(found: Judgement) -> Judgement:
+    """Where the document's mistake stands in a repository of one's own, it is that repository's: it fails."""
+    wrong = found.verdict is Verdict.ERRATUM_SHOWN
+    return msgspec.structs.replace(found, verdict=Verdict.FAIL) if wrong else found
 
 
 REHEARSAL = Infrastructure()

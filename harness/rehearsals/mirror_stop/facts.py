@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.base.message import marked
+from harness.checks import mirror_facts
 from harness.model.message import message
-from harness.rehearsal import mirror_facts
 from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails
 from harness.rules.fact import Fact, FactsOf
 

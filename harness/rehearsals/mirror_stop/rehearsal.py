@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.checks.mirror_facts import expected as of_steps
 from harness.load.users import Users, UsersPlan
 from harness.model.expected import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts
 from harness.model.section import Section
-from harness.rehearsal.mirror_facts import expected as of_steps
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen

@@ -11,6 +11,7 @@ from harness.base.units import Unit
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import OFF, switch_over_result
+from harness.checks.mirror_facts import expected as steps_expected
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import served_of, written_of
@@ -34,7 +35,6 @@ from harness.model.message import Message, Told, message
 from harness.model.result import Facts
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsal.mirror_facts import expected as steps_expected
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.types import (
     ERRATUM_ONE_WAY,

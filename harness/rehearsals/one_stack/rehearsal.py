@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.checks.mirror_facts import PHRASES
+from harness.checks.mirror_facts import facts as of_stop
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import sections as of_steps
 from harness.judge.window import NS
@@ -13,8 +15,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Facts, Part
 from harness.model.section import Section, table_of
-from harness.rehearsal.mirror_facts import PHRASES
-from harness.rehearsal.mirror_facts import facts as of_stop
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running

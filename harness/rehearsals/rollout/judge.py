@@ -43,6 +43,7 @@ from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Criterion, Sample, Scenario
 from harness.model.stack import Capability, Fault, lacks
 from harness.model.verdict import Verdict
+from harness.model.words import lacking_words
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
@@ -50,7 +51,6 @@ from harness.rehearsals.rollout.judge_beside import IN_ONE_PLACE, in_one_place, 
 from harness.rehearsals.rollout.judge_objectives import PROMISED, objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import as_counted, value_query
-from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
 _ASKS_NO_USER = {"rollout.schedule.week3", "rollout.schedule.week4"}
