@@ -56,7 +56,9 @@ UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the we
 
 RUNG = {
     Rung.SIM: marked("simulated: users, stores, network, time; real: bundled API's code; no evidence for a sign-off"),
-    Rung.LOCAL: marked("real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes; its claims stay open"),
+    Rung.LOCAL: marked(
+        "real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes, of which it shows nothing"
+    ),
     Rung.KIND: marked("real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
     Rung.KUBE: marked("real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
 }

@@ -32,7 +32,10 @@ def closing_lines(
     counts = {"count": sum(not run.left_out for run in document.runs), "total": len(document.runs)}
     yield say("{count} of {total} stored runs in {reports} count", reports=str(Path(page).parent.parent), **counts)
     yield from Tally(document, register).lines(say)
-    yield say("shown: it held in a run; document wrong: it cannot hold as printed; not shown: no run shows it yet")
+    yield say(
+        "shown: a run that suffices held; failed: a run refuted it; document wrong: it cannot hold as printed; "
+        "not shown: no run that suffices yet"
+    )
     yield say("errata: {counts}", counts=statuses(document.errata, decided(document), say))
     claims = sum(each.of in register for each in blockers)
     if blockers:
