@@ -104,7 +104,7 @@ _VERBS: dict[str, Callable[[float, float, float], Verdict]] = {
     "below": _upper(lambda value, limit: value < limit),
     "at_least": _lower(lambda value, limit: value >= limit),
     "above": _lower(lambda value, limit: value > limit),
-    "may_be": lambda low, high, limit: PASS if low <= limit <= high else FAIL,
+    "may_be": lambda low, high, limit: FAIL if not low <= limit <= high else PASS if high - low < math.inf else OPEN,
 }
 
 

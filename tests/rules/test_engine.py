@@ -91,6 +91,7 @@ def line(verb: str, **ends: Any) -> tuple[str, Fact]:
         ("contains: z", {}, OPEN),
         ("is: 3", {"seen": 3, "void": (message("late"),)}, OPEN),
         ("is: 3", {"seen": 3, "lacks": (message("no proxy"),)}, NONE),
+        ("may_be: 3", {}, OPEN),
         ("is: 3", {}, OPEN),
     ],
 )
