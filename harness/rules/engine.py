@@ -59,7 +59,9 @@ class Known:
         if said.startswith("plan."):
             return self._of_plan(part, said)
         found = self.get(part, said)
-        return None if found is None else found.seen
+        if found is None or found.void or found.low not in (None, found.seen) or found.high not in (None, found.seen):
+            return None  # nobody knows where the limit lies
+        return found.seen
 
     def kind(self, part: str) -> str:
         """That of the part, as the plan says it."""
@@ -227,7 +229,7 @@ def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) 
     unmet = _unmet(premises, part, known) if found.verdict is not Verdict.NOT_EXERCISED else None
     if unmet is None:
         return found
-    if unmet.verdict is Verdict.NOT_EXERCISED:
+    if unmet.verdict is Verdict.NOT_EXERCISED and found.verdict is not FAIL:
         return _Spoken(unmet.verdict, unmet.told, None)
     if unmet.told == found.told:
         return found._replace(verdict=OPEN, erratum="", seen=())
@@ -261,8 +263,8 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     if seen.verdict is Verdict.NOT_EXERCISED:
         return _Spoken(seen.verdict, seen.told, seen)
     told = seen.told if unmet is None else (*seen.told, *unmet.told)
-    unseen = shows.unseen or OPEN
-    return _Spoken(OPEN if seen.verdict is OPEN else unseen, told, seen)
+    unknown = OPEN in (seen.verdict, unmet.verdict if unmet is not None else None)
+    return _Spoken(OPEN if unknown else shows.unseen or OPEN, told, seen)
 
 
 def judged(

@@ -224,11 +224,11 @@ def _released(fact: FactsOf, view: View, *, races: bool) -> Iterator[Fact]:
     besides = (message("{count} of them CREATEs on kept connections, told apart", count=str(lost)),) if lost else ()
     yield _calls(fact, "calls.failed", met, aside=lost, besides=besides)
     spared: Told = ()  # downtime that is not seen was not to be seen
-    if not races and met.failed == lost:
+    if not races and met.failed == lost and not met.missing:
         spared = (message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)"),)
     yield _calls(fact, "calls.noticed", met, aside=lost, lacks=spared)
     yield fact("calls.failed_as_pods_left", while_leaving)
-    none = () if lost else (message("no CREATE met the end of a kept connection"),)
+    none = () if lost or met.missing else (message("no CREATE met the end of a kept connection"),)
     yield fact("creates.lost", lost, of=met.calls, lacks=none)
 
 

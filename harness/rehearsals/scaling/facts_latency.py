@@ -35,6 +35,7 @@ from harness.rules.fact import Fact, FactsOf
 PHRASES = {
     "p95.before_ms": marked("the p95 was {seen} before the answers were slow"),
     "p95.target_ms": marked("its target is {seen}"),
+    "p95.most_ms": marked("the p95 was up to {seen} while the database was slow"),
     "p95.least_ms": marked("with up to {pods} pods in place of {before} the p95 is never below {seen}"),
 }
 #: The metric is over a minute; a scrape and a sync later its figure is of the pods that there are.
@@ -76,6 +77,9 @@ def slowed(
     before = _between(read, 0, did.load_ns)[-1:]
     yield fact("p95.before_ms", *before, void=() if before else (message("the metric was not read before"),))
     yield fact("p95.target_ms", target_m)
+    slow = _between(read, did.load_ns, did.end_ns)
+    unread = message("the metric was not read while the database was slow")
+    yield fact("p95.most_ms", max(slow, default=None), void=() if slow else (unread,))
     first_s = endpoints_reached_s(rows, did.load_ns, lambda count: count > low)
     cpu = str(max((each.percent for each in utilizations(rows, "cpu", did.load_ns)), default=0))
     words = {"most": _s(_most(read, did)), "cpu": cpu}
