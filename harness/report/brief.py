@@ -72,7 +72,10 @@ def said(judgement: Judgement, say: Language, room: int | None = None) -> str:
     while True:
         reason = say.join(told)
         text = say.join((value, reason)) if value and value not in reason else reason
-        if room is None or len(told) == 1 or judgement.verdict is not Verdict.INCONCLUSIVE or columns(text) <= room:
+        whole = (
+            judgement.verdict is not Verdict.INCONCLUSIVE or judgement.value is None
+        )  # else the last sentence says why
+        if room is None or len(told) == 1 or whole or columns(text) <= room:
             return text if room is None else cut(text, room)
         del told[0]
 
