@@ -76,9 +76,14 @@ def said_by(error: Exception) -> Message:
     return as_message(first if isinstance(first, Message) else error)
 
 
-def nearest(word: str, known: Sequence[str]) -> Message | str:
-    """``"; did you mean X?"``, or "" when nothing is near."""
+def closest(word: str, known: Sequence[str]) -> str:
+    """The known word that is near, or "" when none is."""
     import difflib
 
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return message("; did you mean {word}?", word=repr(found[0])) if found else ""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
+
+
+def nearest(word: str, known: Sequence[str]) -> Message | str:
+    """``"; did you mean X?"``, or "" when nothing is near."""
+    found = closest(word, known)
+    return message("; did you mean {word}?", word=repr(found)) if found else ""

@@ -22,7 +22,7 @@ import msgspec
 from harness.base import units, yamltext
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
-from harness.base.message import Message, message, nearest, said_by
+from harness.base.message import Message, closest, message, nearest, said_by
 from harness.base.phase import Said
 from harness.base.plantypes import bare_type, example_of, keys_of, note_of, words_of
 from harness.base.units import OneOf, Quantity, ReadBy
@@ -166,8 +166,8 @@ class _Source:
         if known and data not in known:
             near = nearest(data, known)
             what = message("{value} is none of {names}{near}", value=repr(data), names=", ".join(known), near=near)
-            if isinstance(near, Message):
-                remedy = message("write {right}", right=_told(at, str(near.values["word"]).strip("'")))
+            if right := closest(data, known):
+                remedy = message("write {right}", right=_told(at, right))
         elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
             what = message(
                 "{value} is not {what}", value=repr(data[:40]), what=Message(text=meta.description or meta.pattern)

@@ -58,11 +58,6 @@ class InParts(Rehearsal[P, D]):
     def acts(self, plan: P, on: Running[D]) -> Acts:
         """What runs the parts, once the stack is up."""
 
-    async def of_part(self, plan: P, part: Any, on: Running[D]) -> Iterable[Judgement]:
-        """The judgements on a part that has ended; here by the rules."""
-        _ = plan
-        return on.judged(part.name)
-
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """The judgements on all that were run; here by the rules."""
         return self.by_rules(plan, seen)
@@ -108,7 +103,7 @@ class InParts(Rehearsal[P, D]):
                 details.did[part.name] = await acts.run(part)
                 details.runs[part.name].end_ns = on.clock.now_ns()  # what is judged of it was seen until now
                 on.mark(part.name)
-                on.became(*await self.of_part(plan, part, on))
+                on.part_over(part.name)
 
     def judge(self, plan: P, seen: Seen[D]) -> Iterator[Judgement]:
         """The claims of every part, and what answers showed the users of the load."""

@@ -61,8 +61,8 @@ class Figure:
 
 
 @functools.cache
-def _rules(name: str, facts: tuple[str, ...], tabled: tuple[str, ...]) -> Rules:
-    return read(RULES / f"{name}.yaml", facts, tabled=tabled)
+def _rules(names: tuple[str, ...], facts: tuple[str, ...]) -> Rules:
+    return read([RULES / f"{name}.yaml" for name in names], facts)
 
 
 def of_all(lacking: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -77,8 +77,9 @@ class Rehearsal(ABC, Generic[P, D]):
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
     ``only_looks``: it brings nothing up, and looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
-    rests on that is not in the evidence. ``phrases`` declares its facts, each in a sentence; ``tabled`` are those that
-    its tables show and no rule reads. ``promised`` are claims that whatever plan promises a judgement on.
+    rests on that is not in the evidence. ``phrases`` declares its facts, each in a sentence; ``ruled_by`` names the
+    files of its rules, where it is not that of its own name. ``promised`` are claims that whatever plan promises a
+    judgement on.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Rehearsal(ABC, Generic[P, D]):
     promised: Sequence[str] = ()
     needed: Mapping[str, tuple[Capability, ...]] = {}
     phrases: Mapping[str, str] = {}
-    tabled: Collection[str] = ()
+    ruled_by: tuple[str, ...] = ()
     plan: type[P]
     details: type[D]
 
@@ -141,7 +142,7 @@ class Rehearsal(ABC, Generic[P, D]):
     @property
     def rules(self) -> Rules:
         """What its facts mean. Raises ``BadInput`` for a rule that is wrong."""
-        return _rules(self.name, tuple(self.phrases), tuple(self.tabled)) if self.phrases else {}
+        return _rules(self.ruled_by or (self.name,), tuple(self.phrases)) if self.phrases else {}
 
     def measured(self, plan: P, seen: Seen[D]) -> Iterable[Fact]:
         """The facts of a run, by its plan, its details and its evidence alone."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
+from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -34,13 +36,20 @@ _WANTED = {
 
 
 class Known:
-    """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of
-    ``case`` alone."""
+    """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of one
+    alone."""
 
-    def __init__(self, facts: Iterable[Fact], plan: Any, case: str = "") -> None:
-        self._facts = {(each.part, each.name): each for each in facts if each.case in ("", case)}
+    def __init__(self, facts: Iterable[Fact], plan: Any) -> None:
+        self._facts = {(each.part, each.name, each.case): each for each in facts}
+        self._case = ""
         self._plan = plan
         self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
+
+    def of_case(self, case: str) -> Known:
+        """The same, with the facts of ``case``."""
+        found = copy(self)
+        found._case = case
+        return found
 
     def get(self, part: str, name: str) -> Fact | None:
         """The fact of the part, or of the whole run; what stands for every fact of the part comes first. A value of the
@@ -49,8 +58,8 @@ class Known:
             value = self._of_plan(part, name)
             said = message("the plan's {name} is {value}", name=name.removeprefix("plan."), value=f"{value:g}")
             return Fact(name=name, part=part, seen=value, told=(said,))
-        keys = ((part, EVERY), (part, name), ("", EVERY), ("", name))
-        return next((self._facts[key] for key in keys if key in self._facts), None)
+        keys = product(((part, EVERY), (part, name), ("", EVERY), ("", name)), (self._case, ""))
+        return next((self._facts[*key, case] for key, case in keys if (*key, case) in self._facts), None)
 
     def limit(self, part: str, said: Limit) -> float | None:
         """The limit as a number; ``None`` where it is a fact that is not in evidence."""
@@ -270,17 +279,16 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts; a rule of ``PART/ID`` is that of
-    the id in that part alone. No plan asks for an observation: it is of the whole run, and told where its erratum was
-    seen, or could not be."""
-    measured, wanted = tuple(facts), [*dict.fromkeys(expected)]
+    """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
+    it is of the whole run, and told where its erratum was seen, or could not be."""
+    measured, wanted = Known(facts, plan), [*dict.fromkeys(expected)]
     asked = {each.id for each in wanted}
     besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION and id_ not in asked]
     for one in (*wanted, *besides):
-        rule, case = rule_of(f"{one.part}/{one.id}" if f"{one.part}/{one.id}" in rules else one.id, rules)
+        rule, case = rule_of(one, rules)
         if rule is None:
             continue
-        known = Known(measured, plan, case)
+        known = measured.of_case(case)
         first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
         if any(known.get(one.part, each.fact) for each in first):
             found = judge(one, rule, known, capabilities, case)

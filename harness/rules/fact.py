@@ -65,11 +65,6 @@ def unit_of(name: str) -> Unit:
     return _UNITS.get(name.rpartition("_")[2], Unit.NONE)
 
 
-def unshown(names: Iterable[str], *, void: Told = (), lacks: Told = ()) -> Iterable[Fact]:
-    """Instead of the facts ``names`` of a whole run: why nothing of them is shown."""
-    return [Fact(name=name, void=void, lacks=lacks) for name in names]
-
-
 class FactsOf:
     """Makes the facts of one part of a plan, or of a ``case`` in it. ``phrases`` declares each fact: by its name one
     English sentence, with places for ``{seen}``, ``{of}``, and what else the fact is given."""
@@ -110,8 +105,9 @@ class FactsOf:
 
     def every(self, *, void: Told = (), lacks: Told = ()) -> Fact:
         """Instead of all facts of the part: why nothing of it is shown."""
-        return Fact(name=EVERY, part=self._part, case=self._case, void=void, lacks=lacks)
+        (found,) = self.none(EVERY, void=void, lacks=lacks)
+        return found
 
-    def none(self, name: str, *void: Message) -> Fact:
-        """The fact ``name`` without a figure, and why there is none."""
-        return Fact(name=name, part=self._part, case=self._case, void=void)
+    def none(self, *names: str, void: Told = (), lacks: Told = ()) -> list[Fact]:
+        """The facts ``names`` without a figure, and why there is none."""
+        return [Fact(name=name, part=self._part, case=self._case, void=void, lacks=lacks) for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.message import message, nearest
 from harness.base.planfile import RuleError, at, mapping
+from harness.model.expected import Expected
 from harness.model.judgement import Kind
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
@@ -138,11 +139,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 Rules = Mapping[str, Rule]
 
 
-def rule_of(id_: str, rules: Rules) -> tuple[Rule | None, str]:
-    """The rule that decides ``id_``, else the first whose ``*`` fits; and its case: what stands for the ``*``, or the
-    id."""
-    if id_ in rules:
-        return rules[id_], id_
+def rule_of(one: Expected, rules: Rules) -> tuple[Rule | None, str]:
+    """The rule that decides it: of ``PART/ID``, of the id, else the first whose ``*`` fits; and its case: what stands
+    for the ``*``, or the id."""
+    id_ = one.id
+    for name in (f"{one.part}/{id_}", id_):
+        if name in rules:
+            return rules[name], id_
     for name, rule in rules.items():
         before, star, after = name.partition("*")
         if star and len(id_) >= len(before + after) and id_.startswith(before) and id_.endswith(after):
@@ -150,28 +153,30 @@ def rule_of(id_: str, rules: Rules) -> tuple[Rule | None, str]:
     return None, ""
 
 
-def read(path: Path, facts: Collection[str], *, tabled: Collection[str] = ()) -> Rules:
-    """The rules of a rehearsal whose code declares ``facts``, of which tables show those ``tabled``.
+def read(paths: Sequence[Path], facts: Collection[str]) -> Rules:
+    """The rules in ``paths`` of a rehearsal whose code declares ``facts``.
 
     Raises ``BadInput`` with file, line and remedy for what is no rule, for a fact that is not declared, and for one
-    that is declared and that no rule and no table uses.
+    that is declared and that no rule uses.
     """
-    data, lines = mapping(yamltext.read(path), str(path), message("a rule stands under the id that it decides"))
-    rules = {id_: at((id_,), said, str(path), lines, Rule) for id_, said in data.items()}
-    used: set[str] = set(tabled)
-    for id_, rule in rules.items():
-        for name in rule.names:
-            used.add(name)
-            if name not in facts:
-                raise BadInput(
-                    message("{name} is no fact of it{near}", name=repr(name), near=nearest(name, [*facts])),
-                    where=yamltext.place(str(path), lines, (id_,)),
-                    remedy=message("the facts are: {names}", names=", ".join(sorted(facts))),
-                )
-    if unused := sorted({*facts} - used):
+    rules = {id_: rule for path in paths for id_, rule in _rules_in(path, facts).items()}
+    if unused := sorted({*facts} - {name for rule in rules.values() for name in rule.names}):
         raise BadInput(
             message("no rule and no table uses the facts {names}", names=", ".join(unused)),
-            where=str(path),
+            where=str(paths[0]),
             remedy="remove them, or write a line that reads them",
         )
+    return rules
+
+
+def _rules_in(path: Path, facts: Collection[str]) -> Rules:
+    data, lines = mapping(yamltext.read(path), str(path), message("a rule stands under the id that it decides"))
+    rules = {id_: at((id_,), said, str(path), lines, Rule) for id_, said in data.items()}
+    for id_, rule in rules.items():
+        for name in (each for each in rule.names if each not in facts):
+            raise BadInput(
+                message("{name} is no fact of it{near}", name=repr(name), near=nearest(name, [*facts])),
+                where=yamltext.place(str(path), lines, (id_,)),
+                remedy=message("the facts are: {names}", names=", ".join(sorted(facts))),
+            )
     return rules

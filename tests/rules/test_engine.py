@@ -21,6 +21,8 @@ from harness.rules.rule import read
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN, NONE = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED
 PHRASES = {"a": "a is {seen}", "b": "b is {seen}", "fell_s": "it fell after {seen}", "said": "it said {words}"}
+#: A rule that no plan asks for, and that reads each fact.
+REST = "rest:\n  decided_by: [" + ", ".join(f"{{fact: {name}, is: 0}}" for name in PHRASES) + "]\n"
 fact = FactsOf(PHRASES, "part")
 INF = math.inf
 
@@ -44,8 +46,8 @@ class Plan(NamedTuple):
 def ruled(tmp_path: Path, rule: str, *facts: Fact, capabilities: tuple[str, ...] = ()) -> Judgement | None:
     """What the rule says of the facts; ``None``: nothing."""
     path = tmp_path / "rules.yaml"
-    path.write_text(f"claim:\n{rule}\n")
-    rules = read(path, PHRASES, tabled=PHRASES)
+    path.write_text(f"claim:\n{rule}\n{REST}")
+    rules = read([path], PHRASES)
     found = [*judged([Expected("part", "claim", "claim")], rules, facts, Plan(), capabilities)]
     return found[0] if found else None
 
@@ -178,7 +180,7 @@ def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
     )
     cases = [FactsOf(PHRASES, "part", case)("a", seen, examples=("1",)) for seen, case in enumerate(("one", "two"))]
     expected = [Expected("part", each) for each in ("x.one.end", "x.two.end", "x.three.end", "x.four", "y")]
-    found = [*judged(expected, read(path, PHRASES, tabled=PHRASES), [*cases, fact("b", 0)], Plan(), ())]
+    found = [*judged(expected, read([path], ["a", "b"]), [*cases, fact("b", 0)], Plan(), ())]
     assert [(each.id, each.verdict) for each in found] == [("x.one.end", PASS), ("x.two.end", FAIL), ("x.four", PASS)]
     assert [str(each) for each in found[0].asked] == ["one is 0"] and found[0].examples == ("1",)
 
@@ -213,7 +215,7 @@ def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said
     path = tmp_path / "rules.yaml"
     path.write_text(text)
     with pytest.raises(BadInput) as error:
-        read(path, PHRASES)
+        read([path], PHRASES)
     assert said in str(error.value)
     assert not line or f"rules.yaml:{line}" in str(error.value)
 
@@ -227,7 +229,7 @@ def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
 ) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("wrong:\n  kind: observation\n  shows: {erratum: wrong, fact: a, above: 0}\n")
-    found = [*judged([], read(path, ["a"]), [FactsOf(PHRASES)("a", **given)], Plan(), ())]
+    found = [*judged([], read([path], ["a"]), [FactsOf(PHRASES)("a", **given)], Plan(), ())]
     assert [(each.verdict, each.gates) for each in found] == ([] if verdict is None else [(verdict, False)])
 
 

@@ -75,6 +75,7 @@ def files_of(command: str) -> frozenset[Path]:
     files = [*PLANS.glob(f"{command}.yaml"), *PLANS.glob(f"{folder}.yaml")]
     files += (rules for name, at in FOLDERS.items() if at == folder for rules in RULES.glob(f"{name}.yaml"))
     files += SCENARIOS.glob("rollout_*.yaml") if folder == "rollout" else ()
+    files += RULES.glob("mirror_steps.yaml") if folder in ("mirror_stop", "one_stack") else ()
     files += (ROOT / "chaos/experiments").glob("*.yaml") if folder == "chaos" else ()
     if any(_TELLS.search(path.read_text("utf-8")) for path in code):
         files += (KUBERNETES / "base").rglob("patches/*.yaml")

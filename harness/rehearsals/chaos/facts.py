@@ -234,7 +234,7 @@ def of_failover(fact: FactsOf, found: FailoverSeen | None, most_s: float, *, ser
     if found is None or found.outage_s is None:
         none = message("no write failed, or none was good again: no outage to measure")
         why = (message("the failover did not finish"),) if found is None else (_steps(found), none)
-        yield from (fact.none(name, *why, *on) for name in ("outage_s", "still_failed_s"))
+        yield from fact.none("outage_s", "still_failed_s", void=(*why, *on))
         return
     low, high = (0.0, max(found.outage_s, found.most_s or 0.0)) if found.missing else (None, None)
     lost = message("{count} calls that were due meanwhile are not in evidence", count=str(found.missing))

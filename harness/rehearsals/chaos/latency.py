@@ -31,7 +31,7 @@ def of_latency(
     timely, late = _by_lag(ledger, faulty)
     measured = figure(promised, rows)
     if measured is None:
-        yield fact.none("p95_ms", message("no request was answered meanwhile"))
+        yield from fact.none("p95_ms", void=(message("no request was answered meanwhile"),))
         return
     lows = [figure(promised, each) for each in (rows, timely, spared(proving))]
     highs = [figure(promised, each) for each in (rows, proving)]

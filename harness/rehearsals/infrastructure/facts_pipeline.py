@@ -21,7 +21,7 @@ from harness.rehearsals.infrastructure.facts_terraform import (
 )
 from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, starts, steps_of, tested
-from harness.rules.fact import Fact, FactsOf, unshown
+from harness.rules.fact import Fact, FactsOf
 
 _PLACE = ("cluster_name", "location")
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
@@ -122,9 +122,9 @@ def _build(fact: FactsOf, steps: list[Step]) -> Iterator[Fact]:
 def _images(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterable[Fact]:
     images = [each.image for each in found.images]
     if not images and plan.printed:  # the document's own manifests have one
-        return unshown(("images.in_old_registry",), lacks=(message("there is no Deployment"),))
+        return fact.none("images.in_old_registry", lacks=(message("there is no Deployment"),))
     if not images:
-        return unshown(_IMAGES, lacks=(message("there is no Deployment: manifests may lie elsewhere"),))
+        return fact.none(*_IMAGES, lacks=(message("there is no Deployment: manifests may lie elsewhere"),))
     told = message("images: {names}", names=listed(images))
     of = [unread("image", each) if TEMPLATED in each else Found(_floats(each), (told,)) for each in images]
     old = [each for each in images if OLD_REGISTRY.match(each)]
@@ -158,11 +158,11 @@ def _scans(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterat
 
 def _files(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterator[Fact]:
     if plan.printed and not found.dependabot:
-        yield from unprinted(("dependabot.configured",), message("configuration of Dependabot"))
+        yield from unprinted(fact, ("dependabot.configured",), message("configuration of Dependabot"))
     else:
         yield fact("dependabot.configured", int(found.dependabot))
     if plan.printed and not found.stages:
-        yield from unprinted(_DOCKERFILES, message("Dockerfile"))
+        yield from unprinted(fact, _DOCKERFILES, message("Dockerfile"))
         return
     stages = listed(f"{name} {count}" for name, count in found.stages.items())
     one = sum(count < 2 for count in found.stages.values())

@@ -16,7 +16,7 @@ from harness.base.message import marked
 from harness.model.message import Message, Told, joined, message
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import steps_of
-from harness.rules.fact import Fact, FactsOf, unshown
+from harness.rules.fact import Fact, FactsOf
 
 _TIER = re.compile(r"db-custom-(\d+)-(\d+)")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
@@ -96,10 +96,10 @@ def either(fact: FactsOf, one: str, of_one: Sequence[Found], other: str, of_othe
         yield counted(fact, name, [each._replace(wrong=bool(each.wrong)) if wrong else each for each in found])
 
 
-def unprinted(names: Iterable[str], what: Message) -> Iterable[Fact]:
+def unprinted(fact: FactsOf, names: Iterable[str], what: Message) -> Iterable[Fact]:
     """Instead of facts on what the document prints nothing of."""
     why = message("the document prints no {what}: read a repository of your own by --repository", what=what)
-    return unshown(names, lacks=(why,))
+    return fact.none(*names, lacks=(why,))
 
 
 def first(block: Document, *names: str) -> Document:
@@ -139,7 +139,7 @@ def _layout(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Itera
     told = fact("layout.missing", len(missing), of=len(wanted), names=listed(missing))
     counts = {"missing": str(len(missing)), "all": str(len(wanted))}
     left_out = message("{missing} of {all} files of the layout are not printed", **counts)
-    yield from unshown([told.name], lacks=(left_out,)) if plan.printed and missing else (told,)
+    yield from fact.none(told.name, lacks=(left_out,)) if plan.printed and missing else (told,)
     there: dict[str, set[str]] = {each: set() for each in layout.environments}
     for name in found.files:
         if match := re.search(r"(?:^|/)environments/([^/]+)/(.+)", name):
@@ -148,7 +148,7 @@ def _layout(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Itera
     counted_ = listed(f"{name} ({len(of)})" for name, of in there.items())
     if plan.printed and empty:
         lacks = (message("environments: {names}", names=counted_),)
-        yield from unshown(("environments.empty", "environments.differing"), lacks=lacks)
+        yield from fact.none("environments.empty", "environments.differing", lacks=lacks)
         return
     every = set().union(*there.values())
     differ = sorted({name for name in every for files in there.values() if name not in files})
@@ -359,7 +359,7 @@ def _key(backend: Backend) -> str:
 def _roles(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterator[Fact]:
     granting = [each.attributes for each in found.resources if "_iam_" in each.kind]
     if not granting and plan.printed:
-        yield from unprinted(_GRANTS, message("grant of a role"))
+        yield from unprinted(fact, _GRANTS, message("grant of a role"))
         return
     yield fact("grants.found", len(granting))
     to_people = [each for each in granting if _of_people(each)]

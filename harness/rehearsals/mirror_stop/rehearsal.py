@@ -33,7 +33,7 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
-    phrases = PHRASES
+    phrases, ruled_by = PHRASES, ("mirror_stop", "mirror_steps")
 
     def expected(self, plan: MirrorStopPlan, facts: Facts) -> Iterable[Expected]:
         """The pod, and each step."""

@@ -36,7 +36,7 @@ from harness.rehearsals.network.types import (
     step_of,
 )
 from harness.rehearsals.network.types_ingress import IngressEvidence, Outcome
-from harness.rules.fact import Fact, FactsOf, unshown
+from harness.rules.fact import Fact, FactsOf
 
 ROUNDS = ("before", "after", "replaced")
 #: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.
@@ -101,7 +101,7 @@ def _ingress(plan: NetworkPlan, details: NetworkDetails, rung: str) -> Iterable[
         return facts_ingress.facts(plan.ingress, details.ingress or IngressEvidence(wanted=()))
     if plan.with_ingress:
         lacks = message("the environment {rung} brings no controller", rung=rung)
-    return unshown(facts_ingress.PHRASES, lacks=(lacks,))
+    return FactsOf(facts_ingress.PHRASES).none(*facts_ingress.PHRASES, lacks=(lacks,))
 
 
 def loads(plan: NetworkPlan, details: NetworkDetails) -> list[tuple[Step, int]]:
@@ -211,7 +211,7 @@ def kubelet(rows: Sequence[EventRow], details: NetworkDetails) -> Iterator[Fact]
     was lost before them as well, or came back late, says nothing of them."""
     fact, applied_ns, replaced_ns = FactsOf(PHRASES), details.applied_ns, details.replaced_ns
     if applied_ns is None:
-        yield from unshown(_KUBELET, void=(message("the policies were not applied"),))
+        yield from fact.none(*_KUBELET, void=(message("the policies were not applied"),))
         return
     asked = details.rounds.get("replaced")
     away = _away(rows, applied_ns, _FOR_EVER if replaced_ns is None else replaced_ns)
@@ -232,7 +232,7 @@ def kubelet(rows: Sequence[EventRow], details: NetworkDetails) -> Iterator[Fact]
     yield fact("pods.wanted", details.replicas)
     if replaced_ns is None:
         void = (message("no pod was started under the policies"),)
-        yield from unshown(("restart.failed", "pods.started"), void=void)
+        yield from fact.none("restart.failed", "pods.started", void=void)
         return
     trouble: Told = ()
     if details.trouble:
@@ -307,7 +307,7 @@ def _policies(fact: FactsOf, details: NetworkDetails) -> Iterable[Fact]:
     """The namespace's policies by name: none by default, those of the component once it is asked for."""
     before, after = details.listed.get("before"), details.listed.get("after")
     if before is None or after is None:
-        return unshown(_POLICIES, void=(message("the policies were not listed"),))
+        return fact.none(*_POLICIES, void=(message("the policies were not listed"),))
     return (
         fact("policies.by_default", len(before), names=listed(before)),
         fact("policies.differing", differing(after, details.policies), names=listed(after)),

@@ -18,7 +18,7 @@ from harness.rehearsals.network.types_ingress import (
     Outcome,
     Scene,
 )
-from harness.rules.fact import Fact, FactsOf, unshown
+from harness.rules.fact import Fact, FactsOf
 
 NOT_ASKED = message(
     "asked for with --ingress, which brings a controller: users were asked through the Service, by HTTP"
@@ -133,7 +133,7 @@ def _before(fact: FactsOf, seen: IngressEvidence) -> Fact:
 
 def _listed(fact: FactsOf, seen: IngressEvidence) -> Iterable[Fact]:
     if seen.before is None or seen.after is None:
-        return unshown(_LISTED, void=(message("the Ingresses were not listed"),))
+        return fact.none(*_LISTED, void=(message("the Ingresses were not listed"),))
     differing = {*seen.after} ^ {*seen.wanted}
     kind = seen.service_type
     return (
@@ -150,7 +150,7 @@ def _routes(fact: FactsOf, plan: IngressPlan, answers: Sequence[IngressAnswer]) 
     missing = [ask.name for ask in plan.asks if ask.name not in by_name]
     void = (message("not asked: {names}", names=_names(missing)),)
     if not answers:
-        yield from unshown(("controller.answers", "routes.wrong"), void=void)
+        yield from fact.none("controller.answers", "routes.wrong", void=void)
         return
     yield fact("controller.answers", sum(each.met is Outcome.ANSWERED for each in answers), of=len(answers))
     bad = [
@@ -179,7 +179,7 @@ def _policy(
     that did not say that it reaches no pod may have been kept out by something else."""
     if not under or not without or seen.paths_hold is None:
         void = message("the controller was not asked without the label and with it")
-        return unshown(_POLICY, void=(void,))
+        return fact.none(*_POLICY, void=(void,))
     let_in, unclear = sum(each.reached for each in without), sum(not kept_out(each) for each in without)
     bad = [each for each in under if not each.reached]
     met = _met(bad or under)
@@ -194,7 +194,7 @@ def _tls(fact: FactsOf, asked: Sequence[IngressAnswer], seen: IngressEvidence) -
     """What answers has the certificate of the Secret that the Ingress names, which the run's authority alone vouches
     for."""
     if not asked or not seen.issued or seen.without_ca is None:
-        return unshown(_TLS, void=(message("nobody was asked by HTTPS"),))
+        return fact.none(*_TLS, void=(message("nobody was asked by HTTPS"),))
     bad = [each for each in asked if not (each.met is Outcome.ANSWERED and each.serial == seen.issued)]
     told = [
         message("{ask}: {answer}, serial {serial}", ask=each.ask, answer=each.told, serial=_names([each.serial]))
@@ -210,7 +210,7 @@ def _plain(fact: FactsOf, seen: IngressEvidence) -> Iterable[Fact]:
     """Plain HTTP, in which a token must never travel: with the component as it is, and without its annotation."""
     before, after = seen.plain.get(Scene.OPEN), seen.plain.get(Scene.AS_WRITTEN)
     if before is None or after is None:
-        return unshown(_PLAIN, void=(message("the port of plain HTTP was not asked"),))
+        return fact.none(*_PLAIN, void=(message("the port of plain HTTP was not asked"),))
     return (
         fact("plain.answered_before", int(before is Outcome.ANSWERED), met=before.word),
         fact("plain.open", int(not after.kept_out), met=after.word),
@@ -221,7 +221,7 @@ def _renewal(fact: FactsOf, seen: IngressEvidence) -> Iterable[Fact]:
     """A renewed Secret, served without a restart, while new connections come."""
     course = seen.renewal
     if course is None or not course.answers or not seen.renewed:
-        return unshown(_RENEWAL, void=(message("no certificate was renewed while anybody asked"),))
+        return fact.none(*_RENEWAL, void=(message("no certificate was renewed while anybody asked"),))
     answers, failed = course.answers, _failed(course)
     first = next((each.at_ns for each in answers if each.serial == seen.renewed), None)
     strange = sorted({each.serial for each in answers if each.serial} - {seen.issued, seen.renewed})

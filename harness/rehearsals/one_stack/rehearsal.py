@@ -30,7 +30,7 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
 
     name, decides = "rollout_one_stack", True
     plan, details = OneStackPlan, OneStackDetails
-    phrases = PHRASES
+    phrases, ruled_by = PHRASES, ("mirror_steps",)
 
     def expected(self, plan: OneStackPlan, facts: Facts) -> Iterable[Expected]:
         """Leg by leg, and the claims of the whole: the weeks' own are judged by their own runs."""

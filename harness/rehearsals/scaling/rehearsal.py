@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from harness.evidence.gathered import Gathered
@@ -60,12 +60,6 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
     def loads(self, part: Part) -> bool:
         """With requests, not by memory that pods hold."""
         return bool(part.rate_per_s or part.in_flight)
-
-    async def of_part(self, plan: ScalingPlan, part: Part, on: Running[ScalingDetails]) -> Sequence[Judgement]:
-        """None beside those of the rules, which say themselves that the part is over."""
-        _ = plan
-        on.part_over(part.name)
-        return ()
 
     def measured(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Fact]:
         """Of every part that was carried through."""
