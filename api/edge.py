@@ -102,6 +102,10 @@ class Edge:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)
         self._service.metrics.observe(scope["method"], route, status, seconds)
+        if self._service.log.debugging:
+            fields = {"method": scope["method"], "route": route, "status": status}
+            fields |= {"user_id": scope["user_id"]} if "user_id" in scope else {}
+            self._service.log.debug("Request", duration_ms=round(seconds * 1000, 3), **fields)
         if seconds >= SLOW_S:
             self._service.log.warning(
                 "Slow request", method=scope["method"], route=route, status=status, duration_ms=round(seconds * 1000, 1)

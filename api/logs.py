@@ -63,6 +63,7 @@ class Log:
         self._json = form == "json"
         self._write = write
         self.lost = 0
+        self.debugging = self._level <= LOG_LEVELS["debug"]
 
     def debug(self, message: str, **fields: str | int | float) -> None:
         """For finding defects."""

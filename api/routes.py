@@ -31,13 +31,13 @@ class Walks:
 
     async def list(self, request: Request) -> Response:
         """GET /v1/walks."""
-        user = await self._service.admit(request.scope["headers"])
+        user = await self._service.admit(request.scope)
         page, limit = decode.page_and_limit(request.scope["query_string"])
         return answers.json(await self._database.list_walks(user, page, limit))
 
     async def create(self, request: Request) -> Response:
         """POST /v1/walks."""
-        user = await self._service.admit(request.scope["headers"])
+        user = await self._service.admit(request.scope)
         new = await decode.body(request, _new_walk, self._max_body)
         walk_id = self._service.ports.ids.walk_id()
         with self._settling(walk_id, user.uid):
@@ -47,7 +47,7 @@ class Walks:
 
     async def get(self, request: Request) -> Response:
         """GET /v1/walks/{id}."""
-        user = await self._service.admit(request.scope["headers"])
+        user = await self._service.admit(request.scope)
         walk = await self._database.get_walk(user, decode.walk_id(request.path_params["id"]))
         if walk is None:
             raise NotFound(_NO_WALK)
@@ -55,7 +55,7 @@ class Walks:
 
     async def put(self, request: Request) -> Response:
         """PUT /v1/walks/{id}."""
-        user = await self._service.admit(request.scope["headers"])
+        user = await self._service.admit(request.scope)
         walk_id = decode.walk_id(request.path_params["id"])
         change = await decode.body(request, _walk_change, self._max_body)
         with self._settling(walk_id, user.uid):
@@ -67,7 +67,7 @@ class Walks:
 
     async def delete(self, request: Request) -> Response:
         """DELETE /v1/walks/{id}."""
-        user = await self._service.admit(request.scope["headers"])
+        user = await self._service.admit(request.scope)
         walk_id = decode.walk_id(request.path_params["id"])
         with self._settling(walk_id, user.uid, deletes=True):
             deleted = await self._database.delete_walk(user, walk_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from starlette.types import Scope
+
 from api.auth import Authenticator
 from api.clock import pause
 from api.logs import Log, to_stdout
@@ -69,9 +71,11 @@ class Service:
         if self._stopping_since_ns is None:
             self._stopping_since_ns = self.ports.clock.monotonic_ns()
 
-    async def admit(self, headers: list[tuple[bytes, bytes]]) -> User:
-        """The caller of a ``/v1`` request: verified, within the rate limit, with a row in ``users``."""
-        user = await self.authenticator.user(headers)
+    async def admit(self, scope: Scope) -> User:
+        """The caller of a ``/v1`` request: verified, within the rate limit, with a row in ``users``. The request's
+        line of the log names it."""
+        user = await self.authenticator.user(scope["headers"])
+        scope["user_id"] = user.uid
         self.rate_limit.admit(user.uid)
         await self.ports.database.remember_user(user)
         return user

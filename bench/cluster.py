@@ -61,9 +61,8 @@ async def _ours() -> tuple[float, float]:
 
 
 async def _bare() -> float:
-    machine = MachineClock()
-    images = await choice.ensure_images(machine, _quiet)
-    kind = await choice.ensure_kind(machine, _quiet)
+    images = await choice.ensure_images(_quiet)
+    kind = await choice.ensure_kind(_quiet)
     wanted = config.read()
     planned = cluster.plan(record.name_of("bare"), wanted, images, kept=False)
     made = yaml.safe_dump(config.merged(wanted, planned, images)).encode()

@@ -14,9 +14,9 @@ from harness.base import bootstrap
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit, MeasurementFailed, tool_status
 from harness.base.progress import Progress
-from harness.rehearsal.arguments import AsJson
-from harness.rehearsal.command import option
-from harness.rehearsal.only import chosen, only
+from harness.run.arguments import AsJson
+from harness.run.command import option
+from harness.run.only import chosen, only
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,8 @@ import psutil
 from bench import clock
 from bench.processes import ROOT, environment
 from harness.base.clock import MachineClock
-from harness.stack.local.postgres import Postgres
 from harness.stack.local.postgres_programs import provided
-from harness.stack.local.postgres_template import DATABASE, USER
+from harness.stack.local.postgres_template import DATABASE, USER, Postgres
 from harness.stack.state import RunState, sweep
 
 WALKS_A_USER = 20

@@ -17,9 +17,9 @@ from bench.processes import ROOT, cpu_s, environment
 from bench.result import Figure, Result
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
-from harness.judge.window import Window
 from harness.model.evidence import EventRow
 from harness.rehearsals.rollout.observed import observed
+from harness.rules.window import Window
 
 LIMIT_CORES = 0.3
 ENDS_WITHIN_S = 300.0

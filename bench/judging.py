@@ -18,8 +18,8 @@ async def bench(_: Path, size: tuple[int, float, float, int]) -> Result:
 
     One row more comes before each, as in a run: what is asked each second, not the whole of it, is measured.
     """
-    from harness.judge.judge import judge
-    from tests.judge.evidence import every_criterion, healthy, ledger, probe, window
+    from harness.rules.criteria import judge
+    from tests.rules.evidence import every_criterion, healthy, ledger, probe, window
 
     users, pace_s, window_s, rounds = size
     of = every_criterion(users=users, pace_s=pace_s, window_s=window_s)

@@ -22,17 +22,16 @@ import msgspec
 from bench import clock, database
 from bench.processes import ROOT, environment
 from bench.result import Figure, Result, of_runs
-from harness.migration.batch import BATCH_DOCUMENTS, Batch
+from harness.base.free_port import any_free_port
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows, walk_rows
 from harness.migration.engine import ahead
-from harness.migration.load import Loader, Mark
-from harness.migration.source import Source
+from harness.migration.load import Loader, PassMark
+from harness.migration.source import BATCH_DOCUMENTS, Batch, DocumentSource
 from harness.model.stack import PROJECT_ID, Address
 from harness.rehearsals.migration_drill.plants import walks
-from harness.stack.firebase import commands, install
+from harness.stack.firebase import commands
 from harness.stack.firebase.documents import Documents
-from harness.stack.free_port import any_free_port
-from harness.stack.processes import Spec, spawn
+from harness.stack.process.processes import Spec, spawn
 
 MEAN_LOCATIONS = 100
 LEAST_LOAD, LEAST_WHOLE = 0.3, 0.6
@@ -76,7 +75,7 @@ async def bench(folder: Path, size: Size) -> Result:
 @asynccontextmanager
 async def _firestore(folder: Path, base: database.Database) -> AsyncIterator[tuple[Address, Documents]]:
     """The emulator, up."""
-    tree = await asyncio.to_thread(install.ensure, lambda _: None)
+    tree = await asyncio.to_thread(commands.ensure, lambda _: None)
     address = Address(host="127.0.0.1", port=any_free_port())
     spec = Spec(
         part="firestore",
@@ -164,7 +163,7 @@ async def _load(login: Login, rows: Rows) -> None:
             batch = Batch()
             for name, each in part:
                 batch.take(name, each)
-            await loader.walks(batch, Mark(kind="walks", number=1, through=part[-1][0]))
+            await loader.walks(batch, PassMark(kind="walks", number=1, through=part[-1][0]))
     finally:
         await connection.close()
 
@@ -190,8 +189,8 @@ async def _whole(login: Login, source: Documents) -> None:
     try:
         loader = Loader(connection)
         await loader.open()
-        async with aclosing(ahead(Source(source).whole())) as read:
+        async with aclosing(ahead(DocumentSource(source).whole())) as read:
             async for batch, last in read:
-                await loader.walks(batch, Mark(kind="walks", number=1, through=batch.through, last=last))
+                await loader.walks(batch, PassMark(kind="walks", number=1, through=batch.through, last=last))
     finally:
         await connection.close()

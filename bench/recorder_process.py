@@ -21,7 +21,7 @@ from bench.load import plan_at
 from bench.recorder import PACE_S, Arm, Plan, Seen
 from harness.load.admission import admit
 from harness.load.firestore_side import connect
-from harness.load.locust_main import Ending, user_class
+from harness.load.locust_main import LoadEnding, user_class
 from harness.load.phone import Phone, Shared
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
@@ -77,7 +77,7 @@ def _flush(recorder: Recorder) -> None:
 
 def _arm(shared: Shared, phones: list[Phone], seconds: float) -> Arm:
     shared.ended.clear()
-    ending = Ending(shared.ended)
+    ending = LoadEnding(shared.ended)
     environment = Environment(user_classes=[user_class(iter(phones), ending)], stop_timeout=2, catch_exceptions=False)
     runner = environment.create_local_runner()
     runner.start(len(phones), spawn_rate=len(phones))

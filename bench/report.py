@@ -11,7 +11,7 @@ from bench.processes import told
 from bench.result import Figure, Result
 from harness.model.evidence import RequestRow
 from harness.report.write_all import write_reports
-from scenarios import claims
+from harness.rules import register
 
 LIMIT_S = 3.0
 MADE_WITHIN_S = 60.0
@@ -65,7 +65,7 @@ def write(plan: Plan) -> Took:
         result, evidence = synthetic.judged_result(week, rows)
         began_ns = clock.now_ns()
         drawn = synthetic.drawn(week, result, evidence)
-        write_reports(folder, drawn, claims.REGISTER)
+        write_reports(folder, drawn, register.bundled().claims)
         seconds.append((clock.now_ns() - began_ns) / 1e9)
     return Took(requests=sum(isinstance(row, RequestRow) for row in rows), seconds=seconds)
 

@@ -1,1 +1,1 @@
-"""The rehearsal harness: ``harness/rehearsal/conduct.py`` is the flow of every run; ARCHITECTURE.md has the folders."""
+"""The rehearsal harness: ``harness/run/runner.py`` is the flow of every run; ARCHITECTURE.md has the folders."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from harness.stack.manifests import kubectl, kustomize
+from harness.stack.manifests import kustomize
 from tests import main_job, ports
 from tests.kind.shared import STANDING, kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
@@ -145,7 +145,7 @@ def _in_process(item: pytest.Item) -> Iterator[None]:
     watched = item.stash.get(GROUP, groups.FAST) in groups.IN_PROCESS
     with pytest.MonkeyPatch.context() as patch, guard.watching(item.nodeid if watched else ""):
         if watched:
-            patch.setattr(kubectl, "rendered", rendered.printed)
+            patch.setattr(kustomize, "rendered", rendered.printed)
             patch.setattr(kustomize, "render", rendered.render)
         yield
 

@@ -20,14 +20,14 @@ from harness.base.errors import Exit, more_severe
 from harness.base.progress import Progress
 from harness.cli import main as cli
 from harness.model.result import Result
-from harness.rehearsal.lifecycle import Lifecycle, conducted
-from harness.stack import rungs
+from harness.run.lifecycle import Lifecycle, run_to_end
+from harness.stack.environments import choice as rungs
 from harness.stack.kind import keeper
 from tests.report.results import command
 
 
 class Run:
-    """Waits in its flow, talking; then tears down and writes its document, as ``harness.rehearsal.conduct.Conductor`` does."""
+    """Waits in its flow, talking; then tears down and writes its document, as ``harness.run.runner.Runner`` does."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self.folder = folder
@@ -83,7 +83,7 @@ def main(verb: str, folder: Path) -> int:
     def much(_: Path) -> None:
         progress.plain("the closing lines " * 1000)
 
-    status = conducted(lambda: Run(folder, progress), clock, progress, "en", as_json=True, ended=much)
+    status = run_to_end(lambda: Run(folder, progress), clock, progress, "en", as_json=True, ended=much)
     assert status in set(Exit)
     return status
 

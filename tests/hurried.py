@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from scenarios import load as scenarios
+from harness.base.data import SCENARIOS
 
 #: The local rung's manifests with a readiness probe every second from the first on: ``tests/quick/kustomization.yaml``.
 QUICK_PROBES = ("--manifests", str(Path(__file__).parent / "quick"))
 
 
 def _week(number: int) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((scenarios.FOLDER / f"rollout_week{number}.yaml").read_text())
+    document: dict[str, Any] = yaml.safe_load((SCENARIOS / f"rollout_week{number}.yaml").read_text())
     return document
 
 

@@ -1,7 +1,7 @@
 """A target that is wrong on purpose: the bundled API, which lies to users as ``TEST_LIE`` says and answers probes well.
 
 ``first_only`` answers each user's first request and no other; ``slow`` takes 3 s for each; ``no_mirror`` writes nothing
-to Firestore. Started by the environment contract, as any other.
+to Firestore; ``errors`` fails 3 of 25 requests, users' and probes' alike. ``told`` and ``errors`` log each request. Started by the environment contract, as any other.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def lying(name: str) -> Callable[..., Any]:
     real = getattr(postgres.PostgresDatabase, name)
 
     async def lies(self: Any, user: Any, *arguments: Any) -> Any:
+        self.asked += 1
+        if LIE == "errors" and self.asked % 25 in (8, 16, 24):
+            raise RuntimeError("planted")
         if not user.uid.startswith("canary"):
             if LIE == "slow":
                 await asyncio.sleep(3)
@@ -47,6 +50,7 @@ class Lying(postgres.PostgresDatabase):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.seen: set[str] = set()
+        self.asked = 0
 
 
 async def nothing(*_: Any) -> None:
@@ -62,6 +66,8 @@ def main() -> int:
     else:
         for name in ASKED:
             setattr(Lying, name, lying(name))
+    if LIE in ("told", "errors"):
+        os.environ["LOG_LEVEL"] = "debug"
     return serve.serve(read_settings(os.environ))
 
 

@@ -20,7 +20,7 @@ import psutil
 from harness.base.home import runs_folder
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.state import sweep
 from harness.stack.state.lease import read_lease
@@ -43,7 +43,7 @@ class Job:
         *words: str,
         scenario: str = "rollout_week3",
         command: tuple[str, ...] = (),
-        on: Rung | None = Rung.LOCAL,
+        on: EnvironmentKind | None = EnvironmentKind.LOCAL,
     ) -> None:
         """``on`` is ``None`` for a command that knows one rung."""
         self.reports = reports

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from harness.base.clock import MachineClock
 from harness.model.message import Message
-from harness.rehearsal.lifecycle import run_identity
+from harness.run.lifecycle import run_identity
+from harness.stack.environments.choice import sweep
 from harness.stack.kind import cluster, record
 from harness.stack.kind.docker import docker
 from harness.stack.kubernetes import labels
-from harness.stack.processes import Process, Spec, spawn
-from harness.stack.rungs import sweep
+from harness.stack.process.processes import Process, Spec, spawn
 from harness.stack.state import RunState, identify
 from harness.stack.state.processes import process_mark
 

@@ -9,17 +9,17 @@ from harness.checks.agreement import (
     photos_result,
     reconciled_result,
 )
-from harness.checks.dual_write import Comparison, Finding, Flaw, compare
+from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDifference, compare
 from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
 from harness.checks.reconciled import STOPS_AT_ONCE, Outage, reconciled
-from harness.judge.combine import combine
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
-from scenarios.claims import REGISTER
+from harness.rules.combine import combine
 from tests.checks.stored import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO
+from tests.register import REGISTER
 from tests.report.results import judgement as result
 
 OTHER = WALK.replace("0b", "0c")
@@ -29,7 +29,7 @@ UNREAD = (message("walks.title cannot be read"),)
 NONE = compare([walk(), walk(OTHER)], {})
 
 
-def dual_write_result(compared: Comparison) -> Judgement:
+def dual_write_result(compared: StoreComparison) -> Judgement:
     return reconciled_result(reconciled(compared, {}, ()), compared)
 
 
@@ -54,7 +54,7 @@ def test_what_the_manifests_lose_as_written_is_their_erratum_and_hides_no_other_
 def test_a_document_that_the_app_wrote_itself_says_of_no_target_that_it_mirrors() -> None:
     """The target deleted the walk in PostgreSQL, and never wrote anything to Firestore."""
     left = compare([walk(OTHER)], documents(walk()), {WALK: "u"})
-    assert [each.flaw for each in left.findings] == [Flaw.EXTRA, Flaw.MISSING] and not left.documents
+    assert [each.flaw for each in left.findings] == [DocumentFlaw.EXTRA, DocumentFlaw.MISSING] and not left.documents
     found = reconciled(left, {}, ())
     alone = reconciled_result(found, left, by_app={WALK})
     assert alone.verdict is Verdict.NOT_EXERCISED and alone.reason.startswith("the target mirrors nothing")
@@ -100,10 +100,10 @@ def test_without_a_document_to_compare_nothing_is_known_of_documents_and_only_th
 
 def test_a_target_that_mirrors_nothing_hides_no_document_of_another_walk_and_none_that_is_there_twice() -> None:
     """One walk without a document is not the whole story when there are documents without a walk."""
-    extra = compare([walk()], {}).findings, Finding(flaw=Flaw.EXTRA, walk_id=OTHER, user="")
+    extra = compare([walk()], {}).findings, StoreDifference(flaw=DocumentFlaw.EXTRA, walk_id=OTHER, user="")
     for compared, names in (
-        (Comparison(compared=1, documents=0, findings=(*extra[0], extra[1])), []),
-        (Comparison(compared=0, documents=0, findings=(extra[1],)), []),
+        (StoreComparison(compared=1, documents=0, findings=(*extra[0], extra[1])), []),
+        (StoreComparison(compared=0, documents=0, findings=(extra[1],)), []),
         (compare([walk()], {}), [OTHER, OTHER.upper()]),
     ):
         found = reconciled(compared, {}, (), names=names)
@@ -149,7 +149,7 @@ def test_the_format_s_claims_hang_on_documents_that_differ_and_not_on_those_that
     assert {*CLAIMS_FORMAT} < {*good.claims} and good.verdict is Verdict.PASS
     assert half.verdict is Verdict.FAIL and half.claims == (CLAIM_DUAL_WRITE,)
     differs = compare([walk()], documents(walk(title="another")))
-    assert {each.flaw for each in differs.findings} == {Flaw.DIFFERENT}
+    assert {each.flaw for each in differs.findings} == {DocumentFlaw.DIFFERENT}
     odd = dual_write_result(differs)
     assert odd.verdict is Verdict.FAIL and {*CLAIMS_FORMAT} < {*odd.claims}
     assert {*CLAIMS_FORMAT} <= set(REGISTER)

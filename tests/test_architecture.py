@@ -59,7 +59,7 @@ def test_the_folders_stand_in_the_order_in_which_they_may_import_each_other() ->
 @pytest.mark.parametrize(
     ("row", "missing"),
     [
-        ("| `harness/rehearsal/` | `course/`, `cause.py` |", ["course/", "cause.py"]),  # they are elsewhere
+        ("| `harness/run/` | `course/`, `cause.py` |", ["course/", "cause.py"]),  # they are elsewhere
         ("| `harness/checks/` | `cause.py` |\n| `harness/report/` | `cause.py`, `course.py` |", ["cause.py"]),
         ("| `harness/nowhere/` | |", ["harness/nowhere/"]),
         ("`harness/stack/kind/cluster.py` makes it, `addon.py` adds, `mux.py` does not", ["mux.py"]),

@@ -17,9 +17,9 @@ import pytest
 
 from harness.base import bootstrap, node, typed
 from harness.base.home import ENVIRONMENT_VARIABLE, used_mark
-from harness.model.stack import Rung
-from harness.stack import rungs
-from harness.stack.targets import resolve
+from harness.model.stack import EnvironmentKind
+from harness.stack.environments import choice as rungs
+from harness.stack.target.targets import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -222,10 +222,16 @@ def test_an_installation_that_failed_leaves_what_there_was(
 
 
 @pytest.mark.parametrize(
-    ("rung", "goes_on"), [(Rung.LOCAL, []), (Rung.SIM, []), (Rung.KIND, ["kind"]), (Rung.KUBE, ["kind"])]
+    ("rung", "goes_on"),
+    [
+        (EnvironmentKind.LOCAL, []),
+        (EnvironmentKind.SIM, []),
+        (EnvironmentKind.KIND, ["kind"]),
+        (EnvironmentKind.KUBE, ["kind"]),
+    ],
 )
 def test_a_command_on_a_cluster_goes_on_where_the_cluster_s_packages_are(
-    rung: Rung, goes_on: list[str], monkeypatch: pytest.MonkeyPatch
+    rung: EnvironmentKind, goes_on: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     levels: list[str] = []
     monkeypatch.setattr(bootstrap.Level, "is_here", lambda level: level.probe == "msgspec")

@@ -12,17 +12,21 @@ import pytest
 import yaml
 
 from harness.base import planfile, yamltext
+from harness.base.data import CLAIMS as REGISTER
 from harness.base.data import PLANS, ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit
-from harness.cli.check import Checked, check
+from harness.cli.check import CheckedFile, check
 from harness.cli.kinds import KINDS, SCHEMAS
 from harness.cli.main import main
 
 EXPERIMENTS = ROOT / "chaos" / "experiments"
-FILES = sorted([*SCENARIOS.glob("*.yaml"), *PLANS.glob("*.yaml"), *EXPERIMENTS.glob("*.yaml")])
+FILES = sorted(
+    [*REGISTER.glob("*.yaml"), *SCENARIOS.glob("*.yaml"), *PLANS.glob("*.yaml"), *EXPERIMENTS.glob("*.yaml")]
+)
 EXAMPLES = {
     "scenario": SCENARIOS / "rollout_week3.yaml",
     "chaos": EXPERIMENTS / "pod_kill.yaml",
+    "chapter": REGISTER / "10_rollout.yaml",
     **{name: PLANS / f"{name}.yaml" for name in KINDS if (PLANS / f"{name}.yaml").exists()},
 }
 CLAIMS = """document: "Service levels"
@@ -53,9 +57,12 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
     assert {path.parent.name for path in files if reads.search(path.read_text())} == KINDS.keys() - {
         "scenario",
         "claims",
+        "chapter",
         "chaos",
         "prices",  # the costs read theirs beside their tables
         "signoff",
+        "size",
+        "ledger",
     }
 
 
@@ -208,7 +215,7 @@ def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "holds": "paths: 20",
     }
     assert wrong["fine"] is False and wrong["remedy"] == "check the path"
-    assert wrong.keys() <= set(Checked.__struct_fields__)
+    assert wrong.keys() <= set(CheckedFile.__struct_fields__)
 
 
 # -- the schemas, for editors --------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
 from harness.model.due import Due, probe_call
 from harness.model.evidence import ProbeRow, Row, SampleRow, happened
-from harness.rehearsal.closing import measure_stores
-from tests.judge.evidence import probe, request
+from harness.run.closing import measure_stores
+from tests.rules.evidence import probe, request
 
 
 class Moved:

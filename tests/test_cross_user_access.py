@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.checks.cross_user_access import Owned, shows
+from harness.checks.cross_user_access import OwnedWalk, shows
 
-WALK = Owned(walk_id="0b3a6c9e-aaaa-4222-8333-444455556666", owner="u1", title="Walk one")
+WALK = OwnedWalk(walk_id="0b3a6c9e-aaaa-4222-8333-444455556666", owner="u1", title="Walk one")
 WHOLE = {"id": WALK.walk_id, "user_id": "u1", "title": "Walk one", "start_time": "2025-10-20T12:00:00Z"}
 REFUSED = {"error": {"code": "NOT_FOUND", "message": f"no walk {WALK.walk_id}"}}
 #: A PUT of "not yours" that made the asker a walk of its own, or says so.

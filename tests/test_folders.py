@@ -26,12 +26,12 @@ from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.stack.kind import docker
-from harness.stack.kind import outside as outside_module
-from harness.stack.kind.outside import Outside, started_here
+from harness.stack.kind import ground as outside_module
+from harness.stack.kind.ground import Outside, started_here
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
-from harness.stack.processes import Account
-from harness.stack.site import Site
+from harness.stack.local.site import Site
+from harness.stack.process.processes import SystemAccount
 from harness.stack.state import RunState, npm, ports
 from tests import stub_docker
 from tests.session.needs import needs_root
@@ -191,7 +191,7 @@ def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkey
 
 def test_the_copy_of_the_template_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed: list[tuple[str, bool]] = []
-    monkeypatch.setattr(postgres_template, "account", lambda: Account(65534, 65534))
+    monkeypatch.setattr(postgres_template, "account", lambda: SystemAccount(65534, 65534))
     monkeypatch.setattr(
         os, "chown", lambda path, uid, gid, follow_symlinks=True: changed.append((str(path), follow_symlinks))
     )

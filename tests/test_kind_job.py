@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.stack.kind.ground import KEPT
 from harness.stack.kubernetes import labels
@@ -42,13 +42,13 @@ def test_week_3_advances_on_a_cluster_of_its_own(tmp_path: Path, monkeypatch: py
 
 def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     before = machine_state()
-    words = ("--window", "36s", "--pace", "30s")  # twice the probes: the pods share two cores with their cluster
-    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
+    words = ("--window", "60s", "--pace", "30s")  # twice the probes: the pods share two cores with their cluster
+    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=EnvironmentKind.KIND)
     status, volumes = finished(job, LIMIT_S)
     assert status == Exit.OK, job.text
     assert cluster in job.text
     run = job.result()
-    assert (run.decision, run.facts.rung, run.facts.leaks) == (Decision.ADVANCE, Rung.KIND, ())
+    assert (run.decision, run.facts.rung, run.facts.leaks) == (Decision.ADVANCE, EnvironmentKind.KIND, ())
     assert "real_kubernetes" in run.facts.capabilities
     assert any("node-port" in change for change in run.facts.rung_changes)
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
@@ -65,7 +65,7 @@ def _week_3_advances(tmp_path: Path, cluster: str) -> None:
 def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
     before = machine_state()
     words = ("--window", "60s", "--pace", "20s", "--fault", "errors=12%", "--fetch-interval", "5s")
-    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
+    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=EnvironmentKind.KIND)
     status, volumes = finished(job, LIMIT_S)
     assert status == Exit.ROLLED_BACK, job.text
     run = job.result()
@@ -80,7 +80,7 @@ def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
 def test_what_a_killed_run_of_chaos_left_in_docker_and_the_cluster_is_undone_by_command(tmp_path: Path) -> None:
     """Firestore's container is frozen by the experiment when the harness dies."""
     before = machine_state()
-    job = Job(tmp_path / "reports", "--only", "firestore_down", command=("chaos",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", "--only", "firestore_down", command=("chaos",), on=EnvironmentKind.KIND)
     job.wait_for("experiment 1 of 1", limit_s=LIMIT_S)
     until = time.monotonic() + 60
     while not _frozen(job.folder.name):

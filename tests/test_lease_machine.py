@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from harness.base.errors import StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.stack.state import cgroups, lease, processes, shared_memory, sweeping
-from harness.stack.state.lease import Condition, RunState, condition
+from harness.stack.state.lease import LeaseCondition, RunState, condition
 from harness.stack.state.processes import ProcessIdentity
 from harness.stack.state.sweeping import dead_runs, end_run, sweep
 from tests.session.examples import examples
@@ -60,11 +60,11 @@ class Run:
     def parts_live(self) -> bool:
         return any(part.lock is not None for part in self.parts)
 
-    def expected(self, seen_from: str) -> Condition:
+    def expected(self, seen_from: str) -> LeaseCondition:
         if self.lives:
-            return Condition.LIVES
+            return LeaseCondition.LIVES
         elsewhere = not self.readable or self.space != seen_from  # who cannot tell takes nothing for dead
-        return Condition.ELSEWHERE if self.parts_live and elsewhere else Condition.ABANDONED
+        return LeaseCondition.ELSEWHERE if self.parts_live and elsewhere else LeaseCondition.ABANDONED
 
 
 class Leases(RuleBasedStateMachine):
@@ -149,7 +149,7 @@ class Leases(RuleBasedStateMachine):
         here = {name: self._can_be_ended(run, space) for name, run in self.runs.items()}
         sweep(lambda _: None)
         for name, found in before.items():
-            taken = found in (Condition.ABANDONED, Condition.ELSEWHERE) and here[name]
+            taken = found in (LeaseCondition.ABANDONED, LeaseCondition.ELSEWHERE) and here[name]
             assert (runs_folder() / name).exists() != taken, f"{name} seen from {space}: {found}"
             ended = [part for part in living[name] if part.lock is None]
             assert ended == (living[name] if taken else []), "a part was ended that is not a dead run's, or was not"
@@ -174,7 +174,7 @@ class Leases(RuleBasedStateMachine):
             for name, run in self.runs.items():
                 assert condition(run.state.folder) is run.expected(space), f"{name} seen from {space}"
                 assert lease.lives(name) == run.lives
-            abandoned = [name for name, run in self.runs.items() if run.expected(space) is Condition.ABANDONED]
+            abandoned = [name for name, run in self.runs.items() if run.expected(space) is LeaseCondition.ABANDONED]
             assert dead_runs() == sorted(abandoned)
 
     def teardown(self) -> None:

@@ -21,16 +21,16 @@ from harness.cli import standing
 from harness.evidence.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.model.result import Result
-from harness.model.stack import Rung
-from harness.rehearsal import lifecycle
-from harness.rehearsal.environment import RUNGS
-from harness.rehearsal.lifecycle import Lifecycle, conducted, run_identity
-from harness.rehearsal.options import Options
-from harness.rehearsal.running import Running
-from harness.rehearsals.conformance.command import Conformance
-from harness.stack.rungs import manifests_of
+from harness.model.stack import EnvironmentKind
+from harness.rehearsals.conformance.command import ConformanceCommand
+from harness.run import lifecycle
+from harness.run.context import RunContext
+from harness.run.lifecycle import Lifecycle, run_identity, run_to_end
+from harness.run.options import Options
+from harness.run.runner import RUNGS
+from harness.stack.environments.choice import manifests_of
 from harness.stack.state.processes import process_mark
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.report.results import command
 
 LOCAL = ROOT / "deploy" / "kubernetes" / "overlays" / "local"
@@ -72,36 +72,38 @@ class Told(Progress):
 
 
 @pytest.fixture
-async def on(tmp_path: Path) -> AsyncIterator[Running[Nothing]]:
+async def on(tmp_path: Path) -> AsyncIterator[RunContext[Nothing]]:
     """A run under way, without a stack."""
     clock = MachineClock()
-    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL)
+    options = Options(
+        rung=EnvironmentKind.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL
+    )
     with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
-        yield Running(
+        yield RunContext(
             Nothing(), options, clock, Progress(clock), run_id="run", folder=tmp_path,
             manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None,
             judged=lambda _: (), environment=RUNGS, children=[],
         )  # fmt: skip
 
 
-async def test_the_end_of_the_work_ends_what_is_beside_it(on: Running[Nothing]) -> None:
+async def test_the_end_of_the_work_ends_what_is_beside_it(on: RunContext[Nothing]) -> None:
     beside = Endless()
-    on.beside(beside())
+    on.run_in_background(beside())
     await on.supervise(asyncio.sleep(0.01))
     assert beside.ended
 
 
-async def test_what_fails_beside_ends_the_work_and_is_raised(on: Running[Nothing]) -> None:
+async def test_what_fails_beside_ends_the_work_and_is_raised(on: RunContext[Nothing]) -> None:
     work, other = Endless(), Endless()
-    on.beside(other())
-    on.beside(failing(PartDied("gone")))
+    on.run_in_background(other())
+    on.run_in_background(failing(PartDied("gone")))
     with pytest.raises(PartDied):
         await on.supervise(work())
     assert work.ended and other.ended
 
 
-async def test_of_two_that_fail_at_once_the_cause_is_raised(on: Running[Nothing]) -> None:
-    on.beside(failing(PartDied("gone")))
+async def test_of_two_that_fail_at_once_the_cause_is_raised(on: RunContext[Nothing]) -> None:
+    on.run_in_background(failing(PartDied("gone")))
     with pytest.raises(PartDied):
         await on.supervise(failing(OSError("its connection broke")))
 
@@ -113,15 +115,15 @@ async def fails_in_its_end() -> None:
         raise PartDied("it could not be undone")
 
 
-async def test_what_fails_beside_in_its_own_end_is_raised_at_the_run_s(on: Running[Nothing]) -> None:
-    on.beside(fails_in_its_end())
+async def test_what_fails_beside_in_its_own_end_is_raised_at_the_run_s(on: RunContext[Nothing]) -> None:
+    on.run_in_background(fails_in_its_end())
     await on.supervise(asyncio.sleep(0.01))
     with pytest.raises(PartDied, match="undone"):
         await on.failed_beside()
 
 
-async def test_what_fails_beside_an_interrupted_work_is_raised_too(on: Running[Nothing]) -> None:
-    on.beside(fails_in_its_end())
+async def test_what_fails_beside_an_interrupted_work_is_raised_too(on: RunContext[Nothing]) -> None:
+    on.run_in_background(fails_in_its_end())
     run = asyncio.ensure_future(on.supervise(Endless()()))
     await asyncio.sleep(0.01)
     run.cancel()
@@ -131,7 +133,7 @@ async def test_what_fails_beside_an_interrupted_work_is_raised_too(on: Running[N
         await on.failed_beside()
 
 
-async def test_a_run_without_a_failure_beside_it_raises_nothing(on: Running[Nothing]) -> None:
+async def test_a_run_without_a_failure_beside_it_raises_nothing(on: RunContext[Nothing]) -> None:
     await on.failed_beside()
     await on.supervise(asyncio.sleep(0))
     await on.failed_beside()
@@ -164,7 +166,7 @@ def heard() -> Iterator[None]:
 @pytest.mark.usefixtures("heard")
 def test_a_signal_interrupts_and_the_document_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clock, told = MachineClock(), list[Path]()
-    status = conducted(lambda: Waiting(tmp_path), clock, Progress(clock), "en", as_json=True, ended=told.append)
+    status = run_to_end(lambda: Waiting(tmp_path), clock, Progress(clock), "en", as_json=True, ended=told.append)
     assert status == Exit.INTERRUPTED == Interrupted.exit
     assert told == [tmp_path]
     printed = capfd.readouterr()
@@ -192,7 +194,7 @@ def test_what_is_printed_is_the_document_and_not_what_the_disk_took(
 ) -> None:
     result, clock = command(None, exit_status=Exit.RUN_BROKEN), MachineClock()
     done = Ready(tmp_path, result)
-    assert conducted(lambda: done, clock, Progress(clock), "en", as_json=True, ended=lambda _: None) == Exit.RUN_BROKEN
+    assert run_to_end(lambda: done, clock, Progress(clock), "en", as_json=True, ended=lambda _: None) == Exit.RUN_BROKEN
     assert msgspec.json.decode(capfd.readouterr().out, type=Result) == result
 
 
@@ -201,9 +203,9 @@ def test_what_is_printed_is_the_document_and_not_what_the_disk_took(
 def test_a_copy_that_cannot_be_written_takes_nothing_from_how_the_run_ended(
     own: Exit, all_in_all: Exit, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    copied = Conformance(junit=tmp_path / "copy.xml").ended  # of a junit.xml that the disk refused
+    copied = ConformanceCommand(junit=tmp_path / "copy.xml").ended  # of a junit.xml that the disk refused
     done, clock = Ready(tmp_path, command(None, exit_status=own)), MachineClock()
-    status = conducted(lambda: done, clock, Progress(clock), "en", as_json=False, ended=copied)
+    status = run_to_end(lambda: done, clock, Progress(clock), "en", as_json=False, ended=copied)
     said = capfd.readouterr().err
     assert status == all_in_all
     assert said.index("error: the report could not be written: No such file") < said.index("Not finished")
@@ -236,7 +238,9 @@ async def test_a_stack_that_nobody_can_look_at_afterwards_is_a_leak(
     monkeypatch.setattr("harness.cli.standing.state.sweep", lambda _: None)
     forgotten: list[str] = []
     monkeypatch.setattr(standing, "remove_run_folder", forgotten.append)
-    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL)
+    options = Options(
+        rung=EnvironmentKind.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL
+    )
     said: list[str] = []
     made = standing.StandingStack(options, MachineClock(), Told(said))
     assert await made.run(lambda _: None) == Exit.INTERNAL

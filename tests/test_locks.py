@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 
 from harness.base import bootstrap
 from harness.base.data import ROOT
-from harness.stack.firebase import install
+from harness.stack.firebase import commands
 from harness.stack.local import postgres_programs
 from tests.imports import imports
 from tests.session import locks
 
 LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
-NPM_MIB = install.TREE.mib + postgres_programs.TREE.mib
+NPM_MIB = commands.TREE.mib + postgres_programs.TREE.mib
 BARE_MIB = 20  # of an environment with pip alone
 CLUSTER = ("harness.stack.kind", "harness.stack.kube", "harness.stack.kubernetes")
 #: What every run calls of the cluster's folders: what killed runs left is looked for whatever the environment.
@@ -74,7 +74,7 @@ def distributions(module: str) -> set[str]:
 @cache
 def modules() -> dict[str, Path]:
     found = {}
-    for folder in ("harness", "api", "chaos", "scenarios"):
+    for folder in ("harness", "api", "chaos"):
         for path in (ROOT / folder).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path

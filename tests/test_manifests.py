@@ -269,8 +269,8 @@ def test_a_behavior_is_read_and_what_it_leaves_out_has_kubernetes_defaults(tmp_p
         (forms.Strategy, "V1DeploymentStrategy"),
         (forms.RollingUpdateSpec, "V1RollingUpdateDeployment"),
         (forms.HpaSpec, "V2HorizontalPodAutoscalerSpec"),
-        (forms.Behavior, "V2HorizontalPodAutoscalerBehavior"),
-        (forms.ScalingRules, "V2HPAScalingRules"),
+        (forms.BehaviorYaml, "V2HorizontalPodAutoscalerBehavior"),
+        (forms.ScalingRulesYaml, "V2HPAScalingRules"),
         (forms.PdbSpec, "V1PodDisruptionBudgetSpec"),
     ],
 )

@@ -67,4 +67,4 @@ def test_a_marker_is_found_wherever_it_is_written() -> None:
     ]
     assert len(list(nightly_tests(TESTS / "mirror_stop" / "test_run.py"))) == 1  # the whole module
     assert any("part_that_dies" in test for test in nightly_tests(TESTS / "test_main_job.py"))  # a parameter's
-    assert any("calibration" in test for test in nightly_tests(TESTS / "judge" / "test_calibration.py"))  # a constant's
+    assert any("calibration" in test for test in nightly_tests(TESTS / "rules" / "test_calibration.py"))  # a constant's

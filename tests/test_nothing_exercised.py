@@ -11,9 +11,9 @@ from markupsafe import escape
 
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.rehearsal.registry import COMMANDS as DECLARED
-from harness.rehearsal.registry import rehearsal
 from harness.report.ending import NOTHING_SAID, nothing_exercised
+from harness.run.registry import COMMANDS as DECLARED
+from harness.run.registry import rehearsal
 from tests.rehearsal.made import result_in
 
 NOBODY = Path(__file__).parent / "operations" / "kubeconfig.yaml"

@@ -14,7 +14,7 @@ from harness.base import bootstrap
 from harness.base.errors import MEANING, Exit
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.cli.main import ALL
-from harness.rehearsal.registry import Entry
+from harness.run.registry import Entry
 from tests.session.kept import aside
 
 

@@ -14,10 +14,9 @@ from harness.base.data import SCENARIOS
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.cli.main import main
 from harness.model.stack import Fault, FaultKind
-from harness.rehearsal.command import parse
-from harness.rehearsals.rollout.command import Run
-from harness.rehearsals.rollout.faults import fault, faults
-from scenarios.load import load, with_options
+from harness.rehearsals.rollout.command import RunCommand, fault, faults
+from harness.run.command import parse
+from harness.run.scenarios.load import load, with_options
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,8 @@ def test_the_scenario_s_own_faults_come_first_and_must_lie_in_the_window_as_well
 
 def test_signals_at_once_is_asked_for_and_replayed() -> None:
     plain, racing = (
-        parse(Run, ["rollout_week3", "--on", "local", *words]).resolved() for words in ([], ["--signals-at-once"])
+        parse(RunCommand, ["rollout_week3", "--on", "local", *words]).resolved()
+        for words in ([], ["--signals-at-once"])
     )
     assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
     assert racing.replay == f"{plain.replay} --signals-at-once"

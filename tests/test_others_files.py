@@ -24,14 +24,14 @@ from harness.cli.stored.rejudge import rejudge
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import connect, read_meta, read_rows, summed
 from harness.evidence.store import EvidenceStore
-from harness.judge.judged import MEASUREMENT
 from harness.model.evidence import EventRow
 from harness.model.message import Message, enumerated, joined, message
 from harness.model.variables import url
 from harness.model.verdict import Verdict
 from harness.report.latest import results
-from harness.signoff.gather import gather
-from tests.corpus.today import TODAY
+from harness.report.signoff.gather import gather
+from harness.rules.judged import MEASUREMENT
+from tests.corpus import today
 
 # -- words -----------------------------------------------------------------------------------------------------------
 
@@ -66,7 +66,7 @@ def test_a_stored_message_is_names_alone_and_bounded(written: dict[str, Any], tm
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(written, Message)
     folder = tmp_path / "cost"
-    shutil.copytree(TODAY / "cost", folder)
+    shutil.copytree(today.folder("cost"), folder)
     document = json.loads((folder / "result.json").read_text())
     document["judgements"][0]["told"] = [written]
     (folder / "result.json").write_text(json.dumps(document))
@@ -253,7 +253,7 @@ def test_a_row_that_was_edited_with_the_count_unchanged_is_told_and_founds_nothi
     change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "deploy"
-    shutil.copytree(TODAY / "deploy", folder)
+    shutil.copytree(today.folder("deploy"), folder)
     path, document = folder / EVIDENCE, json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**document, "evidence_digest": summed(path)[-1]}))
     assert [str(each.lost) for each in gather(tmp_path)[0]] == ["None"]
@@ -274,6 +274,6 @@ def test_a_row_that_was_edited_with_the_count_unchanged_is_told_and_founds_nothi
 
 
 def test_a_run_of_before_is_judged_as_before_and_founds_nothing(tmp_path: Path) -> None:
-    shutil.copytree(TODAY / "deploy", tmp_path / "deploy")
+    shutil.copytree(today.folder("deploy"), tmp_path / "deploy")
     assert rejudge(read_stored(str(tmp_path / "deploy"), tmp_path)).same
     assert len([*results(tmp_path)]) == 1 and all(each.lost is not None for each in gather(tmp_path)[0])

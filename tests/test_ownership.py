@@ -25,8 +25,8 @@ from harness.stack.kind.images import building
 from harness.stack.kubernetes import labels
 from harness.stack.state import (
     MARKER,
-    Condition,
     Lease,
+    LeaseCondition,
     PartRecord,
     ProcessIdentity,
     RunState,
@@ -39,8 +39,7 @@ from harness.stack.state import (
     sweep,
 )
 from harness.stack.state import processes as processes_module
-from harness.stack.state.held import HeldLock, is_held
-from harness.stack.state.machine import home_mark, identity
+from harness.stack.state.machine import HeldLock, home_mark, identity, is_held
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
 from tests import stub_docker
@@ -57,7 +56,7 @@ DEAD, ALIVE = f"dead-{os.getpid()}", f"alive-{os.getpid()}"
 #: Begins a run with a part, says so, and waits for its end: of the input, or by a signal.
 BEGINS = """
 import asyncio, sys
-from harness.stack.processes import Spec, spawn
+from harness.stack.process.processes import Spec, spawn
 from harness.stack.state import RunState
 async def main():
     state = RunState.begin(sys.argv[1])
@@ -143,7 +142,7 @@ def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[
     dead, alive = begun(DEAD), begun(ALIVE)
     assert lives(DEAD) and lives(ALIVE)
     killed(dead)
-    assert condition(run_folder(DEAD)) is Condition.ABANDONED
+    assert condition(run_folder(DEAD)) is LeaseCondition.ABANDONED
     assert dead_runs() == [DEAD]
     lines = sweep(lambda line: None)
     assert any("ended envoy" in str(line) for line in lines), lines
@@ -182,7 +181,7 @@ def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., su
 def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subprocess.Popen[str]]) -> None:
     killed(begun(DEAD, space=True))
     until = time.monotonic() + 10
-    while condition(run_folder(DEAD)) is not Condition.ABANDONED:  # its processes are ended by the kernel
+    while condition(run_folder(DEAD)) is not LeaseCondition.ABANDONED:  # its processes are ended by the kernel
         assert time.monotonic() < until
         time.sleep(0.05)
     sweep(lambda line: None)
@@ -214,7 +213,7 @@ def test_a_lease_that_cannot_be_read_is_told_and_left(monkeypatch: pytest.Monkey
     state._give_up()
     (state.folder / "lease.json").unlink()
     (state.folder / "lease.json").mkdir()  # EISDIR, for root reads all
-    assert condition(state.folder) is Condition.UNKNOWN
+    assert condition(state.folder) is LeaseCondition.UNKNOWN
     assert swept() == [] and state.folder.exists()
 
 
@@ -222,7 +221,7 @@ def test_a_torn_lease_with_its_locks_free_is_a_dead_run_s() -> None:
     """As a machine that lost its power may leave it."""
     state = RunState.begin("torn")
     (state.folder / "lease.json").write_bytes(b"")
-    assert condition(state.folder) is Condition.LIVES
+    assert condition(state.folder) is LeaseCondition.LIVES
     state._give_up()
     sweep(lambda line: None)
     assert not state.folder.exists()
@@ -363,20 +362,20 @@ def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = {labels.MACHINE: "another"}  # of another container that shares the folder
     ours = labels.marks(state.lease)
     gone = {labels.OWNER: f"{os.getpid()}/{this_boot()}:1"}  # the number is another process' now
-    assert labels.owned(ours) is labels.Owned.LIVE
-    assert labels.owned({**ours, **shared}) is labels.Owned.LIVE
-    assert labels.owned({**ours, **shared, **gone}) is labels.Owned.LIVE  # by its lock
-    assert labels.owned({**ours, **theirs}) is labels.Owned.FOREIGN
-    assert labels.owned({**ours, **theirs, **gone}) is labels.Owned.FOREIGN
-    assert labels.owned({labels.OWNER: "1/old"}) is labels.Owned.FOREIGN  # of a version without marks
-    assert labels.owned({**ours, **shared, labels.RUN: "../../etc"}) is labels.Owned.LIVE  # no run's name
+    assert labels.owned(ours) is labels.Owner.LIVE
+    assert labels.owned({**ours, **shared}) is labels.Owner.LIVE
+    assert labels.owned({**ours, **shared, **gone}) is labels.Owner.LIVE  # by its lock
+    assert labels.owned({**ours, **theirs}) is labels.Owner.FOREIGN
+    assert labels.owned({**ours, **theirs, **gone}) is labels.Owner.FOREIGN
+    assert labels.owned({labels.OWNER: "1/old"}) is labels.Owner.FOREIGN  # of a version without marks
+    assert labels.owned({**ours, **shared, labels.RUN: "../../etc"}) is labels.Owner.LIVE  # no run's name
     state.end()
-    assert labels.owned({**ours, **gone}) is labels.Owned.DEAD
-    assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owned.DEAD
-    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owned.FOREIGN  # a machine of the same template
-    assert labels.owned({**ours, labels.OWNER: f"{'9' * 5000}/another:1"}) is labels.Owned.FOREIGN
+    assert labels.owned({**ours, **gone}) is labels.Owner.DEAD
+    assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owner.DEAD
+    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owner.FOREIGN  # a machine of the same template
+    assert labels.owned({**ours, labels.OWNER: f"{'9' * 5000}/another:1"}) is labels.Owner.FOREIGN
     (home() / "boots").write_text("another\n")
-    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owned.DEAD  # before this machine began anew
+    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owner.DEAD  # before this machine began anew
 
 
 async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +508,7 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
         (dead, alive), (its, others) = both, run_ids
         killed(dead)
         until = time.monotonic() + 10
-        while condition(run_folder(its)) is not Condition.ABANDONED:
+        while condition(run_folder(its)) is not LeaseCondition.ABANDONED:
             assert time.monotonic() < until
             time.sleep(0.05)
         state_lines = sweep(lambda line: None)
@@ -567,10 +566,10 @@ def test_a_copied_folder_takes_nothing_away_from_its_original(
 
 def test_a_run_of_a_folder_is_not_judged_in_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = RunState.begin("original")
-    assert condition(state.folder) is Condition.LIVES
+    assert condition(state.folder) is LeaseCondition.LIVES
     shutil.copytree(home(), tmp_path / "copy")
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "copy"))
-    assert condition(run_folder("original")) is Condition.UNKNOWN
+    assert condition(run_folder("original")) is LeaseCondition.UNKNOWN
     state._give_up()
 
 

@@ -20,8 +20,6 @@ from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalErr
 from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
-from harness.judge.combine import combine
-from harness.judge.judged import MEASUREMENT
 from harness.model.evidence import MEASUREMENT_ERROR
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, message
@@ -29,19 +27,21 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.command import parse
-from harness.rehearsal.conclude import details_of
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Environment
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
-from harness.rehearsal.running import Running
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
+from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
-from scenarios.load import load
+from harness.rules.combine import combine
+from harness.rules.judged import MEASUREMENT
+from harness.run import resuming
+from harness.run.command import parse
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal
+from harness.run.result import details_of
+from harness.run.runner import Environment, Runner
+from harness.run.scenarios.load import load
 from tests.hurried import QUICK_PROBES, hurried
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import again, judged_again
@@ -91,7 +91,7 @@ class FakeWeeks(Environment):
         self.interrupts = 0
         self.on_disk: list[Result] = []
 
-    def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Scenario, options: Options) -> FakeWeeks:
+    def child(self, on: RunContext[Any], rehearsal: Rehearsal[Any, Any], plan: Scenario, options: Options) -> FakeWeeks:
         assert rehearsal is WEEK and options.reports == on.folder
         self.asked.append((plan, options))
         return self
@@ -116,7 +116,7 @@ class FakeWeeks(Environment):
         return [int(plan.name[-1]) for plan, _ in self.asked]
 
 
-Made = Conductor[RolloutPlan, RolloutDetails]
+Made = Runner[RolloutPlan, RolloutDetails]
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sweep(*_says: object) -> None:
         """Nothing."""
 
-    monkeypatch.setattr("harness.rehearsal.environment.sweep", sweep)
+    monkeypatch.setattr("harness.run.runner.sweep", sweep)
 
 
 @contextlib.contextmanager
@@ -139,7 +139,7 @@ def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
         return Progress(clock, io.StringIO())
 
     with contextlib.ExitStack() as held:
-        yield command.begun(typed, held, quietly, weeks)
+        yield resuming.begun(typed, held, quietly, weeks)
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -514,8 +514,6 @@ async def test_the_page_links_the_weeks_and_says_what_was_not_entered(tmp_path: 
         ("Week 3", "not entered"),
         ("Week 4", "not entered"),
     ]
-    criteria = [each for each in found.result.sections if isinstance(each, Table) and each.part == "week1"]
-    assert [str(cell) for cell in criteria[0].rows[0].cells][2:] == ["99 %", "–", "0"]
 
 
 async def test_the_page_escapes_whatever_broke(tmp_path: Path) -> None:
@@ -543,7 +541,7 @@ async def test_junit_is_green_only_for_an_advance(tmp_path: Path, steps: tuple[S
 
 
 def test_what_a_week_shows_is_not_its_events() -> None:
-    attempt = Attempt(week=1, attempt=1, started_utc="", seconds=0.0)
+    attempt = WeekAttempt(week=1, attempt=1, started_utc="", seconds=0.0)
     assert (attempt.advanced, attempt.part, attempt.child.folder) == (False, "week1", "")
 
 
@@ -593,7 +591,7 @@ def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on_and_holds_at_
     week = printed["children"][-1]
     child = RESULT.read(resumed.folder / week["folder"] / RESULT_JSON)
     assert (child.plan, child.decision, child.run_id) == ("rollout_week1", Decision.HOLD, week["run_id"])
-    assert msgspec.convert(found.details["attempts"][-1], Attempt).judgements == child.judgements
+    assert msgspec.convert(found.details["attempts"][-1], WeekAttempt).judgements == child.judgements
     verdicts = {each.id: each.verdict for each in child.judgements if each.id.startswith("success.")}
     assert verdicts.keys() == {"success.error_ratio", "success.latency_p95"}  # the latency is the machine's
     assert verdicts["success.error_ratio"] is Verdict.INCONCLUSIVE

@@ -30,7 +30,7 @@ from harness.stack.state import (
     shared_memory,
     sweep,
 )
-from harness.stack.state.lease import Condition, condition, read_lease, runs_locked
+from harness.stack.state.lease import LeaseCondition, condition, read_lease, runs_locked
 from harness.stack.state.machine import home_mark
 from harness.stack.state.sweeping import end_run
 from tests.swept import swept
@@ -120,9 +120,9 @@ def test_a_lease_that_nobody_can_decode_hinders_no_command(content: bytes) -> No
     """As a disk that broke leaves it: every command looks at every run's lease."""
     state = RunState.begin("torn")
     (state.folder / "lease.json").write_bytes(content)
-    assert read_lease(state.folder) is None and condition(state.folder) is Condition.LIVES
+    assert read_lease(state.folder) is None and condition(state.folder) is LeaseCondition.LIVES
     state._give_up()
-    assert condition(state.folder) is Condition.ABANDONED
+    assert condition(state.folder) is LeaseCondition.ABANDONED
 
 
 def test_a_segment_that_this_user_may_not_remove_is_told_and_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.stack import AUTO, Rung, Target
-from harness.stack import environment
-from harness.stack.rungs import choose, for_rung
-from harness.stack.targets import bundled, resolve, resolve_command
+from harness.model.stack import AUTO, EnvironmentKind, Target
+from harness.stack.environments.choice import choose, for_rung
+from harness.stack.target import variables as environment
+from harness.stack.target.targets import bundled, resolve, resolve_command
 from tests.nowhere import NOWHERE, all_at
 from tests.report.marking import english_of
 from tests.stack.rungs import manifests
@@ -117,9 +117,9 @@ keep: [Deployment/redis]
 
 def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> None:
     both = resolve(write(folder, "command: sh\nimage: walk:1\n"))
-    assert choose(AUTO, both).rung is Rung.LOCAL
-    assert for_rung(both, Rung.LOCAL).image == "" and for_rung(both, Rung.LOCAL).command
-    assert (for_rung(both, Rung.KIND).image, for_rung(both, Rung.KIND).command) == ("walk:1", ())
+    assert choose(AUTO, both).rung is EnvironmentKind.LOCAL
+    assert for_rung(both, EnvironmentKind.LOCAL).image == "" and for_rung(both, EnvironmentKind.LOCAL).command
+    assert (for_rung(both, EnvironmentKind.KIND).image, for_rung(both, EnvironmentKind.KIND).command) == ("walk:1", ())
     assert resolve_command("target.yaml").image == ""
     with pytest.raises(BadInput, match="the environment local cannot run the image walk:1") as refused:
         resolve_command("image:walk:1")
@@ -127,7 +127,7 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
     assert "## An image alone" in (ROOT / "docs/backend.md").read_text()
     (folder / "Dockerfile").write_text("")
     built = resolve(write(folder, "dockerfile: Dockerfile\n"))
-    assert choose(AUTO, built).rung is Rung.KIND
+    assert choose(AUTO, built).rung is EnvironmentKind.KIND
     with pytest.raises(BadInput, match="the environment local cannot run what"):
         choose("local", built)
     with pytest.raises(BadInput, match="the environment kube cannot run what"):
@@ -250,7 +250,7 @@ def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() ->
 def test_an_image_is_a_target_of_the_kind_rung_alone() -> None:
     target = resolve("image:walk-api:dev")
     assert (target.image, target.command, target.bundled) == ("walk-api:dev", (), False)
-    assert choose(AUTO, target).rung is Rung.KIND
+    assert choose(AUTO, target).rung is EnvironmentKind.KIND
     with pytest.raises(BadInput, match="cannot run the image"):
         choose("local", target)
     with pytest.raises(BadInput, match="names no image"):
@@ -258,4 +258,4 @@ def test_an_image_is_a_target_of_the_kind_rung_alone() -> None:
 
 
 def test_a_command_of_this_machine_stays_on_local_by_default() -> None:
-    assert choose(AUTO, resolve("true")).rung is Rung.LOCAL
+    assert choose(AUTO, resolve("true")).rung is EnvironmentKind.LOCAL

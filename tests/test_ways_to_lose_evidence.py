@@ -23,23 +23,23 @@ from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE, Gathered, stored
 from harness.evidence.store import EvidenceStore
-from harness.judge.combine import combine
-from harness.judge.judge import judge
-from harness.judge.window import Window
 from harness.load import errors
 from harness.load.child import run
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.plan import LoadPlan, write
 from harness.load.population.due import due_list
-from harness.load.process import Child
+from harness.load.process import LoadProcess
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.model.stack import Address
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import measurement
-from scenarios.load import load
+from harness.rules.combine import combine
+from harness.rules.criteria import judge
+from harness.rules.window import Window
+from harness.run.result import measurement
+from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for
 
 SEED = 3
@@ -164,7 +164,7 @@ class World:
         if status == errors.EVIDENCE:  # of a child that fails otherwise the spool says it too
             self.spool(name).with_suffix(".log").write_text("the disk is full")
             log = self.spool(name).with_suffix(".log")
-            raise Child(name=name, module="", spool=self.spool(name), log=log).died(status)
+            raise LoadProcess(name=name, module="", spool=self.spool(name), log=log).died(status)
 
 
 WAYS: dict[str, type[World]] = {}

@@ -7,6 +7,7 @@ advances; healthy evidence advances or names what is missing, and never fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,14 +16,15 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import RehearsalError
 from harness.evidence.gathered import Gathered
-from harness.judge.combine import combine
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Judgement
 from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.load_stages.judge import judged
-from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
+from harness.rehearsals.load_stages.rehearsal import REHEARSAL
+from harness.rehearsals.load_stages.types import LoadStagesDetails, MadeStep, sized
+from harness.rules.combine import combine
+from harness.run.rehearsal import RunRecord
 from tests.rehearsal.made import facts
 from tests.stages.made import MANIFESTS, PLAN
 from tests.test_ways_to_lose_evidence import START_NS, WAYS, World
@@ -32,7 +34,7 @@ STEPS = (
     Step(name="users_500", arrivals=Arrivals.EVEN, rate_per_s=10, users=500, seconds=30),
     Step(name=CAPACITY, arrivals=Arrivals.POISSON, rate_per_s=20, users=1000, seconds=20),
 )
-MADE = [Made(step=step, pods=2, start_ns=START_NS + number * 70 * NS) for number, step in enumerate(STEPS)]
+MADE = [MadeStep(step=step, pods=2, start_ns=START_NS + number * 70 * NS) for number, step in enumerate(STEPS)]
 CLAIMS = ("load.target_qps", "load.stages", "load.pod_capacity")
 NAMED = (
     "not in evidence", "the generator was the limit", "the measurement failed", "contradicted", "no request was due",
@@ -62,7 +64,9 @@ def of_steps(gathered: Gathered) -> tuple[Judgement, ...]:
     every = PLAN.users
     users = msgspec.structs.replace(every, stages=tuple(each for each in every.stages if each.users == 500))
     plan = msgspec.structs.replace(PLAN, claims=CLAIMS, users=users)
-    return tuple(judged(plan, details, gathered.ledger, facts(seed=SEED, target_bundled=False)))
+    seen = RunRecord(facts(seed=SEED, target_bundled=False), details, gathered)
+    measured = tuple(REHEARSAL.measured(plan, seen))
+    return tuple(each for each in REHEARSAL.by_rules(plan, replace(seen, measured=measured)) if each.claim in CLAIMS)
 
 
 @pytest.fixture

@@ -21,9 +21,7 @@ _ASK_S = 15.0
 #: A local run's packages, emulators and reports; beside them a cluster's four nodes and their images.
 DISK_GIB = {"local": 4, "kind": 12}
 MEMORY_GIB = {"local": 3, "kind": 7}
-BASE = (
-    "library/python:3.11-slim-bookworm"  # what most images of ours are made of (harness/stack/kind/images/registry.py)
-)
+BASE = "library/python:3.11-slim-bookworm"  # what most images of ours are made of (harness/stack/kind/images/choice.py)
 INOTIFY = 1024  # each node of a cluster and each Envoy holds some (harness/cli/doctor.py)
 RUNNER = "actions/runner-images, images/ubuntu/Ubuntu2404-Readme.md"
 HOSTED = "docs.github.com, GitHub-hosted runners reference"

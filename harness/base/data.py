@@ -11,7 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios"
 PLANS = SCENARIOS / "plans"
-RULES = SCENARIOS / "rules"
+#: The register: the document's claims, a file a chapter. The rules lie beside it.
+CLAIMS = SCENARIOS / "claims"
+CHECKS = SCENARIOS / "checks"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = KUBERNETES / "overlays"
 #: What the document prints besides its manifests: Terraform, workflow, commands.

@@ -33,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     behind: bytes = b""
 
 
-class Reading:
+class AnswerReader:
     """One answer to what ``connection`` has sent, made of the bytes that arrive: no more of them than ``most_bytes``,
     in no more than ``MOST_PIECES``, and no head larger than h11 takes (16 KiB unless ``connection`` says otherwise).
     """
@@ -105,7 +105,7 @@ def asking(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     most_bytes: int,
-) -> tuple[bytes, Reading]:
+) -> tuple[bytes, AnswerReader]:
     """A request as it is sent, and what reads its answer. An empty ``token`` is not sent; a body is JSON where
     ``headers`` do not say what else it is, and the connection is to end behind the answer.
     """
@@ -118,10 +118,12 @@ def asking(
     connection = h11.Connection(h11.CLIENT)
     head = h11.Request(method=method, target=target, headers=list(sent.items()))
     events = (head, h11.Data(data=body), h11.EndOfMessage())
-    return b"".join(connection.send(event) or b"" for event in events), Reading(connection, most_bytes)
+    return b"".join(connection.send(event) or b"" for event in events), AnswerReader(connection, most_bytes)
 
 
-async def exchange(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], asked: tuple[bytes, Reading]) -> Answer:
+async def exchange(
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], asked: tuple[bytes, AnswerReader]
+) -> Answer:
     """One request, as ``asking`` gives it, on a new connection, which it closes, and its answer."""
     reader, writer = streams
     sending, reading = asked
@@ -139,10 +141,10 @@ async def exchange(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], a
         writer.close()
 
 
-async def read_answer(reading: Reading, reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reading: AnswerReader, reader: asyncio.StreamReader) -> Answer:
     """Read until the answer is whole. Bounded in time by the caller.
 
-    Raises what ``Reading.add`` does, or ``OSError``.
+    Raises what ``AnswerReader.add`` does, or ``OSError``.
     """
     while (answer := reading.add(await reader.read(BLOCK_BYTES))) is None:
         pass

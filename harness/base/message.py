@@ -1,7 +1,7 @@
 """A sentence as its parts: a message id (English, with named places) and what stands in the places.
 
 The reports look the id up in a catalogue. In English the id is the sentence. Babel finds the ids by the names
-``message`` and ``marked`` (``harness/cli/messages.py``).
+``message`` and ``gettext_noop`` (``harness/cli/messages.py``).
 A stored one may be anybody's: a place is a name alone, and one beyond the bounds is refused when it is made or decoded.
 """
 
@@ -60,7 +60,7 @@ def message(text: str, **values: str | Message) -> Message:
     return Message(text=text, values=given)
 
 
-def marked(text: str) -> str:
+def gettext_noop(text: str) -> str:
     """``text`` itself: marks a message id that is put to use elsewhere."""
     return text
 

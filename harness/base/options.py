@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.base.message import Message, as_message, marked, message, nearest, said_by
+from harness.base.message import Message, as_message, gettext_noop, message, nearest, said_by
 
 _REQUIRED = "the following arguments are required: "
 _CHOICES = re.compile(r"invalid choice: (?P<value>.*) \(choose from (?P<names>.*)\)")
 #: What argparse says of an option's value; anything else that it says stays as it is.
-_SAYS = (marked("expected one argument"), marked("expected at least one argument"))
+_SAYS = (gettext_noop("expected one argument"), gettext_noop("expected at least one argument"))
 
 
 def of_option(name: str, why: Message | str) -> Message:

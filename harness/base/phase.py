@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from harness.base.ticks import NS
 
 
-class Says(Protocol):
+class PhaseLanguage(Protocol):
     """A language: a message id and what stands in its places become a sentence (``harness.report.language``)."""
 
     def __call__(self, text: str, /, **values: Any) -> str: ...
@@ -60,7 +60,7 @@ Tone = Literal["good", "bad", "open", ""]
 Detail = Literal["decision", "usual", "all"]
 
 
-class Row(NamedTuple):
+class PhaseRow(NamedTuple):
     """A line of the table of what is under way: what is asked, what was measured so far, how that stands."""
 
     what: str
@@ -69,7 +69,7 @@ class Row(NamedTuple):
     tone: Tone = ""
 
 
-class Line(NamedTuple):
+class PhaseLine(NamedTuple):
     """A line of the end. ``lead``, filled up to the column's width, is the word before ``text``; ``bold`` is for the
     line that says how it ended."""
 
@@ -93,9 +93,9 @@ class Phase:
     done: int = 0
     of: int = 0
     note: str = ""
-    rows: Sequence[Row] = ()
+    rows: Sequence[PhaseRow] = ()
 
-    def counted(self, now_ns: int, say: Says) -> str:
+    def counted(self, now_ns: int, say: PhaseLanguage) -> str:
         """How far it is, in words."""
         seconds = (now_ns - self.since_ns) / NS
         if self.of:
@@ -103,7 +103,7 @@ class Phase:
         passed = f"{seconds:.0f}/{self.lasts_s:.0f}" if self.lasts_s else f"{seconds:.0f}"
         return say("{seconds} s", seconds=passed)
 
-    def left(self, now_ns: int, say: Says) -> str:
+    def left(self, now_ns: int, say: PhaseLanguage) -> str:
         """The time to go, in words; by the mean of the steps that are done where it has steps and of them a tenth is
         done, which says nothing earlier; "" where unknown. Once the length alone is over, by how much."""
         seconds = (now_ns - self.since_ns) / NS

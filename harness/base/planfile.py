@@ -162,22 +162,20 @@ class _Source:
 
     def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        known, what, remedy = words_of(bare_type(type_)[0]), None, _for_example(at, example_of(type_))
+        known = words_of(bare_type(type_)[0])
         if known and data not in known:
-            near = nearest(data, known)
+            near, right = nearest(data, known), closest(data, known) or example_of(type_)
             what = message("{value} is none of {names}{near}", value=repr(data), names=", ".join(known), near=near)
-            if right := closest(data, known):
-                remedy = message("write {right}", right=_told(at, right))
-        elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
-            what = message(
-                "{value} is not {what}", value=repr(data[:40]), what=Message(text=meta.description or meta.pattern)
-            )
-        if what is not None:
+            remedy = message("write {right}", right=_told(at, right)) if near else _for_example(at, right)
             raise self.bad(at, what, remedy)
+        if meta is not None and meta.pattern and not re.search(meta.pattern, data):
+            told = Message(text=meta.description or meta.pattern)
+            what = message("{value} is not {what}", value=repr(data[:40]), what=told)
+            raise self.bad(at, what, _for_example(at, example_of(type_)))
 
     def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
-        if words is not None and data not in words.known:
-            near = nearest(data, words.known)
+        if words is not None and data not in (known := [*words.known()]):
+            near = nearest(data, known)
             what = message("unknown {kind} {value}{near}", kind=Message(text=words.what), value=repr(data), near=near)
             raise self.bad(at, what, message("see {where}", where=words.where))
 
@@ -309,7 +307,7 @@ def _schema_known(words: OneOf | None, defined: dict[str, Any]) -> dict[str, Any
     if words is None:
         return {}
     name = words.what.replace(" ", "_")
-    defined[name] = {"description": f"see {words.where}", "enum": list(words.known)}
+    defined[name] = {"description": f"see {words.where}", "enum": list(words.known())}
     return {"$ref": f"#/$defs/{name}"}
 
 

@@ -25,6 +25,7 @@ class Field(msgspec.Struct, frozen=True):
     read_by: ReadBy | None
 
 
+@functools.cache
 def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
     """A type without its annotation and without ``None``, and the quantity that it is."""
     quantity = note_of(type_, Quantity)
@@ -35,15 +36,18 @@ def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
 
 def note_of(type_: Any, kind: type[N]) -> N | None:
     """The note of ``kind`` that a type has, in itself or beside ``None``."""
-    for each in reversed(_notes(type_)):
-        if isinstance(each, kind):
-            return each
+    return next((each for each in _all_notes(type_) if isinstance(each, kind)), None)
+
+
+@functools.cache
+def _all_notes(type_: Any) -> tuple[Any, ...]:
+    """Worked out once a type: each value of a plan is asked many times."""
     inner = _inner(type_)
-    return None if inner is type_ else note_of(inner, kind)
+    return (*reversed(_notes(type_)), *(() if inner is type_ else _all_notes(inner)))
 
 
 def _notes(type_: Any) -> tuple[Any, ...]:
-    """What stands beside a type in ``Annotated``, which alone has that: each value of a plan is asked many times."""
+    """What stands beside a type in ``Annotated``, which alone has that."""
     notes: tuple[Any, ...] = getattr(type_, "__metadata__", ())
     return notes
 
@@ -63,8 +67,13 @@ def words_of(type_: Any) -> tuple[str, ...]:
     """The words that a file may write for ``type_``, () where it may write any."""
     bare, one_of = bare_type(type_)[0], note_of(type_, OneOf)
     if one_of is not None:
-        return one_of.known
-    return tuple(str(each.value) for each in bare) if isinstance(bare, type) and issubclass(bare, Enum) else ()
+        return (*one_of.known(),)
+    return _words(bare) if isinstance(bare, type) and issubclass(bare, Enum) else ()
+
+
+@functools.cache
+def _words(enum: type[Enum]) -> tuple[str, ...]:
+    return tuple(str(each.value) for each in enum)
 
 
 @functools.cache

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from harness.base.phase import Detail, Line, Phase, Row, Said, Says, english
-from harness.base.ticks import NS, Machine, Ticks
+from harness.base.phase import Detail, Phase, PhaseLanguage, PhaseLine, PhaseRow, Said, english
+from harness.base.ticks import NS, MachineTicks, Ticks
 
 if TYPE_CHECKING:
     from harness.base.screen import Screen
@@ -42,7 +42,7 @@ class Progress:
         self._last_plain_ns = -self._plain_every_ns
         self._screen: Screen | None = None
         self._lock = threading.RLock()  # the heartbeat is a thread of its own
-        self.say: Says = english
+        self.say: PhaseLanguage = english
         self.detail: Detail = "usual"
         self.phase: Phase | None = None
         self._beat = Heartbeat.current
@@ -65,10 +65,10 @@ class Progress:
             if self.terminal and self._screen is None and self.detail != "decision":
                 from harness.base.screen import Screen  # rich loads here, after the first lines
 
-                self._screen = Screen(self._stream, self._clock, self)
+                self._screen = Screen(self._stream, self._clock, lambda: (self.phase, self.say))
             self(text)
 
-    def live(self, said: Said | str, rows: Sequence[Row] = (), *, done: int = 0, of: int = 0) -> None:
+    def live(self, said: Said | str, rows: Sequence[PhaseRow] = (), *, done: int = 0, of: int = 0) -> None:
         """How the phase stands: ``rows`` below it on a terminal, else a note; ``done`` of its steps, of which there
         are ``of``."""
         note = self._words(said)
@@ -88,7 +88,7 @@ class Progress:
             if screen is not None:
                 screen.close()
 
-    def closing(self, lines: Iterable[Line]) -> None:
+    def closing(self, lines: Iterable[PhaseLine]) -> None:
         """The end of what was under way, and the lines that tell of it."""
         self.end()
         if self.terminal:
@@ -162,7 +162,7 @@ class Heartbeat:
         wait: Callable[[float], bool] | None = None,
         silent_s: float = SILENT_S,
     ) -> None:
-        self._clock = clock or Machine()
+        self._clock = clock or MachineTicks()
         self._ended = threading.Event()
         self._wait = wait or self._ended.wait
         self._silent_ns = int(silent_s * NS)

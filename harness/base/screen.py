@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, TextIO
 
@@ -19,8 +19,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from harness.base.phase import Line, Phase, Row
-from harness.base.progress import Progress
+from harness.base.phase import Phase, PhaseLanguage, PhaseLine, PhaseRow
 from harness.base.shown import escaped, shown, with_codes
 from harness.base.ticks import Ticks
 
@@ -29,11 +28,12 @@ _SMALLEST = ConsoleDimensions(80, 24)  # of a terminal that does not say how lar
 
 
 class Screen:
-    """What is under way of ``progress``, from now until ``close``. What is written on standard error otherwise goes
-    above it."""
+    """What ``under_way`` returns, until ``close``. What else is written on standard error goes above it."""
 
-    def __init__(self, stream: TextIO, clock: Ticks, progress: Progress) -> None:
-        self._stream, self._clock, self._progress = stream, clock, progress
+    def __init__(
+        self, stream: TextIO, clock: Ticks, under_way: Callable[[], tuple[Phase | None, PhaseLanguage]]
+    ) -> None:
+        self._stream, self._clock, self._under_way = stream, clock, under_way
         self._console = _console(stream)
         utf8 = self._console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if utf8 else "line", style="cyan")
@@ -66,17 +66,17 @@ class Screen:
         self._console.size = _size(self._stream)
 
     def _drawn(self) -> RenderableType:
-        phase = self._progress.phase
-        return "" if phase is None else Group(*self._rows(phase, self._clock.now_ns()))
+        phase, say = self._under_way()
+        return "" if phase is None else Group(*self._rows(phase, self._clock.now_ns(), say))
 
-    def _rows(self, phase: Phase, now_ns: int) -> Iterable[RenderableType]:
+    def _rows(self, phase: Phase, now_ns: int, say: PhaseLanguage) -> Iterable[RenderableType]:
         head = Table.grid(padding=(0, 1), expand=True)
         head.add_column(width=1)
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(self._spinner, _text(phase.text, "bold"), _text(phase.counted(now_ns, self._progress.say)))
+        head.add_row(self._spinner, _text(phase.text, "bold"), _text(phase.counted(now_ns, say)))
         yield head
-        share, left = phase.share(now_ns), phase.left(now_ns, self._progress.say)
+        share, left = phase.share(now_ns), phase.left(now_ns, say)
         if share is not None:
             bar = Table.grid(padding=(0, 1), expand=True)
             bar.add_column(width=1)
@@ -90,7 +90,7 @@ class Screen:
             yield _text(f"  {phase.note}", no_wrap=True, overflow="ellipsis")
 
 
-def closing(stream: TextIO, lines: Iterable[Line]) -> None:
+def closing(stream: TextIO, lines: Iterable[PhaseLine]) -> None:
     """The lines of the end in their order, each lead in a column of its own."""
     console = _console(stream)
     for with_lead, group in groupby(lines, lambda line: bool(line.lead)):
@@ -103,7 +103,7 @@ def closing(stream: TextIO, lines: Iterable[Line]) -> None:
             console.print(_text(line.text, style), soft_wrap=not line.tone)
 
 
-def _columns(lines: Iterable[Line]) -> Table:
+def _columns(lines: Iterable[PhaseLine]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=0)
     table.add_column(no_wrap=True)
@@ -113,7 +113,7 @@ def _columns(lines: Iterable[Line]) -> Table:
     return table
 
 
-def _table(rows: Iterable[Row]) -> Table:
+def _table(rows: Iterable[PhaseRow]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=0)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")

@@ -9,14 +9,14 @@ NS = 1_000_000_000
 
 
 class Ticks(Protocol):
-    """Whatever tells a time: a ``Clock``, or ``Machine``."""
+    """Whatever tells a time: a ``Clock``, or ``MachineTicks``."""
 
     def now_ns(self) -> int:
         """Monotonic nanoseconds."""
         ...
 
 
-class Machine:
+class MachineTicks:
     """``CLOCK_MONOTONIC``."""
 
     def now_ns(self) -> int:

@@ -8,13 +8,13 @@ unit expected and an example.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
-from harness.base.message import Message, marked, message, said_by
+from harness.base.message import Message, gettext_noop, message, said_by
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
 _MOST = 1e200  # in its largest unit a finite number still, and more than anybody means
@@ -38,7 +38,7 @@ class Unit(StrEnum):
     NONE = ""
 
 
-_FOR_EXAMPLE = marked("{what}; write for example {example}")
+_FOR_EXAMPLE = gettext_noop("{what}; write for example {example}")
 
 
 def without_example(error: ValueError) -> Message | str:
@@ -158,10 +158,10 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OneOf(msgspec.Struct, frozen=True, kw_only=True):
-    """A word of a file that names one of ``known``; ``what`` they are, ``where`` they stand, for people."""
+    """A word of a file that names one of what ``known`` gives; ``what`` they are, ``where`` they stand, for people."""
 
     what: str
-    known: tuple[str, ...]
+    known: Callable[[], Iterable[str]]
     where: str
 
 
@@ -173,24 +173,32 @@ class ReadBy(msgspec.Struct, frozen=True):
 
 _WRITTEN = r"[0-9]+(\.[0-9]+)?"
 _WRITTEN_AS_SECONDS = Quantity(
-    what=marked("a duration"), example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds
+    what=gettext_noop("a duration"),
+    example="120s",
+    pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$",
+    suffix="_s",
+    read=seconds,
 )
 _WRITTEN_AS_MILLISECONDS = Quantity(
-    what=marked("a duration"), example="500ms", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_ms",
+    what=gettext_noop("a duration"), example="500ms", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_ms",
     read=lambda text: quantity(text, Unit.MILLISECONDS),
 )  # fmt: skip
 _WRITTEN_AS_RATIO = Quantity(
-    what=marked("a percentage"), example="99.5%", pattern=rf"^{_WRITTEN} ?%$", suffix="", read=ratio
+    what=gettext_noop("a percentage"), example="99.5%", pattern=rf"^{_WRITTEN} ?%$", suffix="", read=ratio
 )
 _WRITTEN_AS_RATE = Quantity(
-    what=marked("a rate"), example="3/s", pattern=rf"^{_WRITTEN} ?/s$", suffix="_per_s",
+    what=gettext_noop("a rate"), example="3/s", pattern=rf"^{_WRITTEN} ?/s$", suffix="_per_s",
     read=lambda text: quantity(text, Unit.PER_SECOND),
 )  # fmt: skip
 _WRITTEN_AS_SIZE = Quantity(
-    what=marked("a size"), example="1GiB", pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$", suffix="_bytes", read=size_bytes
+    what=gettext_noop("a size"),
+    example="1GiB",
+    pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$",
+    suffix="_bytes",
+    read=size_bytes,
 )
 _WRITTEN_AS_DOLLARS = Quantity(
-    what=marked("an amount of dollars"), example="$0.05", pattern=f"^{_DOLLARS}$", suffix="_usd", read=dollars
+    what=gettext_noop("an amount of dollars"), example="$0.05", pattern=f"^{_DOLLARS}$", suffix="_usd", read=dollars
 )
 
 Seconds = Annotated[float, _WRITTEN_AS_SECONDS]

@@ -79,7 +79,7 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(told)
 
 
-class Probed(msgspec.Struct, frozen=True, kw_only=True):
+class ProbedWalk(msgspec.Struct, frozen=True, kw_only=True):
     """A canary's walk with an acknowledged PUT: whose it is, and what each of its PUTs says."""
 
     walk_id: str
@@ -94,7 +94,7 @@ class _Counts(msgspec.Struct):
     overtaken: int = 0
 
 
-def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Collection[Probed] = ()) -> Acknowledged:
+def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Collection[ProbedWalk] = ()) -> Acknowledged:
     """``stored`` by id in lower case: everything there is, not a choice. ``probed`` are the canaries' walks."""
     counts = _Counts(lost=[])
     for walk in sent.walks.values():
@@ -207,7 +207,7 @@ def _same_title(create: Create, held: StoredWalk) -> bool:
     return "title" in held.layout.walks and held.columns["title"] == create.body.title
 
 
-def _of_canary(probed: Probed, held: StoredWalk | None) -> Message | None:
+def _of_canary(probed: ProbedWalk, held: StoredWalk | None) -> Message | None:
     """What is wrong with the canary's walk; ``None`` when nothing is. Its PUTs are alike, so their order does not
     matter."""
     if held is None:

@@ -7,13 +7,13 @@ from collections.abc import Collection
 import msgspec
 
 from harness.base.units import Unit
-from harness.checks.dual_write import Comparison, Flaw
+from harness.checks.dual_write import DocumentFlaw, StoreComparison
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
-from harness.judge.judged import result, told_only, with_examples
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
+from harness.rules.judged import informational, result, with_examples
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
 CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
@@ -23,7 +23,7 @@ _EXAMPLES = 3
 
 
 def reconciled_result(
-    found: Reconciled, compared: Comparison, *, unread: Told = (), by_app: Collection[str] = ()
+    found: Reconciled, compared: StoreComparison, *, unread: Told = (), by_app: Collection[str] = ()
 ) -> Judgement:
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
@@ -38,12 +38,12 @@ def reconciled_result(
         found.told, [*(each.told for each in found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]]
     )
     others = found.doubled or any(
-        each.flaw is not Flaw.MISSING and not (each.flaw is Flaw.EXTRA and each.walk_id in by_app)
+        each.flaw is not DocumentFlaw.MISSING and not (each.flaw is DocumentFlaw.EXTRA and each.walk_id in by_app)
         for each in found.unexplained
     )
     if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
-    elif not found.good and not others and compared.count(Flaw.MISSING) and not compared.documents:
+    elif not found.good and not others and compared.count(DocumentFlaw.MISSING) and not compared.documents:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
     elif not compared.documents and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk had a document to compare"), *found.told)
@@ -62,7 +62,7 @@ def reconciled_result(
         erratum = found.as_written[0][1]
         judged = msgspec.structs.replace(judged, erratum=erratum, seen=found.lost_as_written)
     # A document that is missing, left or old says nothing of the format: then the claim about it stays unjudged.
-    format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
+    format_fails = any(each.flaw is DocumentFlaw.DIFFERENT for each in found.unexplained)
     also = () if verdict is Verdict.FAIL and not format_fails else CLAIMS_FORMAT
     return msgspec.structs.replace(judged, also=also)
 
@@ -80,12 +80,12 @@ def photos_result(seen: Photos, unread: Told = ()) -> Judgement:
         verdict = Verdict.INCONCLUSIVE
         told = (*(seen.told if seen.objects else ()), message("no walk got a thumbnail"))
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
-    return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
+    return informational(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 
 
 def unseen(verdict: Verdict, told: Told) -> tuple[Judgement, ...]:
     """Both, when a store could not be read."""
     return (
         result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, told, unit=Unit.WALKS),
-        told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
+        informational(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
     )

@@ -47,7 +47,7 @@ PRINTED = (
 )  # fmt: skip
 
 
-class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AppliedManifests(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run keeps of its manifests. The containers are without their variables, whose values are nobody's to
     keep; ``variables`` are the names of the API's. ``written`` are kinds and names of the folder's own; ``account`` is
     the ServiceAccount that the pods name, ``annotated`` whether it is there with a Google service account, which a
@@ -72,7 +72,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unread: tuple[str, ...] = ()
 
 
-def applied(manifests: Manifests) -> Applied:
+def applied(manifests: Manifests) -> AppliedManifests:
     """What is to be kept of ``manifests``."""
     pod = manifests.documents.get(f"Deployment/{manifests.deployment.name}", {}).get("spec", {}).get("template", {})
     account = str(pod.get("spec", {}).get("serviceAccountName", ""))
@@ -81,7 +81,7 @@ def applied(manifests: Manifests) -> Applied:
     taken = any(
         each.forced and each.name.startswith(f"{key} ") and _ANNOTATION in each.name for each in manifests.patches
     )
-    return Applied(
+    return AppliedManifests(
         deployment=_without_variables(manifests.deployment),
         service_port=manifests.service_port,
         service_target_port=manifests.service_target_port,
@@ -137,7 +137,7 @@ def missing(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kind for kind in PHASE_2 if kind not in kinds)
 
 
-def as_printed(found: Applied, *, own: bool = True) -> Iterator[Judgement]:
+def as_printed(found: AppliedManifests, *, own: bool = True) -> Iterator[Judgement]:
     """Each claim on what the document prints. The bundled folder is a copy of that: only one of a team's ``own`` keeps
     anything."""
     for each in _each(found):
@@ -146,7 +146,7 @@ def as_printed(found: Applied, *, own: bool = True) -> Iterator[Judgement]:
         yield msgspec.structs.replace(each, **more)
 
 
-def _each(found: Applied) -> Iterator[Judgement]:
+def _each(found: AppliedManifests) -> Iterator[Judgement]:
     yield from _deployment(found.deployment)
     yield from _sidecar(found)
     yield from _others(found)
@@ -189,7 +189,7 @@ def _deployment(of: Deployment) -> Iterator[Judgement]:
     yield _judgement("deploy.rolling.strategy", surge == (1, 0), "maxSurge 1, maxUnavailable 0", seen_surge)
 
 
-def _sidecar(of: Applied) -> Iterator[Judgement]:
+def _sidecar(of: AppliedManifests) -> Iterator[Judgement]:
     containers = of.deployment.template.containers
     proxies = [each for each in containers if each.proxy]
     names = ", ".join(each.name for each in proxies) or "–"
@@ -206,7 +206,7 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
     yield _judgement("manifest.configmap.db_host", of.db_host == "localhost", "localhost", of.db_host or "–")
 
 
-def _others(of: Applied) -> Iterator[Judgement]:
+def _others(of: AppliedManifests) -> Iterator[Judgement]:
     ports = f"{of.service_port} → {of.service_target_port}"
     yield _judgement("manifest.service.ports", ports == "80 → 8080", "80 → 8080", ports)
     account: str | Message = of.account or "–"
@@ -221,7 +221,7 @@ def _others(of: Applied) -> Iterator[Judgement]:
     yield _judgement("phase2.manifests", not lacking, ", ".join(PHASE_2), told, "manifest.phase2_required")
 
 
-def _given(of: Applied) -> Iterator[Judgement]:
+def _given(of: AppliedManifests) -> Iterator[Judgement]:
     """What the pods are given of ConfigMap and Secret. That the target is told to be in production is not to be seen
     where it is told otherwise: there its emulators would be refused."""
     if not of.variables:
@@ -252,7 +252,7 @@ def _shown(claim: str, erratum: str, told: Message, *also: str) -> Judgement:
     )  # fmt: skip
 
 
-def _one_of_each(of: Applied) -> Iterator[Judgement]:
+def _one_of_each(of: AppliedManifests) -> Iterator[Judgement]:
     kinds = [name.partition("/")[0] for name in of.written]
     counts = (kinds.count("Deployment"), kinds.count("Service"))
     seen = message(
@@ -266,7 +266,7 @@ def _one_of_each(of: Applied) -> Iterator[Judgement]:
     yield _judgement("manifest.files", set(files.values()) == {1}, ", ".join(PHASE_2), counted)
 
 
-def _way_in(of: Applied, *, front: bool) -> Judgement:
+def _way_in(of: AppliedManifests, *, front: bool) -> Judgement:
     """Whether TLS can end before the Service, whose own port alone says nothing of it where that is 443."""
     claims, port, read = ("architecture.https_clients", "architecture.diagram"), str(of.service_port), of.way_in
     if not front and of.service_port != 443:

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from harness.base.ticks import NS
 from harness.control.amount import resolve
-from harness.judge.resizes import resizes
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
+from harness.rules.resizes import resizes
 
-NS = 1_000_000_000
 GRANTED, REFUSED = 201, 429
 #: A watch tells of a termination or of another scale at most so long before or after the answer to an eviction.
 SLACK_S = 2.0

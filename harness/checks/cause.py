@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness.base.clock import Anchor, utc
+from harness.base.ticks import NS
 from harness.evidence.failure import LOG_LINE, bad_calls, first_bad
 from harness.evidence.gathered import Gathered
-from harness.judge.combine import combine
-from harness.judge.resizes import resizes
-from harness.judge.window import NS
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Side, told_of
 from harness.model.flag import FLAG
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, message, raw_text
 from harness.model.section import Cell, Row, Table
 from harness.model.verdict import Decision
 from harness.model.words import PHASES, outcome_word, subject_of
+from harness.rules.combine import combine
+from harness.rules.resizes import resizes
 
 #: So many of each sort are shown, and of log lines so many.
 MOST, MOST_LINES = 8, 20
@@ -81,7 +81,7 @@ def _decided(judgements: Sequence[Judgement], anchor: Anchor) -> Iterator[Row]:
     for each in decided[:MOST]:
         what = message("rollback limit that fired") if each.fired else message("what holds the run")
         at = "–" if each.fired_at_ns is None else utc(anchor, each.fired_at_ns)[11:19]
-        named = message("{id}, part {part}", id=each.id, part=each.part) if each.part else verbatim(each.id)
+        named = message("{id}, part {part}", id=each.id, part=each.part) if each.part else raw_text(each.id)
         yield Row(cells=(what, at, named), lines=each.told)
     yield from _more(message("what holds the run"), len(decided) - MOST)
     if not decided:
@@ -157,7 +157,7 @@ def _events(
 def _lines(rows: Sequence[EventRow], times: Callable[[int], Cell]) -> Iterator[Row]:
     what = message("log line")
     for row in rows[:MOST_LINES]:
-        yield Row(cells=(verbatim(row.subject), times(row.at_ns), row.message), link=f"logs/{row.subject}")
+        yield Row(cells=(raw_text(row.subject), times(row.at_ns), row.message), link=f"logs/{row.subject}")
     yield from _more(what, len(rows) - MOST_LINES)
     if not rows:
         yield Row(

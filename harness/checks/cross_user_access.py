@@ -9,7 +9,7 @@ import msgspec
 from harness.base.seed import stream
 from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk
-from harness.checks.isolation import Asked, Reply
+from harness.checks.isolation import CrossUserCall, Reply
 from harness.checks.stores import NotAsNamed, Stores
 from harness.load.answers import beginning
 from harness.load.population.accounts import Account
@@ -19,7 +19,7 @@ MOST_ASKED = 8
 _BODY = b'{"title":"not yours"}'
 
 
-class Owned(msgspec.Struct, frozen=True, kw_only=True):
+class OwnedWalk(msgspec.Struct, frozen=True, kw_only=True):
     """A walk that is known to be ``owner``'s, as it was before anybody asked for it; ``None`` where it was not read."""
 
     walk_id: str
@@ -29,16 +29,17 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ask_as_others(
-    stores: Stores, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
-) -> tuple[Asked, ...]:
-    """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.
+    stores: Stores, users: Sequence[Account], walks: Sequence[OwnedWalk], population: Population, most: int
+) -> tuple[CrossUserCall, ...]:
+    """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from the seed of ``population``. No
+    load runs.
 
     ``most`` bounds the reading of PostgreSQL afterwards. Raises ``PartDied`` when Auth or PostgreSQL does not answer.
     """
-    chance, population = stream(seed, "trespass"), Population(seed, len(users))
+    chance = stream(population.seed, "trespass")
     owned = sorted(walks, key=lambda walk: walk.walk_id)
     taken = [owned.pop(int(chance.random() * len(owned))) for _ in range(min(MOST_ASKED, len(owned)))]
-    asked: list[tuple[Owned, Account, Reply, Reply]] = []
+    asked: list[tuple[OwnedWalk, Account, Reply, Reply]] = []
     for walk in taken:
         others = [account for account in users if account.user != walk.owner]
         if not others:
@@ -50,7 +51,7 @@ async def ask_as_others(
         asked.append((walk, account, get, put))
     after = await _after(stores, most) if any(walk.before for walk, *_ in asked) else None
     return tuple(
-        Asked(
+        CrossUserCall(
             user=account.user,
             owner=walk.owner,
             walk_id=walk.walk_id,
@@ -78,7 +79,7 @@ def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
 
 
 async def _reply(  # noqa: PLR0917 - a request, and who reads its answer
-    stores: Stores, method: str, walk: Owned, user: str, token: str, population: Population
+    stores: Stores, method: str, walk: OwnedWalk, user: str, token: str, population: Population
 ) -> Reply:
     """Of ``method`` on the walk as ``user``; status 0 when there was no answer."""
     body = _BODY if method == "PUT" else b""
@@ -88,7 +89,7 @@ async def _reply(  # noqa: PLR0917 - a request, and who reads its answer
     return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=told)
 
 
-def shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
+def shows(status: int, body: bytes, walk: OwnedWalk, user: str) -> bool:
     """Whether an answer tells of the walk: of its owner, by its title, or, as a success, under its id."""
     told = body.decode(errors="replace").lower()
     if NOBODY.of_another(body, user) or (walk.title and walk.title.lower() in told):

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from harness.checks.tables import CONTRACT, Layout
+from harness.checks.tables import CONTRACT, ColumnLayout
 from harness.checks.told import of_walk, unlike
 from harness.checks.values import Column
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, gettext_noop, message
 from harness.stack.firebase.documents import Fields, Value
 
 _TEXTS = ("title", "description", "status")
@@ -54,7 +54,7 @@ class StoredWalk(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     columns: Mapping[str, Any]
     locations: Sequence[Mapping[str, Any]]
-    layout: Layout = CONTRACT
+    layout: ColumnLayout = CONTRACT
 
     @property
     def user(self) -> str:
@@ -68,7 +68,7 @@ class StoredWalk(msgspec.Struct, frozen=True, kw_only=True):
         return at
 
 
-class Flaw(StrEnum):
+class DocumentFlaw(StrEnum):
     """How a document differs from its walk."""
 
     MISSING = "missing"  # no document
@@ -79,17 +79,17 @@ class Flaw(StrEnum):
 
 #: The flaws as people are told, message ids.
 FLAW_WORDS = {
-    Flaw.MISSING: marked("it has no document"),
-    Flaw.EXTRA: marked("it was deleted, and its document is there"),
-    Flaw.STALE: marked("its document is of an earlier write"),
-    Flaw.DIFFERENT: marked("its document is not as the app reads it"),
+    DocumentFlaw.MISSING: gettext_noop("it has no document"),
+    DocumentFlaw.EXTRA: gettext_noop("it was deleted, and its document is there"),
+    DocumentFlaw.STALE: gettext_noop("its document is of an earlier write"),
+    DocumentFlaw.DIFFERENT: gettext_noop("its document is not as the app reads it"),
 }
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class StoreDifference(msgspec.Struct, frozen=True, kw_only=True):
     """One document that is not as it must be. ``field`` is of the first that differs; ``locations`` are those lost."""
 
-    flaw: Flaw
+    flaw: DocumentFlaw
     walk_id: str
     user: str
     field: str = ""
@@ -109,7 +109,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return told
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class StoreComparison(msgspec.Struct, frozen=True, kw_only=True):
     """``compared`` walks and deleted walks, ``documents`` of the former that were there; the findings by walk id.
 
     ``lag_s`` is how long after the first look the last document came, 0.0 where that was within the usual wait.
@@ -117,10 +117,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     compared: int
     documents: int
-    findings: tuple[Finding, ...]
+    findings: tuple[StoreDifference, ...]
     lag_s: float = 0.0
 
-    def count(self, flaw: Flaw) -> int:
+    def count(self, flaw: DocumentFlaw) -> int:
         """Findings of one kind."""
         return sum(finding.flaw is flaw for finding in self.findings)
 
@@ -209,7 +209,7 @@ def compare(
     deleted: Mapping[str, str] | None = None,
     *,
     moving: bool = False,
-) -> Comparison:
+) -> StoreComparison:
     """``documents`` by document id; ``deleted`` are the walks that the API confirmed to have deleted, and their users.
 
     A walk deleted and written again is in ``walks``, and is compared as such. ``moving``: writes go on, so a document
@@ -219,29 +219,31 @@ def compare(
     gone = {walk_id: user for walk_id, user in (deleted or {}).items() if walk_id not in stored}
     findings = [found for walk in stored.values() if (found := _finding(walk, documents, moving)) is not None]
     findings += [
-        Finding(flaw=Flaw.EXTRA, walk_id=walk_id, user=user)
+        StoreDifference(flaw=DocumentFlaw.EXTRA, walk_id=walk_id, user=user)
         for walk_id, user in gone.items()
         if document_id(walk_id) in documents
     ]
     findings.sort(key=lambda finding: finding.walk_id)
     there = sum(document_id(walk_id) in documents for walk_id in stored)
-    return Comparison(compared=len(stored) + len(gone), documents=there, findings=tuple(findings))
+    return StoreComparison(compared=len(stored) + len(gone), documents=there, findings=tuple(findings))
 
 
-def by_user(findings: Collection[Finding]) -> dict[str, tuple[int, int]]:
+def by_user(findings: Collection[StoreDifference]) -> dict[str, tuple[int, int]]:
     """What each user would lose by a flag-off now: walks missing or stale, and locations of theirs."""
     lost: dict[str, tuple[int, int]] = {}
     for finding in findings:
-        if finding.flaw in (Flaw.MISSING, Flaw.STALE):
+        if finding.flaw in (DocumentFlaw.MISSING, DocumentFlaw.STALE):
             walks, locations = lost.get(finding.user, (0, 0))
             lost[finding.user] = (walks + 1, locations + finding.locations)
     return dict(sorted(lost.items()))
 
 
-def _finding(walk: StoredWalk, documents: Mapping[str, Fields], moving: bool) -> Finding | None:
+def _finding(walk: StoredWalk, documents: Mapping[str, Fields], moving: bool) -> StoreDifference | None:
     document = documents.get(document_id(walk.id))
     if document is None:
-        return Finding(flaw=Flaw.MISSING, walk_id=walk.id, user=walk.user, locations=len(walk.locations))
+        return StoreDifference(
+            flaw=DocumentFlaw.MISSING, walk_id=walk.id, user=walk.user, locations=len(walk.locations)
+        )
     differs = difference(walk, document)
     if differs is None:
         return None
@@ -249,12 +251,17 @@ def _finding(walk: StoredWalk, documents: Mapping[str, Fields], moving: bool) ->
     written = held.value if held is not None and held.kind == "timestamp" else None
     if written is not None and at is not None and written < at:
         lost = max(0, len(walk.locations) - _count(document))
-        return Finding(flaw=Flaw.STALE, walk_id=walk.id, user=walk.user, locations=lost)
+        return StoreDifference(flaw=DocumentFlaw.STALE, walk_id=walk.id, user=walk.user, locations=lost)
     if moving and written is not None and at is not None and written > at:
         return None
     field, wanted, found = differs
-    return Finding(
-        flaw=Flaw.DIFFERENT, walk_id=walk.id, user=walk.user, field=field, expected=_show(wanted), found=_show(found)
+    return StoreDifference(
+        flaw=DocumentFlaw.DIFFERENT,
+        walk_id=walk.id,
+        user=walk.user,
+        field=field,
+        expected=_show(wanted),
+        found=_show(found),
     )
 
 

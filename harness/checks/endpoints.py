@@ -23,13 +23,13 @@ from itertools import pairwise
 
 import msgspec
 
+from harness.base.ticks import NS
 from harness.checks.reconciled import INJECTED, UNDONE, Outage, ended_containers, near, stretches
 from harness.model.evidence import EventRow, Outcome, ProbeRow
 from harness.model.message import Message, Told, message
 from harness.model.stack import FaultKind
 from harness.model.words import outcome_word
 
-NS = 1_000_000_000
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
 LIMIT_S = 2.0
 #: kube-proxy may know of a pod's return, or of its end, before the watch that tells it does.

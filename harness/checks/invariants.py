@@ -14,18 +14,17 @@ from harness.base.clock import NS, Clock
 from harness.base.errors import PartDied, RehearsalError
 from harness.base.units import Unit
 from harness.checks import agreement, stores, walk_results
-from harness.checks.acknowledged import Probed, acknowledged
+from harness.checks.acknowledged import ProbedWalk, acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.budget import BudgetKept, budget_kept
-from harness.checks.cross_user_access import Owned, ask_as_others
-from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
+from harness.checks.cross_user_access import OwnedWalk, ask_as_others
+from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDifference, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
-from harness.checks.isolation import Answers, isolation, wrong_answers
+from harness.checks.isolation import AnswerCounts, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, due_beside, off_in_time, unseen_words
 from harness.checks.photos import explained
-from harness.checks.probe_reads import judge_probes
-from harness.checks.reads import reads
+from harness.checks.read_facts import canary_body, judged_reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent, untold
 from harness.checks.stores import DocumentsRead, Stores
@@ -36,27 +35,22 @@ from harness.checks.walk_results import (
     among,
     isolation_results,
     once_result,
-    reads_result,
     with_few,
 )
-from harness.checks.walk_tables import Stored
-from harness.checks.written import Plans
+from harness.checks.walk_tables import StoredWalks
 from harness.evidence.collect import Collector
-from harness.judge.judged import result
-from harness.judge.lacking import lacking
-from harness.judge.switch_over import SwitchOver
-from harness.load.population.accounts import Account, Canary, accounts, canaries
-from harness.load.population.content import fingerprint, updated
-from harness.load.population.walk import WalkUpdate
-from harness.load.probe import content
+from harness.load.population.accounts import Account, accounts, canaries
+from harness.load.population.marks import population_of
 from harness.model.disruption import UNGUARDED
-from harness.model.due import NOTHING_DUE, DueList, probe_call
-from harness.model.evidence import ProbeRow, RequestRow, Side
+from harness.model.due import NOTHING_DUE, DueList
+from harness.model.evidence import ProbeRow, Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Told, message, of_error, verbatim
-from harness.model.scenario import Scenario
+from harness.model.message import Told, message, of_error, raw_text
+from harness.model.scenario import ProbePlan, Scenario
 from harness.model.verdict import Verdict
+from harness.rules.judged import result
+from harness.rules.switch_over import SwitchOver
 from harness.stack.firebase.documents import Fields
 
 BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.off_in_time"
@@ -153,16 +147,16 @@ class Invariants:
         end_ns = max((row.done_ns for row in rows), default=0)
         return off_result(off_in_time(self._evidence.events, rows, limit_s=limit_s, end_ns=end_ns, due=due))
 
-    def _of_writes(self, stored: Stored) -> tuple[Judgement, Judgement]:
+    def _of_writes(self, stored: StoredWalks) -> tuple[Judgement, Judgement]:
         plan, anchor = self._scenario.probes, self._clock.anchor
-        probed = probed_walks(self._evidence.probes, plan.canary_users, self._seed, anchor.unix_ns)
+        probed = probed_walks(self._evidence.probes, plan, self._seed, anchor.unix_ns)
         users = [account.user for account in self._users]
         found = acknowledged(self._sent, {walk.id: walk for walk in stored.walks}, probed)
         once = applied_once(self._sent, stored.walks, users)
         return acknowledged_result(found, self._sent, stored.layout), once_result(once, self._sent, stored.layout)
 
     async def _of_stores(
-        self, documents: DocumentsRead, held: Mapping[str, Fields] | PartDied, read: Stored
+        self, documents: DocumentsRead, held: Mapping[str, Fields] | PartDied, read: StoredWalks
     ) -> tuple[Judgement, ...]:
         stored = read.walks
         if isinstance(held, PartDied):
@@ -203,7 +197,7 @@ class Invariants:
         }
 
     async def _isolation(
-        self, stored: Stored | None, answers: Answers, unread: tuple[Verdict, Told] | None = None
+        self, stored: StoredWalks | None, answers: AnswerCounts, unread: tuple[Verdict, Told] | None = None
     ) -> tuple[Judgement, ...]:
         """Also where the database could not be read, which ``unread`` says: which walks there are, phones know too."""
         users = {account.user for account in self._users}
@@ -212,22 +206,23 @@ class Invariants:
         read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
         quiet = [walk for walk in read if walk.id not in moving]
         own = [
-            Owned(walk_id=walk.id, owner=walk.user, title=title_of(walk), before=walk if quiet else None)
+            OwnedWalk(walk_id=walk.id, owner=walk.user, title=title_of(walk), before=walk if quiet else None)
             for walk in quiet or read
         ]
         if stored is not None and (why := among(stored.layout, {"walks.user_id"})):
             unread = Verdict.NOT_EXERCISED, why
         try:
             known = own if unread is None else self._told_of()
-            asked = await ask_as_others(self._stores, self._users, known, self._seed, stores.MOST_WALKS)
+            population = population_of(self._scenario.population, self._scenario.probes, self._seed)
+            asked = await ask_as_others(self._stores, self._users, known, population, stores.MOST_WALKS)
         except (PartDied, stores.TooManyWalks) as error:
             asked, unread = (), _unread(error)
         return isolation_results(isolation(answers, asked), unread)
 
-    def _told_of(self) -> list[Owned]:
+    def _told_of(self) -> list[OwnedWalk]:
         """The walks that should be there by what phones were told, where nothing says what is."""
         return [
-            Owned(walk_id=walk.walk_id, owner=walk.user, title=walk.puts[-1].body.title)
+            OwnedWalk(walk_id=walk.walk_id, owner=walk.user, title=walk.puts[-1].body.title)
             for walk in self._sent.walks.values()
             if walk.puts and walk.puts[-1].acknowledged and not walk.deletes
         ]
@@ -259,57 +254,31 @@ def unread(error: Exception) -> tuple[Judgement, ...]:
 def _unread(error: Exception) -> tuple[Verdict, Told]:
     if isinstance(error, stores.NotAsNamed):
         return Verdict.NOT_EXERCISED, error.parts
-    return Verdict.INCONCLUSIVE, (of_error(error) if isinstance(error, RehearsalError) else verbatim(str(error)),)
+    return Verdict.INCONCLUSIVE, (of_error(error) if isinstance(error, RehearsalError) else raw_text(str(error)),)
 
 
-def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_ns: int) -> tuple[Probed, ...]:
+def probed_walks(probes: Sequence[ProbeRow], plan: ProbePlan, seed: int, anchor_unix_ns: int) -> tuple[ProbedWalk, ...]:
     """The walks of the canaries that had a PUT acknowledged, with what they put: a function of seed and anchor."""
     put = {probe.user for probe in probes if probe.method == "PUT" and probe.good}
     return tuple(
-        Probed(
+        ProbedWalk(
             walk_id=each.walk_id,
             user=each.account.user,
             body=canary_body(each, anchor_unix_ns),
         )
-        for each in canaries(users, seed)
+        for each in canaries(plan, seed)
         if each.account.user in put
     )
 
 
-def canary_body(canary: Canary, anchor_unix_ns: int) -> WalkUpdate:
-    """What each of the canary's PUTs says."""
-    return msgspec.json.decode(content(canary, anchor_unix_ns), type=WalkUpdate)
-
-
-def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) -> Comparison:
+def with_unknown(compared: StoreComparison, names: Sequence[str], known: set[str]) -> StoreComparison:
     """``compared`` with the documents of walks that nothing else knows of, as extra ones."""
-    extra = [Finding(flaw=Flaw.EXTRA, walk_id=name.lower(), user="") for name in names if name.lower() not in known]
+    extra = [
+        StoreDifference(flaw=DocumentFlaw.EXTRA, walk_id=name.lower(), user="")
+        for name in names
+        if name.lower() not in known
+    ]
     return msgspec.structs.replace(compared, findings=(*compared.findings, *extra))
-
-
-def judged_reads(
-    requests: Sequence[RequestRow],
-    probes: Sequence[ProbeRow],
-    scenario: Scenario,
-    *,
-    seed: int,
-    anchor_unix_ns: int,
-    bucket: str,
-    due: DueList = NOTHING_DUE,
-) -> Judgement:
-    """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way. By the users'
-    own numbers a user's last request is not missed, nor the last probe: by what is ``due`` they are."""
-    users = accounts(scenario.population, seed)
-    plans = Plans(scenario.population, users, seed=seed, anchor_unix_ns=anchor_unix_ns, bucket=bucket)
-    found = reads(requests, plans)
-    contents = {
-        each.account.user: fingerprint(updated(canary_body(each, anchor_unix_ns)))
-        for each in canaries(scenario.probes.canary_users, seed)
-    }
-    judge_probes(probes, contents, found)
-    there = (*(row.operation_id for row in requests), *(probe_call(probe.probe_id) for probe in probes))
-    found.missing = max(found.missing, len(lacking((each.id for each in (*due.requests, *due.probes)), there)))
-    return reads_result(found)
 
 
 def switch_over_result(found: SwitchOver, unseen: Sequence[str] = ()) -> Judgement:

@@ -50,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return not self.shows and (self.status in (0, _TOO_MANY) or self.status >= 500)
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class CrossUserCall(msgspec.Struct, frozen=True, kw_only=True):
     """A user's GET of another's walk, its PUT onto it, and whether the walk is as before: ``None`` where that could
     not be read.
     """
@@ -92,7 +92,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Answers(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The API's answers to phones and probes: how many had a status below 400, and the wrong ones of each kind, as
     examples, whatever their status."""
 
@@ -163,7 +163,7 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def wrong_answers(rows: Iterable[object]) -> Answers:
+def wrong_answers(rows: Iterable[object]) -> AnswerCounts:
     """Of the evidence's requests and probes. What was refused (4xx, 5xx), or never came whole, is an error of the error
     ratio, and here only for what it told of another or for bytes behind it."""
     answered = 0
@@ -181,7 +181,7 @@ def wrong_answers(rows: Iterable[object]) -> Answers:
             statuses.append(message("{call}, must be {status}", call=_example(row), status=str(wanted)))
         elif row.outcome is Outcome.BAD_ANSWER:
             bodies.append(_example(row))
-    return Answers(answered=answered, leaked=tuple(leaked), statuses=tuple(statuses), bodies=tuple(bodies))
+    return AnswerCounts(answered=answered, leaked=tuple(leaked), statuses=tuple(statuses), bodies=tuple(bodies))
 
 
 def _example(row: RequestRow | ProbeRow) -> Message:
@@ -199,7 +199,7 @@ def _example(row: RequestRow | ProbeRow) -> Message:
     )
 
 
-def isolation(answers: Answers, asked: Sequence[Asked]) -> Isolation:
+def isolation(answers: AnswerCounts, asked: Sequence[CrossUserCall]) -> Isolation:
     """All that was seen, the gravest first."""
     return Isolation(
         answered=answers.answered,

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.stores import MOST_WALKS, TooManyWalks
-from harness.checks.walk_tables import Stored
-from harness.load.http1 import ASK_LIMIT_S, Answer, answered
+from harness.checks.walk_tables import StoredWalks
+from harness.load.http1 import PhoneAnswer
 from harness.load.population.accounts import Account
+from harness.load.runtime import ASK_LIMIT_S, answered
 from harness.load.sim.runtime import exchange
 from harness.model.stack import Endpoints
 from harness.stack.sim.firestore import MemoryDocuments
-from harness.stack.sim.world import World
+from harness.stack.sim.world import SimWorld
 
 
 class MemoryStores:
     """``Stores`` of one world."""
 
-    def __init__(self, world: World, endpoints: Endpoints) -> None:
+    def __init__(self, world: SimWorld, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
         self._world = world
 
-    async def walks(self, most: int = MOST_WALKS) -> Stored:
+    async def walks(self, most: int = MOST_WALKS) -> StoredWalks:
         """At once, so as of one moment. Raises ``TooManyWalks``."""
         rows = self._world.database.rows()
         if len(rows) >= most:
             raise TooManyWalks(most, "memory")
-        return Stored(walks=[StoredWalk(id=row["id"], columns=row, locations=located) for row, located in rows])
+        return StoredWalks(walks=[StoredWalk(id=row["id"], columns=row, locations=located) for row, located in rows])
 
     def documents(self) -> MemoryDocuments:
         """Of Firestore in memory."""
@@ -45,6 +46,6 @@ class MemoryStores:
         await self._world.parts.takes()
         return self._world.parts.token(account.email)
 
-    async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """With a pod, as a probe asks it."""
         return await answered(exchange(self._world.service, method, path, token, body), ASK_LIMIT_S)

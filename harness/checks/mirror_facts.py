@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.checks.mirror_steps import CLAIM_FALLBACK, CLAIM_STOP
-from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.expected import Expected
 from harness.model.message import Message, message
 from harness.model.mirror import MirrorStep
+from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
 
 _CONFIDENCE = 0.995  # a share that is as asked for is called wrong in at most 1 % of runs
 PHRASES = {
-    "share.asked_ratio": marked("a share of {seen} was asked for"),
-    "share.mirrored_ratio": marked("{mirrored} of {of} walks written at {share} % reached Firestore"),
-    "share.needed": marked("{seen} written walks tell the share from another"),
-    "roll_back.different": marked("{seen} documents differ"),
-    "roll_back.lost_walks": marked("{counts}"),
+    "share.asked_ratio": gettext_noop("a share of {seen} was asked for"),
+    "share.mirrored_ratio": gettext_noop("{mirrored} of {of} walks written at {share} % reached Firestore"),
+    "share.needed": gettext_noop("{seen} written walks tell the share from another"),
+    "roll_back.different": gettext_noop("{seen} documents differ"),
+    "roll_back.lost_walks": gettext_noop("{counts}"),
 }
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.theirs import read_json
-from harness.checks.dual_write import Finding, Flaw
+from harness.checks.dual_write import DocumentFlaw, StoreDifference
 from harness.checks.reconciled import FIRESTORE, Outage, near
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
@@ -72,7 +72,7 @@ def structured(lines: Iterable[bytes]) -> bool:
 
 
 def by_firestore(
-    explained: Iterable[tuple[Finding, str]], written_ns: Mapping[str, int], outages: Sequence[Outage]
+    explained: Iterable[tuple[StoreDifference, str]], written_ns: Mapping[str, int], outages: Sequence[Outage]
 ) -> dict[str, int]:
     """Of the differences that an outage explains, the walks that nothing but Firestore's can have lost, and when each
     was written last, of ``written_ns``; 0 of a deleted one, of which only its phone knows, and as late as its answer.
@@ -83,7 +83,7 @@ def by_firestore(
     for finding, _ in explained:
         at_ns = written_ns[finding.walk_id]
         if all(FIRESTORE in each.what for each in outages if near(each, at_ns)):
-            lost[finding.walk_id.lower()] = 0 if finding.flaw is Flaw.EXTRA else at_ns
+            lost[finding.walk_id.lower()] = 0 if finding.flaw is DocumentFlaw.EXTRA else at_ns
     return dict(sorted(lost.items()))
 
 

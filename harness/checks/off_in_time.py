@@ -12,17 +12,17 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from harness.base.ticks import NS
 from harness.checks.sent import by_place, is_scheduled, number_of
 from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
 from harness.load.population.pacing import Pacing
-from harness.load.population.schedule import slots
+from harness.load.population.schedule import due_ns, slots
 from harness.model.due import Due
 from harness.model.evidence import EventRow, RequestRow, Side
 from harness.model.message import Told, message
 from harness.model.scenario import PopulationPlan
 
-NS = 1_000_000_000
 FLAG = "use_go_backend"
 
 
@@ -114,11 +114,12 @@ def off_in_time(
 
 def due_beside(rows: Iterable[RequestRow], plan: PopulationPlan, seed: int, end_ns: int) -> tuple[Due, ...]:
     """What everybody has due until ``end_ns``, by a schedule whose begin any of ``rows`` tells; none without one."""
-    placed, pacing = slots(accounts(plan, seed), seed), Pacing(plan)
-    first = next((row for row in rows if row.user in placed and is_scheduled(row)), None)
+    placed, pacing = slots(plan, accounts(plan, seed), seed), Pacing(plan)
+    told = (row for row in rows if row.user in placed and is_scheduled(row))
+    first = next((row for row in told if number_of(row.operation_id) >= placed[row.user].earlier), None)
     if first is None:
         return ()
-    origin_ns = first.due_ns - pacing.due_ns(placed[first.user].place, number_of(first.operation_id))
+    origin_ns = first.due_ns - due_ns(pacing, placed[first.user], number_of(first.operation_id))
     return requests_due(plan, seed, origin_ns, end_ns)
 
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import Anchor, utc
-from harness.checks.dual_write import Comparison, Finding, Flaw
+from harness.base.ticks import NS
+from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDifference
 from harness.model.evidence import EventRow
 from harness.model.message import Told, message
 from harness.model.stack import PROXY_FAULTS, FaultKind, PodState
 
-NS = 1_000_000_000
 #: A mirror write waits behind others and gives up after some seconds: so far from an outage a write may be lost by it.
 SLACK_S = 10.0
 #: After a fault, a liveness probe (three tries, ten seconds apart) may still end a container, which may take its grace.
@@ -58,9 +58,9 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     measured as they are lost, by the erratum; ``doubled`` documents of one walk, by name."""
 
     compared: int
-    explained: tuple[tuple[Finding, str], ...]
-    as_written: tuple[tuple[Finding, str], ...] = ()
-    unexplained: tuple[Finding, ...]
+    explained: tuple[tuple[StoreDifference, str], ...]
+    as_written: tuple[tuple[StoreDifference, str], ...] = ()
+    unexplained: tuple[StoreDifference, ...]
     doubled: tuple[str, ...]
     direct: int
 
@@ -72,7 +72,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wrong(self) -> bool:
         """Whether something differs that no later mirror write would mend."""
-        return bool(self.doubled) or any(each.flaw is Flaw.DIFFERENT for each in self.unexplained)
+        return bool(self.doubled) or any(each.flaw is DocumentFlaw.DIFFERENT for each in self.unexplained)
 
     @property
     def told(self) -> Told:
@@ -84,7 +84,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
                 "{different} different, {doubled} doubled",
                 compared=f"{self.compared:,}",
                 doubled=f"{len(self.doubled):,}",
-                **{flaw.value: str(sum(f.flaw is flaw for f in every)) for flaw in Flaw},
+                **{flaw.value: str(sum(f.flaw is flaw for f in every)) for flaw in DocumentFlaw},
             )
         ]
         if self.explained:
@@ -181,7 +181,7 @@ def ended_containers(events: Iterable[EventRow]) -> list[Outage]:
 
 
 def reconciled(
-    comparison: Comparison,
+    comparison: StoreComparison,
     written_ns: Mapping[str, int],
     outages: Sequence[Outage],
     *,
@@ -192,13 +192,13 @@ def reconciled(
 
     ``names`` are all document ids there are; ``direct`` counts the walks that the app wrote to Firestore itself.
     """
-    explained: list[tuple[Finding, str]] = []
-    as_written: list[tuple[Finding, str]] = []
-    unexplained: list[Finding] = []
+    explained: list[tuple[StoreDifference, str]] = []
+    as_written: list[tuple[StoreDifference, str]] = []
+    unexplained: list[StoreDifference] = []
     for finding in comparison.findings:
         at_ns = written_ns.get(finding.walk_id)
         # A document of the last write that says something else was not lost, but written wrong.
-        lost = finding.flaw is not Flaw.DIFFERENT and at_ns is not None
+        lost = finding.flaw is not DocumentFlaw.DIFFERENT and at_ns is not None
         outage = next((each for each in outages if lost and at_ns is not None and near(each, at_ns)), None)
         if outage is None:
             unexplained.append(finding)

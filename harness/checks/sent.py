@@ -2,7 +2,7 @@
 
 The schedule is a function of seed and anchor, so every body is known without having been stored; the digest of a
 request's row says that it is the same. A PUT carries all locations that the API has not confirmed
-(``harness.load.memory``): after an acknowledged PUT, every location recorded by then must be there.
+(``harness.load.phone``): after an acknowledged PUT, every location recorded by then must be there.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TypedDict
 
 import msgspec
 
-from harness.judge.planned import AGAIN
 from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.marks import unmarked
-from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
 from harness.model.due import Due
-from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scenario import PopulationPlan
+from harness.rules.planned import AGAIN
 
 #: It was answered that the write was not carried out, or nobody was there to be told of it.
 _REFUSED = frozenset({Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED, Outcome.REFUSED})
@@ -155,7 +155,7 @@ def sent(
     bucket: str,
 ) -> Sent:
     """``rows`` as ``api_writes`` gives them; ``bucket`` is Storage's, of which thumbnails' URLs are made."""
-    placed = slots(users, seed)
+    placed = slots(plan, users, seed)
     by_user: defaultdict[str, list[RequestRow]] = defaultdict(list)
     walks: dict[str, SentWalk] = {}
     creates: list[Create] = []
@@ -175,7 +175,7 @@ def sent(
     return Sent(walks=walks, creates=tuple(creates), unmatched=tuple(unmatched))
 
 
-def _of_user(rows: Sequence[RequestRow], planned: Sequence[Planned], bucket: str) -> Sent:
+def _of_user(rows: Sequence[RequestRow], planned: Sequence[PlannedRequest], bucket: str) -> Sent:
     puts: defaultdict[str, list[Put]] = defaultdict(list)
     deletes: defaultdict[str, list[Delete]] = defaultdict(list)
     creates: list[Create] = []
@@ -216,19 +216,23 @@ class _Times(TypedDict):
 
 
 def _times(row: RequestRow) -> _Times:
-    refused = row.outcome in _REFUSED and row.status != _TOO_LATE
-    perhaps = row.retried or not (row.acknowledged or refused)
+    perhaps = row.retried or not (row.acknowledged or refused(row))
     return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged, "perhaps": perhaps}
 
 
-def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
+def refused(row: RequestRow | ProbeRow) -> bool:
+    """Whether its answer, or that nobody was there, says that it was not carried out."""
+    return row.outcome in _REFUSED and row.status != _TOO_LATE
+
+
+def body_of(planned: PlannedRequest, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
     """The content with that digest, one of ``bodies_of``; ``None`` for a DELETE and no match."""
     if planned.operation is not row.operation:
         return None
     return next((body for body in bodies_of(planned, bucket) if digest(body) == row.payload_digest), None)
 
 
-def bodies_of(planned: Planned, bucket: str) -> Iterator[NewWalk | WalkUpdate]:
+def bodies_of(planned: PlannedRequest, bucket: str) -> Iterator[NewWalk | WalkUpdate]:
     """What a request may have sent: as planned, or with the walk's thumbnail; each also without the user's mark, as
     older runs did."""
     if planned.body is None:
@@ -240,7 +244,7 @@ def bodies_of(planned: Planned, bucket: str) -> Iterator[NewWalk | WalkUpdate]:
             yield msgspec.structs.replace(body, thumbnail_image_url=url)
 
 
-def _recorded(planned: Sequence[Planned]) -> Mapping[str, list[tuple[int, Location]]]:
+def _recorded(planned: Sequence[PlannedRequest]) -> Mapping[str, list[tuple[int, Location]]]:
     recorded: defaultdict[str, list[tuple[int, Location]]] = defaultdict(list)
     for each in planned:
         if isinstance(each.body, WalkUpdate):

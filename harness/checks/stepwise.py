@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.units import Unit
-from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.lacking import lacking
-from harness.judge.planned import lost_words
 from harness.model.due import Due
 from harness.model.evidence import WRITES, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Verdict
+from harness.rules.bounds import ratio_lower, ratio_upper
+from harness.rules.missing_samples import missing_samples
+from harness.rules.planned import lost_words
 
 STEPWISE, READ_ONLY = "migration.stepwise", "migration.firestore_read_only"
 ERRATUM_WRITTEN = "migration.firestore_is_written"
@@ -57,7 +57,7 @@ def served_of(rows: Iterable[RequestRow], due: Iterable[Due]) -> Judgement:
     """The same of requests on whichever side: those to Firestore count, and what of ``due`` has no row on any."""
     there = [*rows]
     outcomes = [row.outcome is Outcome.OK for row in there if row.side is Side.FIRESTORE]
-    missing = lacking((each.id for each in due), (row.operation_id for row in there))
+    missing = missing_samples((each.id for each in due), (row.operation_id for row in there))
     return served(len(outcomes), outcomes.count(False), len(missing))
 
 

@@ -15,19 +15,20 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.errors import Exit, RehearsalError
 from harness.checks import walk_tables
-from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
+from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoredWalk, compare, document_id
 from harness.checks.photos import Photos, photos
 from harness.checks.tables import USERS
-from harness.checks.walk_tables import Consents, Stored
-from harness.judge.writes import Writes
-from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
+from harness.checks.walk_tables import Consents, StoredWalks
+from harness.load.http1 import PhoneAnswer
 from harness.load.population.accounts import Account
+from harness.load.runtime import ASK_LIMIT_S, answered, exchange
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import Endpoints
+from harness.rules.writes import Writes
 from harness.stack.firebase import storage
 from harness.stack.firebase.documents import Documents, Fields
-from harness.stack.firebase.sign_up import sign_in
+from harness.stack.firebase.rest import sign_in
 
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
@@ -89,7 +90,7 @@ class Stores(Protocol):
 
     endpoints: Endpoints
 
-    async def walks(self, most: int = MOST_WALKS) -> Stored:
+    async def walks(self, most: int = MOST_WALKS) -> StoredWalks:
         """As ``read_stored``."""
         ...
 
@@ -110,7 +111,7 @@ class Stores(Protocol):
         """A token of the account."""
         ...
 
-    async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """One with the target; an answer of status 0 where none came whole within ``ASK_LIMIT_S``."""
         ...
 
@@ -121,7 +122,7 @@ class StoresAt:
     def __init__(self, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
 
-    async def walks(self, most: int = MOST_WALKS) -> Stored:
+    async def walks(self, most: int = MOST_WALKS) -> StoredWalks:
         """By a connection of its own."""
         return await read_stored(self.endpoints, most)
 
@@ -153,7 +154,7 @@ class StoresAt:
         """As the app does."""
         return (await sign_in(self.endpoints.auth, account.email, account.password)).token
 
-    async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """On a connection of its own."""
         return await answered(exchange(self.endpoints.service, method, path, token, body), ASK_LIMIT_S)
 
@@ -170,7 +171,7 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
     return list(stored.walks)
 
 
-async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: Collection[str] = ()) -> Stored:
+async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: Collection[str] = ()) -> StoredWalks:
     """As ``read_walks``, and without what of the walks cannot be read; ``only`` are those that are asked for.
 
     Raises ``NotAsNamed`` when none can be read.
@@ -233,7 +234,7 @@ async def dual_write(
     held: Mapping[str, Fields],
     limit_s: float = DRAIN_LIMIT_S,
     perhaps_deleted: Mapping[str, str] | None = None,
-) -> Comparison:
+) -> StoreComparison:
     """The mirrored walks against their documents, once they agree or none has come for ``limit_s``, at most
     ``_LAG_LIMIT_S`` in all. The load has ended.
 
@@ -250,7 +251,7 @@ async def dual_write(
     while True:
         compared = compare(mirrored, found, deleted)
         # A document that has the last write and differs will not become right by waiting.
-        ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
+        ask = [each.walk_id for each in compared.findings if each.flaw is not DocumentFlaw.DIFFERENT]
         if not ask or clock.now_ns() >= min(came_ns + round(limit_s * NS), begun_ns + round(_LAG_LIMIT_S * NS)):
             lag_s = (came_ns - begun_ns) / NS
             return msgspec.structs.replace(compared, lag_s=lag_s if lag_s > limit_s else 0.0)

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from harness.checks.values import Column, Kind, Unreadable, comparable
+from harness.checks.values import Column, ColumnKind, Unreadable, comparable
 from harness.model.message import Message, Told, message
 
 USERS, WALKS, LOCATIONS, CONSENTS = "users", "walks", "walk_locations", "consents"
-_INSTANT, _NUMBER, _TEXT = Column(kind=Kind.INSTANT), Column(kind=Kind.NUMBER), Column(kind=Kind.TEXT)
-_ID, _STATUS = Column(kind=Kind.ID), Column(kind=Kind.STATUS)
+_INSTANT, _NUMBER, _TEXT = Column(kind=ColumnKind.INSTANT), Column(kind=ColumnKind.NUMBER), Column(kind=ColumnKind.TEXT)
+_ID, _STATUS = Column(kind=ColumnKind.ID), Column(kind=ColumnKind.STATUS)
 #: The contract's columns, each exact.
 OF_WALKS: Mapping[str, Column] = {
     "id": _ID,
@@ -73,18 +73,18 @@ _JSON = frozenset({"json", "jsonb"})
 _WHOLE = frozenset({"int2", "int4", "int8"})
 _REALS = frozenset({"float4", "float8", "numeric"})
 _READ_AS = {
-    Kind.INSTANT: _TEXTS | _JSON | _REALS | {"timestamptz", "timestamp", "date", "int4", "int8"},
-    Kind.NUMBER: _TEXTS | _JSON | _REALS | _WHOLE | {"interval"},
-    Kind.TEXT: _TEXTS | _JSON | {"uuid", "enum"},
-    Kind.STATUS: _TEXTS | _JSON | {"enum"},
-    Kind.ID: _TEXTS | _JSON | {"uuid"},
+    ColumnKind.INSTANT: _TEXTS | _JSON | _REALS | {"timestamptz", "timestamp", "date", "int4", "int8"},
+    ColumnKind.NUMBER: _TEXTS | _JSON | _REALS | _WHOLE | {"interval"},
+    ColumnKind.TEXT: _TEXTS | _JSON | {"uuid", "enum"},
+    ColumnKind.STATUS: _TEXTS | _JSON | {"enum"},
+    ColumnKind.ID: _TEXTS | _JSON | {"uuid"},
 }
 _EXPECTED = {
-    Kind.INSTANT: "timestamp with time zone",
-    Kind.NUMBER: "a number",
-    Kind.TEXT: "text",
-    Kind.STATUS: "walk_status",
-    Kind.ID: "uuid",
+    ColumnKind.INSTANT: "timestamp with time zone",
+    ColumnKind.NUMBER: "a number",
+    ColumnKind.TEXT: "text",
+    ColumnKind.STATUS: "walk_status",
+    ColumnKind.ID: "uuid",
 }
 #: Numbers as text: what "%f" of C and Go keeps.
 _TEXT_GRAIN = Decimal("0.000001")
@@ -120,7 +120,7 @@ class Unread(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Layout(msgspec.Struct, frozen=True, kw_only=True):
+class ColumnLayout(msgspec.Struct, frozen=True, kw_only=True):
     """How the columns that were read keep their values; ``locations`` is ``None`` where no location was read."""
 
     walks: Mapping[str, Column]
@@ -133,7 +133,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """What was not read, for people."""
         return tuple(each.told for each in self.unread)
 
-    def without(self, place: str, found: str | Message) -> Layout:
+    def without(self, place: str, found: str | Message) -> ColumnLayout:
         """The same without one column, "walks.status", whose values cannot be read."""
         table, _, name = place.partition(".")
         walks = {each: column for each, column in self.walks.items() if (table, each) != (WALKS, name)}
@@ -167,7 +167,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         counted = [
             f"{place} ({column.declared})"
             for place, column in named.items()
-            if column.kind is Kind.INSTANT and column.declared in ("integer", "bigint", "numeric", "double precision")
+            if column.kind is ColumnKind.INSTANT
+            and column.declared in ("integer", "bigint", "numeric", "double precision")
         ]
         if counted:
             found.append(
@@ -180,7 +181,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: As the contract has them: nothing is rounded, nothing is missing.
-CONTRACT = Layout(walks=OF_WALKS, locations=OF_LOCATIONS)
+CONTRACT = ColumnLayout(walks=OF_WALKS, locations=OF_LOCATIONS)
 
 
 def read_as(table: str, wanted: Mapping[str, Column], there: Mapping[str, Declared]) -> dict[str, Column | Unread]:
@@ -193,7 +194,7 @@ def unread(table: str, name: str, column: Column, found: str | Message) -> Unrea
     return Unread(place=f"{table}.{name}", expected=_EXPECTED[column.kind], found=found)
 
 
-def _column(place: str, name: str, kind: Kind, there: Declared | None) -> Column | Unread:
+def _column(place: str, name: str, kind: ColumnKind, there: Declared | None) -> Column | Unread:
     found: str | Message = ""
     if there is None:
         found = message("no such column")
@@ -209,16 +210,16 @@ def _column(place: str, name: str, kind: Kind, there: Declared | None) -> Column
         kind=kind,
         declared=there.declared,
         grain=Decimal(0) if coarse else grain,
-        single=kind is Kind.NUMBER and there.base == "float4",
-        zoneless=kind is Kind.INSTANT and there.base in {"timestamp", "date"},
+        single=kind is ColumnKind.NUMBER and there.base == "float4",
+        zoneless=kind is ColumnKind.INSTANT and there.base in {"timestamp", "date"},
     )
 
 
-def _grain(kind: Kind, there: Declared) -> Decimal:
+def _grain(kind: ColumnKind, there: Declared) -> Decimal:
     """The steps in which the type keeps values; 0 for finer than what is compared."""
-    if kind is Kind.INSTANT:
+    if kind is ColumnKind.INSTANT:
         return _of_instants(there)
-    if kind is not Kind.NUMBER:
+    if kind is not ColumnKind.NUMBER:
         return Decimal(0)
     if there.base in _WHOLE:
         return Decimal(1)
@@ -242,7 +243,7 @@ def _scale(there: Declared) -> Decimal:
 
 def refined(column: Column, values: Iterable[Any]) -> Column:
     """A column of instants as text or counts, none of whose ``values`` is finer than a second, keeps whole seconds."""
-    if column.kind is not Kind.INSTANT or any(value is not None and value.microsecond for value in values):
+    if column.kind is not ColumnKind.INSTANT or any(value is not None and value.microsecond for value in values):
         return column
     return msgspec.structs.replace(column, grain=Decimal(1))
 

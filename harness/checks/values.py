@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
@@ -19,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from harness.load.population.content import single
 from harness.model.message import Message, message
 
 #: A walk's status as the contract spells it; databases also have it in capitals or in one word.
@@ -43,7 +43,7 @@ class Unreadable(ValueError):  # noqa: N818 - an outcome, not an error
         self.told = told
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What the contract's column holds, whatever its type."""
 
     INSTANT = "instant"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
     ID = "id"
 
 
-def comparable(kind: Kind, raw: Any) -> Any:
+def comparable(kind: ColumnKind, raw: Any) -> Any:
     """``raw`` as asyncpg or JSON gives it, in the one form of its kind; ``None`` stays. Raises ``Unreadable``."""
     return None if raw is None else _READ[kind](raw)
 
@@ -116,7 +116,13 @@ def text(raw: Any) -> str:
     return raw
 
 
-_READ = {Kind.INSTANT: instant, Kind.NUMBER: number, Kind.TEXT: text, Kind.STATUS: status, Kind.ID: identity}
+_READ = {
+    ColumnKind.INSTANT: instant,
+    ColumnKind.NUMBER: number,
+    ColumnKind.TEXT: text,
+    ColumnKind.STATUS: status,
+    ColumnKind.ID: identity,
+}
 
 
 def _of_text(raw: str) -> datetime:
@@ -163,7 +169,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     a float of 32 bits, about seven digits. ``zoneless``: without a time zone.
     """
 
-    kind: Kind
+    kind: ColumnKind
     declared: str = ""
     grain: Decimal = Decimal(0)
     single: bool = False
@@ -172,12 +178,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, sent: Any, held: Any) -> bool:
         """Whether the column would hold ``held`` after ``sent`` was written, rounded or cut to what it keeps."""
         if sent is None or held is None:
-            return (sent or None) == (held or None) if self.kind is Kind.TEXT else sent is held
+            return (sent or None) == (held or None) if self.kind is ColumnKind.TEXT else sent is held
         if sent == held:
             return True
-        if self.kind is Kind.INSTANT:
+        if self.kind is ColumnKind.INSTANT:
             return bool(self.grain) and held in _kept_instants(sent, self.grain)
-        return self.kind is Kind.NUMBER and self._same_number(sent, held)
+        return self.kind is ColumnKind.NUMBER and self._same_number(sent, held)
 
     def agrees(self, held: Any, elsewhere: Any) -> bool:
         """Whether ``elsewhere``, in another store, and ``held`` may come of one value. Each store rounds or cuts it to
@@ -185,7 +191,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.holds(elsewhere, held):
             return True
-        if self.kind is not Kind.INSTANT or held is None or elsewhere is None:
+        if self.kind is not ColumnKind.INSTANT or held is None or elsewhere is None:
             return False
         return bool(_apart(held, elsewhere) <= max(self.grain, Decimal("0.000001")))
 
@@ -197,7 +203,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         return by if by and abs(by) <= timedelta(hours=14) and self.holds(sent + by, held) else None
 
     def _same_number(self, sent: float, held: float) -> bool:
-        if self.single and _single(sent) == _single(held):
+        if self.single and single(sent) == single(held):
             return True
         return bool(self.grain) and _decimal(held) in _kept_numbers(sent, self.grain)
 
@@ -217,12 +223,3 @@ def _kept_numbers(sent: float, grain: Decimal) -> set[Decimal]:
 def _apart(one: datetime, other: datetime) -> Decimal:
     """In seconds."""
     return Decimal(abs(one - other) // _MICROSECOND) / 1_000_000
-
-
-def _single(value: float) -> float:
-    """The nearest float of 32 bits."""
-    try:
-        found: float = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return math.inf
-    return found

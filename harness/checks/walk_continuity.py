@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from harness.load.population.walk import Location
-from harness.model.message import Message, Told, english, marked, message
+from harness.model.message import Message, Told, english, gettext_noop, message
 
 _SHOWN = 5
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
+class TrackPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A location as any side tells it: degrees, metres, metres per second; ``None`` is unknown."""
 
     latitude: float
@@ -28,10 +28,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: A walk's points by sequence number.
-Points = Mapping[int, Point]
+Points = Mapping[int, TrackPoint]
 
 
-class Continuity(msgspec.Struct, frozen=True, kw_only=True):
+class WalkContinuity(msgspec.Struct, frozen=True, kw_only=True):
     """``walks`` and ``locations`` recorded; what of them is missing or differs where it was looked for."""
 
     walks: int
@@ -53,9 +53,9 @@ class Continuity(msgspec.Struct, frozen=True, kw_only=True):
             return (message("{walks} walks with {locations} locations recorded, all there", **counts),)
         told = [message("{walks} walks with {locations} locations recorded", **counts)]
         for text, found in (
-            (marked("{count} walks missing: {examples}"), self.walks_missing),
-            (marked("{count} locations missing: {examples}"), self.locations_missing),
-            (marked("{count} locations changed: {examples}"), self.locations_changed),
+            (gettext_noop("{count} walks missing: {examples}"), self.walks_missing),
+            (gettext_noop("{count} locations missing: {examples}"), self.locations_missing),
+            (gettext_noop("{count} locations changed: {examples}"), self.locations_changed),
         ):
             if found:
                 values: dict[str, str | Message] = {"count": str(len(found)), "examples": ", ".join(found[:_SHOWN])}
@@ -66,7 +66,7 @@ class Continuity(msgspec.Struct, frozen=True, kw_only=True):
         return english(self.told)
 
 
-def continuity(recorded: Mapping[str, Points], held: Mapping[str, Points]) -> Continuity:
+def continuity(recorded: Mapping[str, Points], held: Mapping[str, Points]) -> WalkContinuity:
     """``recorded`` and ``held`` are walks by lower-case id."""
     missing = [walk_id for walk_id in recorded if walk_id not in held]
     locations_missing, changed = [], []
@@ -80,7 +80,7 @@ def continuity(recorded: Mapping[str, Points], held: Mapping[str, Points]) -> Co
                 locations_missing.append(name)
             elif there[number] != point:
                 changed.append(f"{name} ({', '.join(_differing(point, there[number]))})")
-    return Continuity(
+    return WalkContinuity(
         walks=len(recorded),
         locations=sum(map(len, recorded.values())),
         walks_missing=tuple(missing),
@@ -91,7 +91,7 @@ def continuity(recorded: Mapping[str, Points], held: Mapping[str, Points]) -> Co
 
 def together(*sides: Mapping[str, Points]) -> dict[str, Points]:
     """What several sides hold between them; the first that has a location says what it is."""
-    found: dict[str, dict[int, Point]] = {}
+    found: dict[str, dict[int, TrackPoint]] = {}
     for side in reversed(sides):
         for walk_id, points in side.items():
             found.setdefault(walk_id, {}).update(points)
@@ -101,7 +101,7 @@ def together(*sides: Mapping[str, Points]) -> dict[str, Points]:
 def recorded_points(locations: Sequence[Location]) -> Points:
     """What the phone recorded."""
     return {
-        each.sequence_number: Point(**{name: getattr(each, name) for name in Point.__struct_fields__})
+        each.sequence_number: TrackPoint(**{name: getattr(each, name) for name in TrackPoint.__struct_fields__})
         for each in locations
     }
 
@@ -116,20 +116,22 @@ def document_points(location_data: Sequence[Mapping[str, Any]]) -> Points:
     names = {"horizontal_accuracy": "horizontalAccuracy", "vertical_accuracy": "verticalAccuracy"}
     return {
         number: _point(
-            {name: entry.get(names.get(name, name)) for name in Point.__struct_fields__}
+            {name: entry.get(names.get(name, name)) for name in TrackPoint.__struct_fields__}
             | {name: None for name in ("speed", "course") if entry.get(name) == -1}
         )
         for number, entry in enumerate(location_data)
     }
 
 
-def _point(fields: Mapping[str, Any]) -> Point:
+def _point(fields: Mapping[str, Any]) -> TrackPoint:
     at = fields["timestamp"]
     if isinstance(at, str):
         at = datetime.fromisoformat(at)
     plain = datetime.fromtimestamp(round(at.timestamp(), 3), tz=at.tzinfo)  # Firestore's own class of datetime
-    return Point(**{name: fields[name] for name in Point.__struct_fields__ if name != "timestamp"}, timestamp=plain)
+    return TrackPoint(
+        **{name: fields[name] for name in TrackPoint.__struct_fields__ if name != "timestamp"}, timestamp=plain
+    )
 
 
-def _differing(one: Point, other: Point) -> list[str]:
-    return [name for name in Point.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+def _differing(one: TrackPoint, other: TrackPoint) -> list[str]:
+    return [name for name in TrackPoint.__struct_fields__ if getattr(one, name) != getattr(other, name)]

@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
-from harness.checks.isolation import Answers, Isolation
+from harness.checks.isolation import AnswerCounts, Isolation
 from harness.checks.off_in_time import unseen_words
-from harness.checks.reads import Reads
 from harness.checks.sent import Sent
-from harness.checks.tables import CONTRACT, LOCATIONS, Layout
-from harness.judge.judged import result, with_examples
+from harness.checks.tables import CONTRACT, LOCATIONS, ColumnLayout
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
+from harness.rules.judged import result, with_examples
 
 ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"
 ISOLATION, STATUSES, BODIES = "walks.isolation", "walks.statuses", "walks.bodies"
@@ -28,7 +27,7 @@ _COUNTED = frozenset(
 )
 
 
-def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
+def acknowledged_result(found: Acknowledged, sent: Sent, layout: ColumnLayout = CONTRACT) -> Judgement:
     """No write is not enough, and evidence that does not fit the schedule, or a column unread, proves nothing. Of who
     has a request without a row, what looks lost may have been written over, or deleted, by just that one."""
     lost = any(each.user not in sent.untold for each in found.lost)
@@ -42,7 +41,7 @@ def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRA
     return result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told)
 
 
-def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
+def once_result(found: Once, sent: Sent, layout: ColumnLayout = CONTRACT) -> Judgement:
     """As above. A row whose sending is not known would look like one that nobody sent; what is there twice is so."""
     verdict = Verdict.FAIL if found.repeated else Verdict.PASS if found.walks else Verdict.INCONCLUSIVE
     unread = among(layout, _COUNTED)
@@ -52,17 +51,6 @@ def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement
         verdict = Verdict.INCONCLUSIVE
     told = (*with_few(found.told, found.repeated), *_unknown(sent), *unread)
     return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told)
-
-
-def reads_result(found: Reads) -> Judgement:
-    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
-
-    An answer that is not in evidence might be just the wrong one.
-    """
-    unknown = found.unknown or not found.bound
-    verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
-    told = with_few(found.told, [wrong.told for wrong in found.examples])
-    return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 
 def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Judgement, ...]:
@@ -86,7 +74,7 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
     )
 
 
-def as_answered(told: Judgement, answers: Answers) -> Judgement:
+def as_answered(told: Judgement, answers: AnswerCounts) -> Judgement:
     """One of these as its run told it, or failed by what the rows of its ``answers`` say: they are evidence, too."""
     wrong = {ISOLATION: answers.leaked, STATUSES: answers.statuses, BODIES: answers.bodies}.get(told.id, ())
     if not wrong or told.verdict is Verdict.FAIL:
@@ -94,7 +82,7 @@ def as_answered(told: Judgement, answers: Answers) -> Judgement:
     return result(told.id, CLAIM[told.id], Verdict.FAIL, len(wrong), told.samples, with_few(told.told, wrong))
 
 
-def among(layout: Layout, places: Collection[str]) -> Told:
+def among(layout: ColumnLayout, places: Collection[str]) -> Told:
     """What of ``places`` was not read."""
     return tuple(each.told for each in layout.unread if each.place in places)
 

@@ -25,11 +25,11 @@ from harness.checks.tables import (
     OF_WALKS,
     USERS,
     WALKS,
+    ColumnLayout,
     Declared,
-    Layout,
     Unread,
 )
-from harness.checks.values import Column, Kind, Unreadable, comparable, identity
+from harness.checks.values import Column, ColumnKind, Unreadable, comparable, identity
 from harness.model.message import Message, Told, message
 
 READ_TIMEOUT_S = 60.0  # MOST_WALKS have two million locations
@@ -64,11 +64,11 @@ _EMBEDDED = ("locations", "location_data")
 _NONE = Declared(name="", declared="", base="")
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
+class StoredWalks(msgspec.Struct, frozen=True, kw_only=True):
     """The walks as they lie in PostgreSQL, and how their columns were read. ``layout`` is ``None`` when no walk was."""
 
     walks: Sequence[StoredWalk]
-    layout: Layout = tables.CONTRACT
+    layout: ColumnLayout = tables.CONTRACT
 
     @property
     def whole(self) -> bool:
@@ -91,7 +91,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, Declared]
 
 
-async def read(connection: asyncpg.Connection, most: int, *, only: Collection[str] = ()) -> Stored:
+async def read(connection: asyncpg.Connection, most: int, *, only: Collection[str] = ()) -> StoredWalks:
     """Up to ``most`` walks, the last written first, with their locations; ``only`` are the ids of those that are
     asked for. Call it in a transaction that sees one moment. Raises ``CannotRead`` and asyncpg's errors.
     """
@@ -102,7 +102,7 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
     if isinstance(chosen["id"], Unread):
         raise CannotRead(chosen["id"])
     columns, unread = _apart(chosen)
-    layout = Layout(walks=columns, locations=None, unread=unread, notes=_notes(WALKS, there))
+    layout = ColumnLayout(walks=columns, locations=None, unread=unread, notes=_notes(WALKS, there))
     ordered = f" ORDER BY {_quoted(there, 'updated_at')} DESC" if "updated_at" in columns else ""
     which = [_is_one_of(there, "id", "$2")] if only else []
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
@@ -118,7 +118,7 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
     else:
         located, layout = await _locations(connection, [row["id"] for row in rows], layout)
     walks = [StoredWalk(id=row["id"], columns=row, locations=located.get(row["id"], ()), layout=layout) for row in rows]
-    return Stored(walks=walks, layout=layout)
+    return StoredWalks(walks=walks, layout=layout)
 
 
 async def user_rows(connection: asyncpg.Connection, uid: str, table: str = USERS) -> int:
@@ -200,8 +200,8 @@ async def _known(
 
 
 async def _locations(
-    connection: asyncpg.Connection, ids: Sequence[str], layout: Layout
-) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Layout]:
+    connection: asyncpg.Connection, ids: Sequence[str], layout: ColumnLayout
+) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], ColumnLayout]:
     there = await _table(connection, LOCATIONS)
     if isinstance(there, Unread):
         return {}, msgspec.structs.replace(layout, unread=(*layout.unread, there))
@@ -227,8 +227,8 @@ async def _locations(
 
 
 async def _embedded(
-    connection: asyncpg.Connection, there: _Table, name: str, ids: Sequence[str], layout: Layout
-) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Layout]:
+    connection: asyncpg.Connection, there: _Table, name: str, ids: Sequence[str], layout: ColumnLayout
+) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], ColumnLayout]:
     """Locations that lie in their walk's row as a JSON array, of the walks that were read."""
     place, declared = f"{WALKS}.{name}", there.columns[name].declared
     pair = f"{_quoted(there, 'id')}::text AS id, {_quoted(there, name)}::text AS points"
@@ -323,8 +323,8 @@ def _notes(name: str, table: _Table) -> Told:
 
 
 def _converted(
-    table: str, rows: Sequence[Mapping[str, Any]], there: _Table, layout: Layout
-) -> tuple[Sequence[Mapping[str, Any]], Layout]:
+    table: str, rows: Sequence[Mapping[str, Any]], there: _Table, layout: ColumnLayout
+) -> tuple[Sequence[Mapping[str, Any]], ColumnLayout]:
     """``rows`` with comparable values, and the layout they were read by."""
     columns = layout.walks if table == WALKS else layout.locations or {}
     rows, read, dropped = _comparable(rows, columns, there)
@@ -345,7 +345,7 @@ def _comparable(
     dropped: dict[str, Message] = {}
     for name, column in columns.items():
         held = there.columns[name]
-        if held.base in _AS_THEY_ARE and (held.base == "timestamptz") == (column.kind is Kind.INSTANT):
+        if held.base in _AS_THEY_ARE and (held.base == "timestamptz") == (column.kind is ColumnKind.INSTANT):
             read[name] = column
             continue
         try:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import msgspec
 
 from harness.checks.invariants import CHECKS, CLAIM, OFF
-from harness.judge.judged import CHECK_EVENT, of_event
 from harness.model.evidence import EventRow
 from harness.model.expected import expected_of
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Verdict
+from harness.rules.judged import CHECK_EVENT, of_event
 
 #: What is asked of every run under load.
 EXPECTED = expected_of(((check, CLAIM[check]) for check in (*CHECKS, OFF)), kind=Kind.CHECK)

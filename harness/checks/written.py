@@ -1,49 +1,66 @@
 """What each phone wrote, on both sides, as histories of its walks: recomputed from the schedule and the rows. Pure.
 
-A number of the schedule that no row tells of may have been sent all the same, and its row lost: it is taken for a
-write without an acknowledgement, so that lost evidence never makes an answer look wrong.
+A number of the schedule that no row tells of may have been sent all the same, and its row lost: it may take effect at
+any time and often, so that lost evidence never makes an answer look wrong. So may a write of the other side: the
+mirror, a copy or a reconciliation brings it, also over and over, or never.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
-from harness.checks.histories import FOREVER, NEVER, Asked, State, WalkHistory
-from harness.checks.sent import bodies_of, body_of, number_of, numbered, scheduled
+from harness.checks.histories import FOREVER, NEVER, Call, WalkObject, WalkWrite
+from harness.checks.sent import bodies_of, body_of, number_of, numbered, refused, scheduled
 from harness.load.population.accounts import Account
-from harness.load.population.content import created, fingerprint, updated
-from harness.load.population.schedule import Planned, Slot, slots, user_schedule
+from harness.load.population.content import Content, created, fingerprint, updated
+from harness.load.population.schedule import PlannedRequest, Slot, page_of, slots, user_schedule
 from harness.load.population.walk import NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.scenario import PopulationPlan
+
+
+class WalkCalls(msgspec.Struct):
+    """The calls on one walk, and what it is in the store."""
+
+    walk: WalkObject
+    calls: list[Call] = []
+
+    @property
+    def created_ns(self) -> tuple[int, int]:
+        """Between which moments the walk was made; all of time where that is not certain."""
+        writes = [call for call in self.calls if call.does is not None]
+        if not writes or any(call.often or not call.does.contents for call in writes if call.does is not None):
+            return NEVER, FOREVER
+        return min(call.begin_ns for call in writes), min(call.end_ns for call in writes)
 
 
 class UserWalks:
     """One user's walks on one side, and the CREATEs there whose walk's id nobody was told."""
 
     def __init__(self) -> None:
-        self.walks: dict[str, WalkHistory] = {}
-        self.unnamed: list[State] = []
+        self.walks: dict[str, WalkCalls] = {}
+        self.unnamed: list[Call] = []
 
-    def add(self, walk_id: str, state: State) -> None:
-        """One write of a walk; "" for a CREATE whose id is not known."""
+    def add(self, walk_id: str, call: Call, counts: Sequence[int] | None = ()) -> None:
+        """One write of a walk, with the locations recorded by its PUTs; "" for a CREATE whose id is not known."""
         if walk_id:
-            self.walks.setdefault(walk_id, WalkHistory()).add(state)
+            self.walks.setdefault(walk_id, WalkCalls(WalkObject(counts))).calls.append(call)
         else:
-            self.unnamed.append(state)
+            self.unnamed.append(call)
 
-    def find(self, walk_id: str, content: str, asked: Asked) -> WalkHistory | None:
+    def find(self, walk_id: str, content: str, until_ns: int) -> WalkCalls | None:
         """The walk of an answer; an unknown id is that of a CREATE without an acknowledgement that says the same."""
         if walk_id in self.walks:
             return self.walks[walk_id]
-        for state in self.unnamed:
-            if content in state.contents and state.sent_ns <= asked.done_ns:
-                self.unnamed.remove(state)
-                self.add(walk_id, state)
+        for call in self.unnamed:
+            said = call.does.contents if call.does is not None else ()
+            if call.begin_ns <= until_ns and content in map(fingerprint, said):
+                self.unnamed.remove(call)
+                self.add(walk_id, call)
                 return self.walks[walk_id]
         return None
 
@@ -59,7 +76,7 @@ class Plans:
         self, plan: PopulationPlan, users: Sequence[Account], *, seed: int, anchor_unix_ns: int, bucket: str
     ) -> None:
         self._plan = plan
-        self._slots: dict[str, Slot] = slots(users, seed)
+        self._slots: dict[str, Slot] = slots(plan, users, seed)
         self._seed = seed
         self._anchor_unix_ns = anchor_unix_ns
         self._bucket = bucket
@@ -84,12 +101,18 @@ class Plans:
         ]
         return _walks(made, planned)
 
-    def schedule(self, user: str, count: int) -> list[Planned]:
+    def schedule(self, user: str, count: int) -> list[PlannedRequest]:
         """The first ``count`` requests of ``user``, one of the plan's."""
         endless = user_schedule(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns)
         return list(islice(endless, count))
 
-    def _made(self, planned: Planned, row: RequestRow) -> _Made:
+    def page(self, row: RequestRow) -> int:
+        """Which page of its list the request asked for; Firestore is asked for the first alone."""
+        if row.side is not Side.API:
+            return 1
+        return page_of(self._slots[row.user], number_of(row.operation_id))
+
+    def _made(self, planned: PlannedRequest, row: RequestRow) -> _Made:
         body = body_of(planned, row, self._bucket)
         if body is None and row.operation is not Operation.DELETE_WALK:
             raise NotAsPlanned(row.operation_id)
@@ -99,23 +122,23 @@ class Plans:
 class _Made(msgspec.Struct, frozen=True):
     """A write with the bodies that it may have had; without a row it is not known whether it was sent, and where."""
 
-    planned: Planned
+    planned: PlannedRequest
     row: RequestRow | None
     bodies: tuple[NewWalk | WalkUpdate, ...]
 
 
-def _walks(made: Sequence[_Made], planned: Sequence[Planned]) -> Mapping[Side, UserWalks]:
+def _walks(made: Sequence[_Made], planned: Sequence[PlannedRequest]) -> Mapping[Side, UserWalks]:
     found = {side: UserWalks() for side in Side}
-    ends: defaultdict[str, list[WalkUpdate]] = defaultdict(list)
-    for each in made:
-        ends[each.planned.walk_id] += [b for b in each.bodies if isinstance(b, WalkUpdate) and _brings_end(b)]
     recorded = _recorded(planned)
+    unknown = {each.planned.walk_id for each in made if each.row is None}
     for each in made:
-        contents = _contents(each.bodies, ends[each.planned.walk_id])
-        locations = recorded.get((each.planned.walk_id, each.planned.number), 0)
+        walk_id = each.planned.walk_id
+        puts = recorded.get(walk_id, {})
+        counts = None if walk_id in unknown else [*puts.values()]
+        batch = [*puts].index(each.planned.number) if each.planned.number in puts else None
         for side, walks in found.items():
-            for state in _states(each, side, contents, locations):
-                walks.add(_walk_id(each), state)
+            for call in _calls(each, side, 0 if batch is None or counts is None else 1 << batch):
+                walks.add(_walk_id(each), call, counts)
     return found
 
 
@@ -126,51 +149,41 @@ def _walk_id(made: _Made) -> str:
     return made.row.walk_id.lower() if made.row is not None and made.row.acknowledged else ""
 
 
-def _states(made: _Made, side: Side, contents: frozenset[str], locations: int) -> list[State]:
-    row = made.row
-    if row is None:
-        return [
-            State(contents=contents, sent_ns=NEVER, done_ns=FOREVER, end_ns=FOREVER, once=False, locations=locations)
-        ]
-    here = row.side is side
-    acknowledged = here and row.acknowledged
-    state = State(
-        contents=contents,
-        sent_ns=row.sent_ns,
-        done_ns=row.done_ns,
-        end_ns=row.done_ns if acknowledged else FOREVER,
-        acknowledged=acknowledged,
-        here=here,
-        once=here and (acknowledged or not row.retried),
-        locations=locations,
-    )
-    if not (acknowledged and row.retried):
-        return [state]
-    # The first of the two sendings may still be carried out, after the second was acknowledged.
-    return [state, msgspec.structs.replace(state, acknowledged=False, end_ns=FOREVER)]
+def _calls(made: _Made, side: Side, batch: int) -> Iterator[Call]:
+    """A write as that side sees it; ``batch`` is the bit of the locations that it is the first to bring. Locations that
+    were not confirmed before may come with it. On Firestore the app writes a document whole."""
+    row, contents = made.row, tuple({_content(body) for body in made.bodies})
+    until = batch | (batch - 1 if batch else 0)
+    if row is None or row.side is not side:
+        does = WalkWrite(contents=contents, replaces=True, brings=(until,), own=row is None)
+        if row is None or row.retried or not refused(row):
+            yield Call(name=named(made.planned.operation_id if row is None else row), does=does, often=True,
+                       begin_ns=NEVER if row is None else row.sent_ns)  # fmt: skip
+        return
+    whole = side is Side.FIRESTORE
+    does = WalkWrite(contents=contents, merges=not whole, replaces=whole, brings=(0,) if whole else (until, batch))
+    if row.acknowledged:
+        yield Call(name=named(row), begin_ns=row.sent_ns, end_ns=row.done_ns, does=does)
+    if row.retried or not (row.acknowledged or refused(row)):
+        # Of two sendings the first may still be carried out, after the second was acknowledged.
+        for _ in range(1 + row.retried - row.acknowledged):
+            yield Call(name=named(row), begin_ns=row.sent_ns, does=does)
 
 
-def _brings_end(body: WalkUpdate) -> bool:
-    return body.end_time is not None or body.thumbnail_image_url is not None
+def named(of: RequestRow | str) -> str:
+    """A request for people; of one without a row its id."""
+    return of if isinstance(of, str) else f"{of.operation_id} ({of.operation}, {of.side})"
 
 
-def _contents(bodies: Sequence[NewWalk | WalkUpdate], ends: Sequence[WalkUpdate]) -> frozenset[str]:
-    found = set()
-    for body in bodies:
-        if isinstance(body, NewWalk):
-            found.add(fingerprint(created(body)))
-            continue
-        found.add(fingerprint(updated(body)))
-        found |= {fingerprint(updated(body, end)) for end in ends}
-    return frozenset(found)
+def _content(body: NewWalk | WalkUpdate) -> Content:
+    return created(body) if isinstance(body, NewWalk) else updated(body)
 
 
-def _recorded(planned: Sequence[Planned]) -> Mapping[tuple[str, int], int]:
-    """By walk and number of a PUT: how many locations the phone has recorded of the walk by then."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    found = {}
+def _recorded(planned: Sequence[PlannedRequest]) -> Mapping[str, Mapping[int, int]]:
+    """By walk, and by the number of each PUT: how many locations the phone has recorded of the walk by then."""
+    found: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for each in planned:
         if isinstance(each.body, WalkUpdate):
-            counts[each.walk_id] += len(each.body.locations)
-            found[each.walk_id, each.number] = counts[each.walk_id]
+            before = found[each.walk_id]
+            before[each.number] = max(before.values(), default=0) + len(each.body.locations)
     return found

@@ -12,12 +12,12 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.model.message import message, whole
-from harness.rehearsal.arguments import AsJson, Spoken
-from harness.rehearsal.command import option
 from harness.report.language import Language, language
+from harness.run.arguments import AsJson, Spoken
+from harness.run.command import option
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CheckedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a file. ``kind`` is what it was taken for, "" when that could not be told, and ``by`` what told
     it; ``holds`` says how long its lists are, by their keys; ``what``, ``where`` and ``remedy`` are the error's, ""
     where there is none."""
@@ -33,7 +33,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(Spoken, AsJson):
+class CheckCommand(Spoken, AsJson):
     """Whether a run would take plans and scenarios.
 
     Before any stack; 2 when one of them is not fine.
@@ -57,7 +57,7 @@ class Check(Spoken, AsJson):
         return tool_status({Exit.USAGE: not all(each.fine for each in found)})
 
 
-def check(path: Path) -> tuple[Checked, BadInput | None]:
+def check(path: Path) -> tuple[CheckedFile, BadInput | None]:
     """What became of ``path``, and the error as it was raised."""
     from harness.cli.kinds import KINDS, kind_of
 
@@ -69,12 +69,12 @@ def check(path: Path) -> tuple[Checked, BadInput | None]:
         KINDS[name].load(path)
         ((keys, _),) = yamltext.documents(text, str(path))
         holds = ", ".join(f"{key}: {len(each)}" for key, each in keys.items() if isinstance(each, list))
-        return Checked(fine=True, holds=holds, **found), None
+        return CheckedFile(fine=True, holds=holds, **found), None
     except BadInput as error:
-        return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found), error
+        return CheckedFile(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found), error
 
 
-def _tell(each: Checked, error: BadInput | None, say: Language) -> None:
+def _tell(each: CheckedFile, error: BadInput | None, say: Language) -> None:
     kind, by = say(each.kind), say(each.by)
     if error is None:
         sys.stdout.write(say("{file}: fine, {kind}; {holds}", file=each.file, kind=kind, holds=each.holds) + "\n")

@@ -9,9 +9,9 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.base.message import message
-from harness.rehearsal.arguments import AsJson, InReports, Spoken
-from harness.rehearsal.command import option, within
 from harness.report.language import language
+from harness.run.arguments import AsJson, InReports, Spoken
+from harness.run.command import option, within
 
 
 @dataclass(frozen=True, kw_only=True)

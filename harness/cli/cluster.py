@@ -15,16 +15,16 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit
 from harness.base.home import home
 from harness.base.progress import Progress
-from harness.model.message import Message, message, verbatim
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import AsJson, Spoken, speaking
-from harness.rehearsal.command import Command, option
+from harness.model.message import Message, message, raw_text
+from harness.model.stack import EnvironmentKind
 from harness.report.language import language
+from harness.run.arguments import AsJson, Spoken, speaking
+from harness.run.command import Command, option
 
 
-def provide(rung: Rung) -> None:
+def provide(rung: EnvironmentKind) -> None:
     """Goes on where the packages of the environment are; no help of a command needs them."""
-    from harness.stack import rungs
+    from harness.stack.environments import choice as rungs
 
     rungs.provide(rung)
 
@@ -58,7 +58,7 @@ class ClusterUp(Labelled, Spoken, AsJson):
 
     def run(self) -> int:
         """Says where its kubeconfig is. Raises ``StackNotStarted``, ``BadInput``."""
-        provide(Rung.KIND)
+        provide(EnvironmentKind.KIND)
         from harness.stack.kind import config, keeper
 
         source, keep = self.config or config.CONFIG, keeper.take if self.by_hand else keeper.keep
@@ -66,7 +66,7 @@ class ClusterUp(Labelled, Spoken, AsJson):
         ports = ", ".join(f"{node} -> {port}" for node, port in made.ports.items())
         found = {"name": made.name, "kubeconfig": str(made.kubeconfig), "context": made.context, "ports": made.ports}
         where = message("NodePorts on 127.0.0.1: {ports}", ports=ports)
-        typed = verbatim(f"export KUBECONFIG={made.kubeconfig}")
+        typed = raw_text(f"export KUBECONFIG={made.kubeconfig}")
         return told(found, typed, where, as_json=self.json, lang=self.lang)
 
 
@@ -82,7 +82,7 @@ class ClusterDown(Labelled, Spoken, AsJson):
 
     def run(self) -> int:
         """Says whether there was one."""
-        provide(Rung.KIND)
+        provide(EnvironmentKind.KIND)
         from harness.stack.kind import cluster, keeper, record
 
         name = record.name_of(self.label)
@@ -101,16 +101,16 @@ class ClusterList(Spoken, AsJson):
 
     def run(self) -> int:
         """Names them, one a line."""
-        provide(Rung.KIND)
+        provide(EnvironmentKind.KIND)
         from harness.stack.kind import cluster
 
         names = asyncio.run(cluster.names())
-        lines = [*map(verbatim, names)] or [message("there is none")]
+        lines = [*map(raw_text, names)] or [message("there is none")]
         return told(names, *lines, as_json=self.json, lang=self.lang)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(Spoken, AsJson):
+class ImagesCommand(Spoken, AsJson):
     """The images that compose.yaml and the overlays name, built.
 
     Offline, too. --load and --push then bring them where the nodes of a cluster of your own find them.
@@ -130,10 +130,10 @@ class Images(Spoken, AsJson):
         """Says each tag. Raises ``BadInput``, ``StackNotStarted``."""
         if self.nodes and (self.names or self.load or self.push):
             raise BadInput("--nodes goes with no NAME, --load or --push", remedy="leave them out")
-        provide(Rung.KIND)
+        provide(EnvironmentKind.KIND)
         progress = speaking(MachineClock(), self.lang)
         tags = asyncio.run(_of_nodes(progress) if self.nodes else self._built(progress))
-        return told(tags, *map(verbatim, tags), as_json=self.json, lang=self.lang)
+        return told(tags, *map(raw_text, tags), as_json=self.json, lang=self.lang)
 
     async def _built(self, progress: Progress) -> list[str]:
         from harness.stack.kind.docker import docker
@@ -161,14 +161,14 @@ class Images(Spoken, AsJson):
 
 async def _of_nodes(progress: Progress) -> list[str]:
     from harness.stack.kind import docker
-    from harness.stack.kind.images import choice, node
+    from harness.stack.kind.images import choice
 
     await docker.engine()
-    images = await choice.ensure_images(MachineClock(), progress)
+    images = await choice.ensure_images(progress)
     if not images.own:
         return [images.control_plane]
-    await docker.tag(images.control_plane, node.CURRENT)
-    return [node.CURRENT, images.control_plane, images.worker]
+    await docker.tag(images.control_plane, choice.CURRENT)
+    return [choice.CURRENT, images.control_plane, images.worker]
 
 
 async def _load(name: str, tags: list[str], progress: Progress) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from harness.base.data import SCENARIOS
 from harness.base.errors import Exit
 from harness.base.typed import PROGRAM
-from harness.rehearsal.command import Command, flag, option
+from harness.run.command import Command, flag, option
 
 _SHELLS = ("bash", "zsh", "fish")
 #: The names that are completed behind: what was typed, too, such as ``python3.12``.

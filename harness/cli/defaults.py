@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 
 from harness.base import tomltext
 from harness.base.errors import BadInput
-from harness.base.message import Message, marked, message, nearest, said_by
+from harness.base.message import Message, gettext_noop, message, nearest, said_by
 from harness.base.options import of_option, one_of, unseen
 from harness.base.phase import Said
 from harness.base.shell import shell_words
 from harness.base.typed import PROGRAM
-from harness.rehearsal.command import Command, flag, flags
-from harness.rehearsal.registry import Entry
+from harness.run.command import Command, flag, flags
+from harness.run.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
 #: What says which program runs and where it writes is told when a file set it.
 _RUN = frozenset({"--target", "--manifests", "--reports"})
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
-_HELP = marked("--help shows what it takes")
-_WHAT_IT_IS = marked("a key is an option of a command, without its dashes")
+_UNREAD = gettext_noop("write TOML in UTF-8; --no-defaults leaves it unread")
+_HELP = gettext_noop("--help shows what it takes")
+_WHAT_IT_IS = gettext_noop("a key is an option of a command, without its dashes")
 
 
 class Given(NamedTuple):

@@ -9,8 +9,8 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.base.message import as_message
-from harness.rehearsal.arguments import AsJson, Spoken
 from harness.report.language import language
+from harness.run.arguments import AsJson, Spoken
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,26 +11,30 @@ from typing import Any
 
 import msgspec
 
-from chaos import catalogue
 from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
-from harness.base.message import as_message, marked, message
+from harness.base.message import as_message, gettext_noop, message
+from harness.cli.observe.mapping import Naming
+from harness.cli.stored.sizing import SizePlan
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.month.tables import CostTables
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.flag_proof.types import FlagPlan
-from harness.rehearsals.infrastructure.types import Tables as Infrastructure
+from harness.rehearsals.infrastructure.types import InfrastructureTables as Infrastructure
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
-from harness.signoff.making import EvidencePlan
-from harness.stack import target_file
-from scenarios import claims_file
-from scenarios import load as scenario
+from harness.report.signoff.ledger import MonthCalendar
+from harness.report.signoff.making import EvidencePlan
+from harness.rules.register import Chapter
+from harness.run.scenarios import claims_file
+from harness.run.scenarios import load as scenario
+from harness.stack.target import targets
 
 SCHEMAS = SCENARIOS / "schemas"
 _ENDING = ".schema.json"
@@ -62,21 +66,25 @@ def _scenario(path: Path) -> Any:
 
 #: By the name of the schema's file.
 KINDS = {
-    "scenario": FileKind(marked("a scenario"), scenario.ScenarioFile, _scenario),
-    "claims": FileKind(marked("a file of claims"), claims_file.ClaimsFile, claims_file.load),
-    "cost": FileKind(marked("the tables of cost"), Tables),
-    "infrastructure": FileKind(marked("the tables of infrastructure"), Infrastructure),
-    "prices": FileKind(marked("unit prices for cost"), Prices),
-    "deploy": FileKind(marked("a plan of deploy_rehearsal"), deploy.DeployFile, deploy.load),
-    "dr_restore": FileKind(marked("a plan of dr_restore"), RecoveryPlan),
-    "flag_proof": FileKind(marked("a plan of flag_proof"), FlagPlan),
-    "load_stages": FileKind(marked("a plan of load_stages"), LoadStagesPlan),
-    "network": FileKind(marked("a plan of network"), NetworkPlan),
-    "runbooks": FileKind(marked("a plan of runbooks"), RunbooksPlan),
-    "scaling": FileKind(marked("a plan of scaling"), ScalingPlan),
-    "secret_rotation": FileKind(marked("a plan of secret_rotation"), RotationPlan),
-    "signoff": FileKind(marked("a plan of signoff --run"), EvidencePlan),
-    "chaos": FileKind(marked("an experiment of chaos"), catalogue.ExperimentFile, catalogue.checked),
+    "scenario": FileKind(gettext_noop("a scenario"), scenario.ScenarioFile, _scenario),
+    "chapter": FileKind(gettext_noop("a chapter of the register"), Chapter),
+    "claims": FileKind(gettext_noop("a file of claims"), claims_file.ClaimsFile, claims_file.load),
+    "cost": FileKind(gettext_noop("the tables of cost"), CostTables),
+    "infrastructure": FileKind(gettext_noop("the tables of infrastructure"), Infrastructure),
+    "prices": FileKind(gettext_noop("unit prices for cost"), Prices),
+    "deploy": FileKind(gettext_noop("a plan of deploy_rehearsal"), deploy.DeployFile, deploy.load),
+    "dr_restore": FileKind(gettext_noop("a plan of dr_restore"), RecoveryPlan),
+    "flag_proof": FileKind(gettext_noop("a plan of flag_proof"), FlagPlan),
+    "ledger": FileKind(gettext_noop("a calendar of a month"), MonthCalendar),
+    "load_stages": FileKind(gettext_noop("a plan of load_stages"), LoadStagesPlan),
+    "network": FileKind(gettext_noop("a plan of network"), NetworkPlan),
+    "runbooks": FileKind(gettext_noop("a plan of runbooks"), RunbooksPlan),
+    "scaling": FileKind(gettext_noop("a plan of scaling"), ScalingPlan),
+    "secret_rotation": FileKind(gettext_noop("a plan of secret_rotation"), RotationPlan),
+    "size": FileKind(gettext_noop("a plan of size"), SizePlan),
+    "observe": FileKind(gettext_noop("a mapping of observe"), Naming),
+    "signoff": FileKind(gettext_noop("a plan of signoff --run"), EvidencePlan),
+    "chaos": FileKind(gettext_noop("an experiment of chaos"), catalogue.ExperimentFile, catalogue.checked),
 }
 
 
@@ -84,11 +92,11 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     """The kind of the file that holds ``text``, by its name in ``KINDS``, and what told it. Raises ``BadInput``."""
     named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
     if named in KINDS:
-        return named, marked("the schema that its first lines name")
+        return named, gettext_noop("the schema that its first lines name")
     data, _ = planfile.mapping(text, where, message("write the keys of one of these: {names}", names=", ".join(KINDS)))
     like = {name: planfile.likeness(data, kind.form) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
-    if target_file.likeness(data) > max(like[best], 0):
+    if targets.likeness(data) > max(like[best], 0):
         remedy = message("a run reads it: --target {file}", file=where)
         raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
     if like[best] <= 0 or like[best] == like[second]:
@@ -97,7 +105,7 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
         line = f"# yaml-language-server: $schema=KIND{_ENDING}"
         remedy = message("begin it with `{line}`; kinds are {names}", line=line, names=", ".join(KINDS))
         raise BadInput(what if like[best] > 0 else "its keys are those of no kind of file", where=where, remedy=remedy)
-    return best, marked("its keys")
+    return best, gettext_noop("its keys")
 
 
 def main() -> None:

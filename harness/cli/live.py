@@ -11,7 +11,7 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.model.stack import Endpoints
-from harness.rehearsal.command import Command, option
+from harness.run.command import Command, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def live(endpoints: Path | None, stack: str) -> Endpoints:
 
 
 def _of_those_up(stack: str) -> Endpoints:
-    from harness.stack.standing import up_now
+    from harness.stack.environments.standing import up_now
 
     there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:

@@ -18,19 +18,22 @@ from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_
 from harness.base.progress import Heartbeat
 from harness.base.shown import escaping
 from harness.base.typed import PROGRAM
-from harness.rehearsal.registry import COMMANDS, Entry
+from harness.run.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
     from harness.base.message import Message
-    from harness.rehearsal.command import Command, Unrecognized
+    from harness.run.command import Command, Unrecognized
 
 _FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "cluster and images"
 #: The commands that rehearse nothing.
 TOOLS = (
-    Entry("check", "harness.cli.check:Check", _FILES),
+    Entry("check", "harness.cli.check:CheckCommand", _FILES),
     Entry("judge", "harness.cli.stored.command:Judge", _STORED),
     Entry("compare", "harness.cli.stored.command:Compare", _STORED),
-    Entry("report", "harness.cli.stored.command:Report", _STORED),
+    Entry("report", "harness.cli.stored.command:ReportCommand", _STORED),
+    Entry("size", "harness.cli.stored.size:SizeCommand", _STORED),
+    Entry("observe", "harness.cli.observe.command:Observe", _STORED),
+    Entry("claims", "harness.cli.stored.claims:Claims", _STORED),
     Entry("signoff", "harness.cli.stored.signoff:SignOff", _STORED),
     Entry("doctor", "harness.cli.doctor:Doctor", _MACHINE),
     Entry("clean", "harness.cli.clean:Clean", _MACHINE),
@@ -46,7 +49,7 @@ TOOLS = (
     Entry("cluster up", "harness.cli.cluster:ClusterUp", _CLUSTER),
     Entry("cluster down", "harness.cli.cluster:ClusterDown", _CLUSTER),
     Entry("cluster list", "harness.cli.cluster:ClusterList", _CLUSTER),
-    Entry("images", "harness.cli.cluster:Images", _CLUSTER),
+    Entry("images", "harness.cli.cluster:ImagesCommand", _CLUSTER),
 )
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
@@ -67,7 +70,7 @@ def parse(words: Sequence[str], tell: Callable[[Message], object] = lambda _: No
     ``SystemExit`` once its help is printed."""
     from harness.base.options import working_folder
     from harness.cli.defaults import defaults
-    from harness.rehearsal import command as declared
+    from harness.run import command as declared
 
     name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in ALL), None)
     if name is None:
@@ -102,7 +105,7 @@ def _unknown(words: Sequence[str]) -> BadInput:
 def _instead(error: Unrecognized) -> Message | str:
     """What to do about a flag that a command does not take: who takes it, or the nearest that this one takes."""
     from harness.base.message import message, nearest
-    from harness.rehearsal.command import flags
+    from harness.run.command import flags
 
     if takers := [name for name, entry in ALL.items() if error.flag in flags(entry.load())]:
         return message("{option} is an option of: {commands}", option=error.flag, commands=", ".join(takers))
@@ -134,7 +137,7 @@ def _main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
-    from harness.model.message import marked, whole
+    from harness.model.message import gettext_noop, whole
     from harness.report.language import asked_for, language
 
     lang, where = asked_for(words, os.environ), PROGRAM
@@ -146,17 +149,17 @@ def _main(words: Sequence[str]) -> int:
     except SystemExit as ended:  # 0 of argparse, which has printed a command's help; else what a command needs lacks
         return int(ended.code or Exit.OK)
     except KeyboardInterrupt:
-        sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
+        sys.stderr.write(language(lang)(gettext_noop("interrupted")) + "\n")
         return Exit.INTERRUPTED
     except Exception as error:
         if (found := error if isinstance(error, RehearsalError) else of_full_disk(error)) is not None:
             found = found.met(where) if found.exit is Exit.USAGE else found
             sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
             if found.exit is Exit.USAGE and where.removeprefix(f"{PROGRAM} ") not in {each.name for each in TOOLS}:
-                sys.stderr.write("  " + language(lang)(marked("nothing was run")) + "\n")
+                sys.stderr.write("  " + language(lang)(gettext_noop("nothing was run")) + "\n")
             return found.exit
         traceback.print_exc()
-        what = marked("internal error: please keep the report's folder and tell the maintainers")
+        what = gettext_noop("internal error: please keep the report's folder and tell the maintainers")
         sys.stderr.write(language(lang)(what) + "\n")
         return Exit.INTERNAL
 

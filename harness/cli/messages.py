@@ -18,23 +18,23 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
-from chaos import catalogue
 from harness.base import errors, yamltext
-from harness.base.data import OVERLAYS, PLANS, ROOT, RULES, SCENARIOS
+from harness.base.data import OVERLAYS, PLANS, ROOT, SCENARIOS
 from harness.base.errors import MEANING
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
 from harness.rehearsals.security.checks import ALL as SECURITY
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
+from harness.rules import register
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.forced import reasons
-from scenarios import claims
 
 _HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
 
 #: Functions whose first argument is a message id.
-KEYWORDS = {"say": None, "message": None, "marked": None}
+KEYWORDS = {"say": None, "message": None, "gettext_noop": None}
 #: What makes an error; one of a module's own class is known by its ``remedy``.
 ERRORS = (
     *(name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)),
@@ -62,7 +62,7 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
             first = text if isinstance(text, str) else text[0]
             if not first.endswith("\n"):  # what one process says to another on a pipe
                 found.setdefault(first, []).append((str(path.relative_to(ROOT)), line))
-    for path in sorted(RULES.glob("*.yaml")):
+    for path in sorted(SCENARIOS.glob("rules/*.yaml")):
         [(rules, _)] = yamltext.documents(yamltext.read(path), str(path))
         for said in (rule["says"] for rule in rules.values() if "says" in rule):
             found.setdefault(said, []).append((str(path.relative_to(ROOT)), 0))
@@ -104,8 +104,8 @@ def claims_messages() -> dict[str, list[tuple[str, int]]]:
 
 
 def _register() -> Iterator[tuple[str, str]]:
-    yield from (("chapter", title) for title in claims.CHAPTERS)
-    for claim in claims.REGISTER.values():
+    yield from (("chapter", title) for title in register.bundled().chapters)
+    for claim in register.bundled().claims.values():
         yield from ((claim.id, text) for text in (claim.how, claim.first_sign, claim.not_rehearsed) if text)
         for erratum in claim.errata:
             yield erratum.id, erratum.why
@@ -119,6 +119,8 @@ def _register() -> Iterator[tuple[str, str]]:
         for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):
             if title := each.get("title"):
                 yield path.stem, title
+        for event in document.get("events", ()):
+            yield from ((path.stem, event[key]) for key in ("title", "source"))
     for name in catalogue.names():
         yield name, catalogue.load(name).title
     for patch in load_manifests(OVERLAYS / "local").patches:

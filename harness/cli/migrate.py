@@ -16,12 +16,12 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
 from harness.model.message import Message, message
-from harness.rehearsal.arguments import AsJson, Spoken, speaking
-from harness.rehearsal.command import Duration, flag, given_unread, option, within
 from harness.report.language import language
+from harness.run.arguments import AsJson, Spoken, speaking
+from harness.run.command import Duration, flag, given_unread, option, within
 
 if TYPE_CHECKING:
-    from harness.migration.places import Places
+    from harness.migration.places import StorePlaces
 
 REJECTS_VARIABLE = "MIGRATION_REJECTS"
 
@@ -33,7 +33,7 @@ def _zone(text: str) -> ZoneInfo:
         raise ValueError(message("{value} is no time zone, such as Asia/Tokyo", value=repr(text[:80]))) from None
 
 
-def confine(places: Places, *, beyond: bool) -> None:
+def confine(places: StorePlaces, *, beyond: bool) -> None:
     """Raise ``BadInput`` for stores that are not on this machine, unless ``beyond`` allows them."""
     from harness.migration.places import UNTRIED
 
@@ -111,7 +111,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         whole = report.verified is None or report.verified.whole
         return tool_status({Exit.HOLD: not whole or report.refused})
 
-    def _places(self) -> Places:
+    def _places(self) -> StorePlaces:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
         from harness.migration.places import of_endpoints, of_environment

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
-from harness.objectives.files import BLACKBOX, SLO, objective_files
-from harness.objectives.rendered import RULES, rendered
-from harness.objectives.sealing import sealed, windows_of
+from harness.rules.objectives.files import BLACKBOX, SLO, objective_files
+from harness.rules.objectives.render import RULES, rendered, sealed, windows_of
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 
@@ -23,7 +21,7 @@ _LIMIT_S = 60.0
 
 async def by_sloth(into: Path, slo: Path = SLO) -> None:
     """Writes Sloth's rules of each file of objectives of ``slo`` into ``into``, sealed. Raises ``StackNotStarted``."""
-    sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
+    sloth = await binaries.ensure(binaries.SLOTH, print) / "sloth"
     for path, days in objective_files(slo):
         own = ("--slo-period-windows-path", windows_of(path).parent) if windows_of(path).exists() else ()
         made = into / path.name

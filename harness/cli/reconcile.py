@@ -14,9 +14,9 @@ from harness.cli.live import OnLiveStack, live
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.message import Message, message
-from harness.rehearsal.arguments import AsJson, Spoken
-from harness.rehearsal.command import option
 from harness.report.language import language
+from harness.run.arguments import AsJson, Spoken
+from harness.run.command import option
 
 _SHOWN = 20
 

@@ -21,22 +21,24 @@ from harness.base.private import open_private
 from harness.base.terminal import ending_signals
 from harness.base.typed import PROGRAM
 from harness.model.message import Message, message
-from harness.model.stack import Endpoints, Rung
-from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests, Spoken, speaking
-from harness.rehearsal.command import option, words
-from harness.rehearsal.options import Options
-from harness.rehearsal.own_cluster import OnCluster, take_down
+from harness.model.stack import Endpoints, EnvironmentKind
 from harness.report.language import Language, language
+from harness.run.arguments import AsJson, OwnManifests, Spoken, StackOptions, speaking
+from harness.run.command import option, words
+from harness.run.options import Options
+from harness.run.own_cluster import OnCluster, take_down
 
 if TYPE_CHECKING:
-    from harness.stack.keeping import Standing
-    from harness.stack.standing import StackFacts
+    from harness.stack.environments.standing import StackFacts
+    from harness.stack.state.keeping import LeftRunning
 
-UP_LIMIT_S = {Rung.LOCAL: 180.0}  # of a detached stack, the first run's installation included; else of images, too
+UP_LIMIT_S = {
+    EnvironmentKind.LOCAL: 180.0
+}  # of a detached stack, the first run's installation included; else of images, too
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackUp(Spoken, OnStack, OwnManifests, AsJson):
+class StackUp(Spoken, StackOptions, OwnManifests, AsJson):
     """A whole stack, until Ctrl-C or `stack down`.
 
     It says where everything answers.
@@ -114,7 +116,7 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock, limit_s: float) -> StackFacts:
     from harness.cli.standing import stack_of
-    from harness.stack.processes import tail
+    from harness.stack.process.processes import tail
 
     again = polling(clock, limit_s=limit_s, every_s=0.1)
     try:
@@ -159,7 +161,7 @@ class StackKeep(Spoken, AsJson):
     name = "stack keep"
     example = "--on kind"
 
-    on: str = option("the environment", choices=(Rung.KIND.value,), default=Rung.KIND.value)
+    on: str = option("the environment", choices=(EnvironmentKind.KIND.value,), default=EnvironmentKind.KIND.value)
 
     @classmethod
     def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
@@ -168,9 +170,10 @@ class StackKeep(Spoken, AsJson):
 
     def run(self) -> int:
         """Starts it."""
-        from harness.stack import rungs, state
+        from harness.stack import state
+        from harness.stack.environments import choice as rungs
 
-        rungs.provide(Rung(self.on))
+        rungs.provide(EnvironmentKind(self.on))
         from harness.stack.kind import keeper
 
         clock = MachineClock()
@@ -203,7 +206,7 @@ class StackStatus(Spoken, AsJson):
         return tool_status({Exit.HOLD: any(each.trouble for each in found)})
 
 
-def _shown(each: Standing, say: Language) -> str:
+def _shown(each: LeftRunning, say: Language) -> str:
     what = {"run": each.run_id, "environment": str(each.rung), "since": each.since_utc or say("an unknown time")}
     facts = [say("{run} (environment {environment}) since {since}", **what)]
     facts += [say("process {pid}", pid=str(each.owner_pid))] if each.owner_pid else []
@@ -235,24 +238,25 @@ class StackDown(Spoken, OnCluster, AsJson):
 
     on: str | None = option(
         "what is left of one environment, or on a cluster of your own (default: all here)",
-        choices=(Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value),
+        choices=(EnvironmentKind.LOCAL.value, EnvironmentKind.KIND.value, EnvironmentKind.KUBE.value),
     )
     force: bool = option("also a kept cluster that a run uses: the run will break", default=False, consent=True)
 
     def run(self) -> int:
         """Ends it, a line each."""
         from harness.cli.standing import end_standing_stacks
-        from harness.stack import rungs, state
+        from harness.stack import state
+        from harness.stack.environments import choice as rungs
         from harness.stack.kind import keeper
 
-        if self.on == Rung.KUBE and self.force:
+        if self.on == EnvironmentKind.KUBE and self.force:
             raise BadInput("--force is for the kept cluster, not for a cluster of your own", remedy="leave it out")
-        if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
+        if self.on == EnvironmentKind.KUBE and (cluster := self.confirmed(EnvironmentKind.KUBE)) is not None:
             return self._tell(take_down(cluster), message("nothing was left there"))
-        self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
+        self.confirmed(EnvironmentKind.LOCAL)  # which refuses a cluster's options
         progress, others = speaking(MachineClock(), self.lang), list[Message]()
         lines = end_standing_stacks(progress) if self.on is None else []
-        if self.on == Rung.LOCAL:
+        if self.on == EnvironmentKind.LOCAL:
             state.sweep(lines.append)
         else:
             lines += keeper.down(force=self.force)

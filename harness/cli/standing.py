@@ -13,24 +13,24 @@ from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
 from harness.evidence.failure import cut
-from harness.model.message import Message, Tell, message
-from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
-from harness.rehearsal.options import Options
+from harness.model.message import Message, ProgressCallback, message
 from harness.rehearsals.chaos.standing import StandingChaos
+from harness.run.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
+from harness.run.options import Options
 from harness.stack import state
-from harness.stack.keeping import PartStatus, Standing
+from harness.stack.environments.choice import manifests_of, stack_for
+from harness.stack.environments.standing import RECORD, StackFacts, facts_of, recorded
 from harness.stack.protocol import StackNeeds
-from harness.stack.rungs import manifests_of, stack_for
-from harness.stack.standing import RECORD, StackFacts, facts_of, recorded
-from harness.stack.state.lease import Condition, condition, lives, remove_run_folder, run_folder
+from harness.stack.state.keeping import LeftRunning, PartStatus
+from harness.stack.state.lease import LeaseCondition, condition, lives, remove_run_folder, run_folder
 from harness.stack.state.processes import ends_in_order, tell, wait_gone
 from harness.stack.state.sweeping import end_run
 
 _TROUBLE = {
-    Condition.LIVES: None,
-    Condition.ABANDONED: message("its harness was killed"),
-    Condition.ELSEWHERE: message("its harness is gone, and parts of it run on in another container"),
-    Condition.UNKNOWN: message("whether its harness lives cannot be told"),
+    LeaseCondition.LIVES: None,
+    LeaseCondition.ABANDONED: message("its harness was killed"),
+    LeaseCondition.ELSEWHERE: message("its harness is gone, and parts of it run on in another container"),
+    LeaseCondition.UNKNOWN: message("whether its harness lives cannot be told"),
 }
 #: What a stack has to end in order: what is under way (a bring-up), and its tear down, each with a limit of its own,
 #: which hold what a mirror has to write yet and the grace of each pod.
@@ -102,7 +102,7 @@ def stack_of(pid: int) -> StackFacts | None:
     return next((facts for facts, lease in recorded() if lease.owner.pid == pid and lease.owner.alive()), None)
 
 
-def standing_stacks() -> list[Standing]:
+def standing_stacks() -> list[LeftRunning]:
     """Every ``stack up`` there is, a killed one's rest too."""
     from harness.stack.local.sampler import proportional_bytes
 
@@ -120,7 +120,7 @@ def standing_stacks() -> list[Standing]:
             for part in lease.parts
         )
         found.append(
-            Standing(
+            LeftRunning(
                 kind="stack",
                 rung=facts.rung,
                 run_id=facts.run_id,
@@ -128,13 +128,13 @@ def standing_stacks() -> list[Standing]:
                 owner_pid=lease.owner.pid,
                 used_by="",
                 trouble=_TROUBLE[found_as],
-                parts=tuple(part for part in parts if part.alive or found_as is Condition.ABANDONED),
+                parts=tuple(part for part in parts if part.alive or found_as is LeaseCondition.ABANDONED),
             )
         )
     return found
 
 
-def end_standing_stacks(say: Tell) -> list[Message]:
+def end_standing_stacks(say: ProgressCallback) -> list[Message]:
     """Asks each ``stack up`` to end in order; kills and cleans up after one that does not in all the time that it has.
     One line each; ``say`` is told whom it waits for.
     """

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from harness.base.errors import Exit, tool_status
 from harness.model.message import Message
-from harness.rehearsal.arguments import AsJson, Spoken
 from harness.report.language import language
+from harness.run.arguments import AsJson, Spoken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ class Undo(Spoken, AsJson):
 
     def run(self) -> int:
         """Says which faults were under way in each dead run, and removes what is left; 40 where that cannot be."""
-        from harness.stack import rungs, state
+        from harness.stack import state
+        from harness.stack.environments import choice as rungs
 
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
         removed, others = list[str](), list[str]()

@@ -14,23 +14,23 @@ import msgspec
 
 from harness.base.clock import NS, MachineClock, unix_ns
 from harness.base.home import home, runs_folder, used_mark
-from harness.base.message import Message, marked, message
-from harness.rehearsal.conduct import PLAN_JSON
+from harness.base.message import Message, gettext_noop, message
 from harness.report.latest import LATEST
-from harness.signoff.gather import FOLDER
+from harness.report.signoff.gather import FOLDER
+from harness.run.runner import PLAN_JSON
 from harness.stack.kind import at_hand
 from harness.stack.kind.images.recipe import REPOSITORY
 
 UNUSED_DAYS = 30
-_IMAGE, _RUN = marked("Docker image"), marked("stored run")
+_IMAGE, _RUN = gettext_noop("Docker image"), gettext_noop("stored run")
 #: The folders of ``home()`` that hold a folder for each lock or version, by what that is.
 _KEPT = {
-    "venv": marked("Python environment"),
-    "npm": marked("npm packages"),
-    "template": marked("PostgreSQL's template"),
-    "wheels": marked("packages of an image"),
-    "programs": marked("programs from Python packages"),
-    "kind/binaries": marked("programs built from Go modules"),
+    "venv": gettext_noop("Python environment"),
+    "npm": gettext_noop("npm packages"),
+    "template": gettext_noop("PostgreSQL's template"),
+    "wheels": gettext_noop("packages of an image"),
+    "programs": gettext_noop("programs from Python packages"),
+    "kind/binaries": gettext_noop("programs built from Go modules"),
 }
 
 

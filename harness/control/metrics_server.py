@@ -18,7 +18,7 @@ _NS = 10**9
 _FRESH_NS = (10 * _NS, 15 * _NS)  # ``freshContainerMinMetricsResolution``, and the resolution
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ContainerCounters(msgspec.Struct, frozen=True):
     """A container's counters at ``at_ns``: CPU seconds since it started at ``started_ns``, and memory now."""
 
     at_ns: int
@@ -28,7 +28,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 #: By pod, by container; a container that does not run is left out.
-Scrape = Mapping[str, Mapping[str, Reading]]
+Scrape = Mapping[str, Mapping[str, ContainerCounters]]
 
 
 def usage(before: Scrape, last: Scrape) -> list[PodUsage]:
@@ -51,12 +51,12 @@ def usage(before: Scrape, last: Scrape) -> list[PodUsage]:
     return found
 
 
-def _earlier(before: Reading | None, last: Reading) -> Reading | None:
+def _earlier(before: ContainerCounters | None, last: ContainerCounters) -> ContainerCounters | None:
     if before is not None and before.started_ns == last.started_ns and before.at_ns < last.at_ns:
         return before
     age_ns = last.at_ns - last.started_ns
     if _FRESH_NS[0] <= age_ns < _FRESH_NS[1]:
-        return Reading(last.started_ns, last.started_ns, 0.0, 0)
+        return ContainerCounters(last.started_ns, last.started_ns, 0.0, 0)
     return None
 
 

@@ -27,7 +27,7 @@ class Counts(msgspec.Struct, frozen=True):
     available: int = 0
 
 
-class Progress(msgspec.Struct, frozen=True):
+class ProgressCondition(msgspec.Struct, frozen=True):
     """The condition: its reason (``""`` before the first), when progress was last seen, and the counts then."""
 
     reason: str = ""
@@ -51,32 +51,34 @@ def count(pods: Iterable[PodView], deployment: Deployment, now_ns: int) -> Count
     )
 
 
-def begin(progress: Progress, now_ns: int) -> Progress:
+def begin(progress: ProgressCondition, now_ns: int) -> ProgressCondition:
     """When the set of a new template is created (``NewReplicaSetReason``)."""
-    return Progress(CREATED, now_ns, progress.counts)
+    return ProgressCondition(CREATED, now_ns, progress.counts)
 
 
-def follow(progress: Progress, counts: Counts, replicas: int, deadline_s: float | None, now_ns: int) -> Progress:
+def follow(
+    progress: ProgressCondition, counts: Counts, replicas: int, deadline_s: float | None, now_ns: int
+) -> ProgressCondition:
     """``syncRolloutStatus``: the condition after a look at ``counts``. ``deadline_s`` ``None`` asks for no condition.
 
     Progress is a new or an old pod more or less, one more ready, or one more available. A completed replacement stays
     complete until a new one begins, whatever its pods do.
     """
     if deadline_s is None:
-        return Progress(counts=counts)
+        return ProgressCondition(counts=counts)
     if progress.reason == COMPLETE and counts.replicas == counts.updated:
         return msgspec.structs.replace(progress, counts=counts)
     if counts.updated == counts.replicas == counts.available == replicas:
-        return Progress(COMPLETE, now_ns, counts)
+        return ProgressCondition(COMPLETE, now_ns, counts)
     if _moved(progress.counts, counts):
-        return Progress(UPDATED, now_ns, counts)
+        return ProgressCondition(UPDATED, now_ns, counts)
     late = progress.reason not in ("", COMPLETE) and progress.updated_ns + round(deadline_s * _NS) < now_ns
     if late and progress.reason != TIMED_OUT:
-        return Progress(TIMED_OUT, now_ns, counts)
+        return ProgressCondition(TIMED_OUT, now_ns, counts)
     return msgspec.structs.replace(progress, counts=counts)
 
 
-def told(name: str, progress: Progress, counts: Counts, replicas: int) -> tuple[bool | None, str]:
+def told(name: str, progress: ProgressCondition, counts: Counts, replicas: int) -> tuple[bool | None, str]:
     """What ``kubectl rollout status`` says (``DeploymentStatusViewer.Status``), and whether it ends: well, badly, or
     not yet (``None``). A condition of an earlier replacement is believed too.
     """

@@ -12,10 +12,10 @@ from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceN
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.judge.finding import error_words
 from harness.model.due import Due
 from harness.model.evidence import MEASUREMENT_ERROR, Row, happened
 from harness.model.message import Message, Told, joined, message, of_error
+from harness.rules.finding import error_words
 
 LOOK_EVERY_S = 0.1  # for the last answers of a window
 

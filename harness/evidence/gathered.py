@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.evidence.read import read_meta, read_rows, summed
-from harness.judge.flag_log import FlagLog
-from harness.judge.ledger import Ledger
-from harness.judge.writes import Writes
 from harness.model.evidence import MEASUREMENT_ERROR, EventRow, ProbeRow, RequestRow, Row, SampleRow, happened
 from harness.model.message import Message, message, of_error
+from harness.rules.flag_log import FlagLog
+from harness.rules.ledger import Ledger
+from harness.rules.writes import Writes
 
 EVIDENCE = "evidence.sqlite"
 

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
-from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
+from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, RowTable
 from harness.model.evidence import Row
 
 #: No text of a row is longer, no statement that makes a table (ours have 600 bytes), and no larger file is copied.
@@ -179,12 +179,12 @@ def read_rows(path: Path) -> Iterator[Row]:
             yield _row(table, values)
 
 
-def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list[object]]]:
+def _appended(connection: sqlite3.Connection) -> Iterator[tuple[RowTable, int, list[object]]]:
     """Every row's table, number and values in the order in which they were appended, a cursor for each table."""
     return heapq.merge(*(_numbered(connection, table) for table in TABLES), key=lambda each: each[1])
 
 
-def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Table, int, list[object]]]:
+def _numbered(connection: sqlite3.Connection, table: RowTable) -> Iterator[tuple[RowTable, int, list[object]]]:
     names, before = ", ".join(_stored(connection, table.name)), 0
     for seq, *values in _selected(connection, f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
         if not isinstance(seq, int) or seq <= before:  # pages that lead to one another never end
@@ -193,7 +193,7 @@ def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Ta
         yield table, seq, values
 
 
-def _row(table: Table, values: list[object]) -> Row:
+def _row(table: RowTable, values: list[object]) -> Row:
     # A column added since the file was written has a default; one that a newer harness added is the last.
     values = values[: len(table.fields)]
     if table.name == "events":

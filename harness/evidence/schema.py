@@ -22,7 +22,7 @@ _NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Table:
+class RowTable:
     """A row type's table."""
 
     name: str
@@ -44,12 +44,12 @@ class Table:
 _TIMED = (("latency_ms", "(done_ns - due_ns) / 1e6"), ("lag_ms", "(sent_ns - due_ns) / 1e6"))
 
 TABLES = (
-    Table("requests", RequestRow, at_ns="due_ns", derived=_TIMED),
-    Table("probes", ProbeRow, at_ns="due_ns", derived=(*_TIMED, ("good", "outcome = 'ok'"))),
-    Table("flags", FlagRow, at_ns="at_ns"),
-    Table("sessions", SessionRow, at_ns="at_ns"),
-    Table("samples", SampleRow, at_ns="at_ns"),
-    Table("events", EventRow, at_ns="at_ns"),
+    RowTable("requests", RequestRow, at_ns="due_ns", derived=_TIMED),
+    RowTable("probes", ProbeRow, at_ns="due_ns", derived=(*_TIMED, ("good", "outcome = 'ok'"))),
+    RowTable("flags", FlagRow, at_ns="at_ns"),
+    RowTable("sessions", SessionRow, at_ns="at_ns"),
+    RowTable("samples", SampleRow, at_ns="at_ns"),
+    RowTable("events", EventRow, at_ns="at_ns"),
 )
 
 BY_ROW = {table.row: table for table in TABLES}
@@ -87,7 +87,7 @@ def create_statements(anchor: Anchor) -> list[str]:
     return statements
 
 
-def insert_statement(table: Table) -> str:
+def insert_statement(table: RowTable) -> str:
     """The statement that stores one row; its parameters are ``seq`` and the fields in order."""
     names = ["seq", *(field.encode_name for field in table.fields)]
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names

@@ -15,9 +15,9 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.errors import NOT_JSON, EvidenceNeverWritten, EvidenceNotWritten
-from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
+from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, RowTable, create_statements, insert_statement
 from harness.model.evidence import Row
-from harness.model.message import marked, message
+from harness.model.message import gettext_noop, message
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0
@@ -37,9 +37,13 @@ def _not_written(path: Path, error: Exception) -> EvidenceNotWritten:
             where=str(path),
             remedy="report it with the run's folder: what was to be stored is a mistake of the harness",
         )
-    remedy = marked("free space or make the reports folder writable, then run again; what was written before is kept")
+    remedy = gettext_noop(
+        "free space or make the reports folder writable, then run again; what was written before is kept"
+    )
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # in each of its kinds
-        remedy = marked("close the program that has the file open, then run again; what was written before is kept")
+        remedy = gettext_noop(
+            "close the program that has the file open, then run again; what was written before is kept"
+        )
     return EvidenceNotWritten(
         message("evidence could not be written: {why}", why=str(error)), where=str(path), remedy=remedy
     )
@@ -144,7 +148,7 @@ class EvidenceStore:
         self.close()
 
 
-def _values(seq: int, table: Table, row: Row) -> tuple[object, ...]:
+def _values(seq: int, table: RowTable, row: Row) -> tuple[object, ...]:
     """The row as SQLite takes it: enums are text already, the data of an event becomes JSON text."""
     values = msgspec.structs.astuple(row)
     if table.name == "events":

@@ -12,11 +12,10 @@ from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.population.accounts import Account, accounts
 from harness.load.population.schedule import Slot, slots, user_schedule
 from harness.load.rest import JsonClient
-from harness.load.runtime import runtime
-from harness.load.time import now_ns
+from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import SessionRow
 from harness.model.message import message
-from harness.stack.firebase.fetch import FlagCache
+from harness.stack.firebase.rest import FlagCache
 
 #: Greenlets admitting at once: enough to keep two emulators busy, few enough to leave them responsive.
 AT_ONCE = 12
@@ -29,7 +28,7 @@ class _Admission:
         self._shared = shared
         self._firestore = firestore
         self._accounts = accounts(plan.population, plan.seed)
-        self._slots = slots(self._accounts, plan.seed)
+        self._slots = slots(plan.population, self._accounts, plan.seed)
         self._left = list(reversed(self._accounts))
         self._phones: dict[str, Phone] = {}
         self._error: RehearsalError | None = None
@@ -70,7 +69,9 @@ class _Admission:
         fetch_flag(plan, flags, recorder, account, cache)
         recorder.write(SessionRow(at_ns=now_ns(), user=account.user, audience=account.audience, live=True))
         mine = user_schedule(account.user, slot, plan.population, plan.seed, plan.anchor.unix_ns)
-        return Phone(self._shared, account, plan=mine, token=token, cache=cache, firestore=self._firestore)
+        phone = Phone(self._shared, account, plan=mine, token=token, cache=cache, firestore=self._firestore)
+        phone.write_earlier()
+        return phone
 
 
 def admit(shared: Shared, firestore: Any) -> list[Phone]:

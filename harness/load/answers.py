@@ -12,9 +12,10 @@ from harness.base.errors import NOT_JSON
 from harness.load.http1 import NoAnswer
 from harness.load.population.content import Content, Whole, fingerprint
 from harness.load.population.marks import EXCERPT_BYTES, NOBODY, Population
+from harness.load.population.track import AnsweredPoint, track
 from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, Wire
-from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
+from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, Track, text
 
 SUCCESS = {
     Operation.LIST_WALKS: 200,
@@ -48,6 +49,8 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     title: str
     status: _Status
+    created_at: Any = None
+    updated_at: Any = None
 
 
 class _Walk(Content, frozen=True, kw_only=True):
@@ -56,19 +59,20 @@ class _Walk(Content, frozen=True, kw_only=True):
     status: _Status
     start_time: _Time | None = None
     end_time: _Time | None = None
+    created_at: Any = None
     updated_at: str = ""
 
 
-class _Location(msgspec.Struct, frozen=True):
+class _Number(msgspec.Struct, frozen=True):
     sequence_number: Whole
 
 
 class _WalkWithLocations(_Walk, frozen=True, kw_only=True):
-    locations: list[msgspec.Raw]
+    locations: msgspec.Raw
 
 
 class _NamedWithLocations(_Named, frozen=True, kw_only=True):
-    locations: list[msgspec.Raw]
+    locations: msgspec.Raw
 
 
 class _Counted(msgspec.Struct, kw_only=True):
@@ -86,7 +90,8 @@ class _RawPage(_Counted, kw_only=True):
 
 
 _page, _raw_page = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_RawPage)
-_location = msgspec.json.Decoder(_Location)
+_points, _numbers = msgspec.json.Decoder(list[AnsweredPoint]), msgspec.json.Decoder(list[_Number])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 _walk, _walk_with_locations = msgspec.json.Decoder(_Walk), msgspec.json.Decoder(_WalkWithLocations)
 _named, _named_with_locations = msgspec.json.Decoder(_Named), msgspec.json.Decoder(_NamedWithLocations)
 
@@ -99,18 +104,18 @@ def classify(
     user: str,
     walk_id: str,
     missing_expected: bool,
-    version: bool = False,
+    whole: bool = True,
     head: bytes = b"",
     behind: bytes = b"",
     population: Population = NOBODY,
 ) -> Answered:
     """What a whole answer came to. ``missing_expected``: this side never acknowledged the walk, so 404 is right.
 
-    Whose data it tells matters more than what else is wrong with it, be it in a header, or behind the answer. With
-    ``version`` a single walk is shown with its ``updated_at``.
+    Whose data it tells matters more than what else is wrong with it, be it in a header, or behind the answer. Unless
+    ``whole``, no more is read of locations than their numbers: the rest costs as much as all else of an answer.
     """
     if status == SUCCESS[operation]:
-        shown = _as_promised(operation, body, user, walk_id, version=version)
+        shown = _as_promised(operation, body, user, walk_id, whole=whole)
         good = shown is not None
     else:
         shown, good = "", status == 404 and missing_expected and operation in _MAY_BE_MISSING
@@ -153,7 +158,7 @@ def beginning(body: bytes) -> str:
     return body[:EXCERPT_BYTES].decode(errors="replace")
 
 
-def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, version: bool) -> str | None:
+def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, whole: bool) -> str | None:
     """What it shows; ``None`` when it is not the contract's."""
     if operation is Operation.DELETE_WALK:
         return None if body else ""
@@ -162,12 +167,14 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
         if operation is Operation.LIST_WALKS:
             page, walks = _listed(body)
             good = len(walks) <= min(page.limit, PAGE_WALKS) and all(walk.user_id == user for walk in walks)
-            return text(Shown(tuple(_shown(walk) for walk in walks), int(page.total_count))) if good else None
-        walk = _single(body, located=operation is Operation.GET_WALK)
+            shown = Shown(tuple(_shown(walk, whole=whole) for walk in walks), int(page.total_count))
+        else:
+            walk = _single(body, located=operation is Operation.GET_WALK)
+            same = operation is Operation.CREATE_WALK or walk.id.lower() == walk_id.lower()
+            good, shown = same and walk.user_id == user, Shown((_shown(walk, whole=whole),))
     except NOT_JSON:
         return None
-    same = operation is Operation.CREATE_WALK or walk.id.lower() == walk_id.lower()
-    return text(Shown((_shown(walk, version=version),))) if same and walk.user_id == user else None
+    return text(shown) if good else None
 
 
 def _listed(body: bytes) -> tuple[_Counted, Sequence[_Walk | _Named]]:
@@ -191,19 +198,23 @@ def _single(body: bytes, *, located: bool) -> _Walk | _Named:
     return found
 
 
-def _shown(walk: _Walk | _Named, *, version: bool = False) -> ShownWalk:
-    if isinstance(walk, _Named):
-        return ShownWalk(walk.id.lower(), "")
-    locations = _in_order(walk.locations) if isinstance(walk, _WalkWithLocations) else None
-    return ShownWalk(walk.id.lower(), fingerprint(walk), locations, walk.updated_at if version else "")
+def _shown(walk: _Walk | _Named, *, whole: bool) -> ShownWalk:
+    """Raises ``msgspec.DecodeError`` for locations that are no list."""
+    raw: msgspec.Raw | None = getattr(walk, "locations", None)
+    locations, seen = (None, None) if raw is None else _located(raw, whole=whole)
+    created, updated = (each if isinstance(each, str) else "" for each in (walk.created_at, walk.updated_at))
+    content, count = ("", None) if isinstance(walk, _Named) else (fingerprint(walk), locations)
+    return ShownWalk(walk.id.lower(), content, count, updated, created if whole else None, seen)
 
 
-def _in_order(locations: list[msgspec.Raw]) -> int:
-    """Told by the first and the last: reading each number would cost as much as all else that is read of an answer."""
-    if not locations:
-        return 0
+def _located(locations: msgspec.Raw, *, whole: bool) -> tuple[int, Track | None]:
+    """How many there are, if they are in order, and the digests of those that can be read. Raises
+    ``msgspec.DecodeError`` for no list."""
+    decoder: msgspec.json.Decoder[Any] = _points if whole else _numbers
     try:
-        first, last = (_location.decode(each).sequence_number for each in (locations[0], locations[-1]))
-    except NOT_JSON:
-        return NOT_IN_ORDER
-    return len(locations) if (first, last) == (0, len(locations) - 1) else NOT_IN_ORDER
+        points = decoder.decode(locations)
+    except msgspec.ValidationError:
+        _list.decode(locations)
+        return NOT_IN_ORDER, None
+    in_order = [each.sequence_number for each in points] == [*range(len(points))]
+    return len(points) if in_order else NOT_IN_ORDER, track(points) if whole else None

@@ -3,7 +3,7 @@
 A request is sent once, with one exception: a kept connection that had been idle for ``IDLE_NS`` ends within
 ``AT_ONCE_NS`` of sending and before a byte of the answer, and the method is idempotent. The server was closing it then,
 as any server does, and a phone's HTTP stack sends again on a new one. The row says so (``retried``), and the judge
-counts how often it was (``harness.judge.ledger``). Whatever else ends an exchange is its outcome.
+counts how often it was (``harness.rules.ledger``). Whatever else ends an exchange is its outcome.
 """
 
 from __future__ import annotations
@@ -16,33 +16,36 @@ import gevent.socket
 import msgspec
 
 from harness.base import http1
+from harness.base.ticks import NS
 from harness.load.errors import of_this_machine
-from harness.load.http1 import BROKEN, MOST_BYTES, Answer, NoAnswer, Refused, broken, whole
-from harness.load.runtime import TimedOut, runtime
-from harness.load.time import NS, now_ns
+from harness.load.http1 import BROKEN, MOST_BYTES, OF_THE_APP, ConnectionRefused, NoAnswer, PhoneAnswer, broken, whole
+from harness.load.protocol import Runtime, TimedOut
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 
 IDLE_NS, AT_ONCE_NS = NS, 50_000_000
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
-_HEADERS = {"Connection": "keep-alive", "Accept": "application/json", "User-Agent": "TekuToko-rehearsal"}
+_HEADERS = {"Connection": "keep-alive", **OF_THE_APP}
 
 
 class Connection(ABC):
     """When a request is sent again, and what is told of an exchange, whatever carries it. Not shared between
     greenlets."""
 
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
     _used_ns = 0
     _stale = b""  # what came on the connection since the last answer
     _retried = False
-    _reading: http1.Reading | None = None  # of the answer that is under way, where bytes make it
+    _reading: http1.AnswerReader | None = None  # of the answer that is under way, where bytes make it
 
-    def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
+    def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> PhoneAnswer:
         """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``, and ``MeasurementFailed`` where
         this machine has no room for a connection."""
         self._retried, self._reading = False, None
         try:
-            with runtime().timeout(timeout_s, TimedOut()):
+            with self._runtime.timeout(timeout_s, TimedOut()):
                 answer = self._exchange(method, path, token, body)
         except NoAnswer as ended:
             self.close()
@@ -56,7 +59,7 @@ class Connection(ABC):
         except BaseException:  # killed in mid-exchange: the connection is in no known state
             self.close()
             raise
-        self._used_ns = now_ns()
+        self._used_ns = self._runtime.now_ns()
         return msgspec.structs.replace(answer, retried=self._retried, behind=self._behind(answer.behind))
 
     def reopen(self) -> None:
@@ -65,15 +68,15 @@ class Connection(ABC):
         with contextlib.suppress(NoAnswer):
             self._open()
 
-    def _exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    def _exchange(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         if not self._is_open():
             self._open()
             return self._send(method, path, token, body)
-        sent_ns = now_ns()
+        sent_ns = self._runtime.now_ns()
         try:
             return self._send(method, path, token, body)
         except NoAnswer as ended:
-            at_once = ended.wire is Wire.CLOSED and now_ns() - sent_ns <= AT_ONCE_NS
+            at_once = ended.wire is Wire.CLOSED and self._runtime.now_ns() - sent_ns <= AT_ONCE_NS
             if not at_once or sent_ns - self._used_ns < IDLE_NS or method not in _IDEMPOTENT:
                 raise
         self._retried = True
@@ -95,17 +98,18 @@ class Connection(ABC):
 
     @abstractmethod
     def _open(self) -> None:
-        """Raises ``Refused``."""
+        """Raises ``ConnectionRefused``."""
 
     @abstractmethod
-    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    def _send(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """Once. Raises ``NoAnswer``."""
 
 
 class PhoneConnection(Connection):
     """Over a socket, on gevent."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._address = address
         self._socket: gevent.socket.socket | None = None
 
@@ -141,10 +145,10 @@ class PhoneConnection(Connection):
         try:
             self._socket = gevent.socket.create_connection((self._address.host, self._address.port))
         except OSError as error:
-            raise of_this_machine(error) or Refused(str(error)) from error
+            raise of_this_machine(error) or ConnectionRefused(str(error)) from error
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
 
-    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
+    def _send(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         assert self._socket is not None
         at = str(self._address)
         asked = http1.asking(method, path, host=at, token=token, headers=_HEADERS, body=body, most_bytes=MOST_BYTES)

@@ -1,13 +1,15 @@
 """A planned request made to Firestore, as the old app does it (flag off), with the official client under gevent.
 
 The client's own retries are off: a request is sent once, and what comes back is recorded.
+
+What Firestore's answer shows, for the row of its request (``harness.model.shown``). Never raises for what came.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,14 +19,41 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from harness.load.documents import of_documents
+from harness.load.population.content import Content, fingerprint
 from harness.load.population.firestore_document import document, document_id, location
-from harness.load.population.schedule import Planned
+from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import PAGE_WALKS, Location
-from harness.load.result import Result
-from harness.load.runtime import TimedOut, runtime
+from harness.load.protocol import TimedOut
+from harness.load.result import CallResult
+from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
+from harness.model.shown import Shown, ShownWalk, text
 from harness.model.stack import COLLECTION, Address
+
+
+def of_documents(snapshots: Iterable[Any]) -> str:
+    """Of the official client's snapshots. Locations are not counted: the app writes a document whole."""
+    return text(Shown(tuple(_document(each) for each in snapshots)))
+
+
+def _document(snapshot: Any) -> ShownWalk:
+    fields = {}
+    for name in Content.__struct_fields__:
+        try:
+            fields[name] = snapshot.get(name)  # not the whole: copying all locations costs more than all else
+        except KeyError:  # the app leaves out what is nil
+            continue
+    try:
+        plain = {name: _plain(value) for name, value in fields.items()}
+        return ShownWalk(str(snapshot.id).lower(), fingerprint(msgspec.convert(plain, Content)))
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return ShownWalk(str(snapshot.id).lower(), "")
+
+
+def _plain(value: Any) -> Any:
+    """Firestore's own class of time is none that msgspec takes."""
+    return datetime.fromtimestamp(value.timestamp(), tz=UTC) if isinstance(value, datetime) else value
+
 
 _NOT_FOUND, _UNKNOWN = 5, 2
 _SLACK_S = 0.5  # over the client's own deadline, should that not hold
@@ -62,7 +91,9 @@ class FirestoreSide:
         self._walks = client.collection(COLLECTION)
         self._timeout_s = timeout_s
 
-    def execute(self, planned: Planned, walk: PhoneWalk | None, now: datetime, *, missing_expected: bool) -> Result:
+    def execute(
+        self, planned: PlannedRequest, walk: PhoneWalk | None, now: datetime, *, missing_expected: bool
+    ) -> CallResult:
         """Never raises for what Firestore does. ``status`` is the gRPC code."""
         try:
             with runtime().timeout(self._timeout_s + _SLACK_S, TimedOut()):
@@ -78,9 +109,9 @@ class FirestoreSide:
             outcome = Outcome.OK if missing_expected else Outcome.UNEXPECTED_4XX
             return self._failed(planned, _NOT_FOUND, outcome)
         acknowledged = planned.operation in WRITES
-        return Result(status=0, outcome=Outcome.OK, acknowledged=acknowledged, walk_id=planned.walk_id, shown=found)
+        return CallResult(status=0, outcome=Outcome.OK, acknowledged=acknowledged, walk_id=planned.walk_id, shown=found)
 
-    def _call(self, planned: Planned, walk: PhoneWalk | None, now: datetime) -> str | None:
+    def _call(self, planned: PlannedRequest, walk: PhoneWalk | None, now: datetime) -> str | None:
         """What is shown, "" by a write; ``None`` when what was asked for is not there."""
         options: dict[str, Any] = {"retry": NO_RETRY, "timeout": self._timeout_s}
         if planned.operation is Operation.LIST_WALKS:
@@ -101,8 +132,8 @@ class FirestoreSide:
         reference.set(content, **options)
         return ""
 
-    def _failed(self, planned: Planned, status: int, outcome: Outcome) -> Result:
-        return Result(status=status, outcome=outcome, acknowledged=False, walk_id=planned.walk_id)
+    def _failed(self, planned: PlannedRequest, status: int, outcome: Outcome) -> CallResult:
+        return CallResult(status=status, outcome=outcome, acknowledged=False, walk_id=planned.walk_id)
 
 
 def _code(error: GoogleAPICallError) -> int:

@@ -1,4 +1,4 @@
-"""One client's Remote Config fetch, as ``harness.stack.firebase.fetch`` says the app's SDK does it."""
+"""One client's Remote Config fetch, as ``harness.stack.firebase.rest`` says the app's SDK does it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from harness.load.plan import LoadPlan
 from harness.load.population.accounts import Account
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
-from harness.load.time import now_ns
+from harness.load.runtime import now_ns
 from harness.model.evidence import FlagRow
-from harness.model.flag import Client
-from harness.stack.firebase import fetch
+from harness.model.flag import FlagClient
+from harness.stack.firebase import rest
 
 #: Of the fetch itself; a fetch never holds up a request (see ``phone``).
 FETCH_TIMEOUT_S = 5.0
@@ -21,15 +21,13 @@ def remote_config(plan: LoadPlan) -> JsonClient:
     return JsonClient("Remote Config", plan.endpoints.remote_config, FETCH_TIMEOUT_S)
 
 
-def fetch_flag(
-    plan: LoadPlan, client: JsonClient, recorder: Recorder, account: Account, cache: fetch.FlagCache
-) -> None:
+def fetch_flag(plan: LoadPlan, client: JsonClient, recorder: Recorder, account: Account, cache: rest.FlagCache) -> None:
     """Fetches once for ``account``, into ``cache`` and the evidence. Raises ``MeasurementFailed``."""
-    path = fetch.path(plan.endpoints.project_id)
-    sent = fetch.body(Client(instance_id=account.instance_id, audience=account.audience))
+    path = rest.path(plan.endpoints.project_id)
+    sent = rest.body(FlagClient(instance_id=account.instance_id, audience=account.audience))
     received = client.post(path, sent)
     try:
-        answer = fetch.answer(received)
+        answer = rest.answer(received)
         version = int(answer.templateVersion)
     except ValueError as error:
         raise MeasurementFailed(f"Remote Config's answer is not a fetch: {error}", where=path) from error

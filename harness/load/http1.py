@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 
 import h11
 import msgspec
 
 from harness.base import http1
 from harness.load.errors import of_this_machine
-from harness.load.runtime import runtime
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 
-ASK_LIMIT_S = 10.0  # of one exchange with the target, by whoever asks it beside the load
 MOST_BYTES = 4_000_000  # of one answer: a page of the longest walks that the load makes is shorter
 
+#: What phones and probes say of themselves, alike, so that no target tells probes from users by it.
+OF_THE_APP = {"Accept": "application/json", "User-Agent": "TekuToko/2.1 CFNetwork/1568.200.51 Darwin/24.1.0"}
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+
+class PhoneAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer; ``head`` and ``behind`` as in ``harness.base.http1``. ``retried``: to the second sending."""
 
     status: int
@@ -44,7 +44,7 @@ class NoAnswer(EOFError):  # noqa: N818 - an outcome, not an error
         self.retried = retried
 
 
-class Refused(NoAnswer):
+class ConnectionRefused(NoAnswer):
     """No connection was made."""
 
     def __init__(self, why: str) -> None:
@@ -55,7 +55,7 @@ class Refused(NoAnswer):
 BROKEN = (OSError, EOFError, h11.RemoteProtocolError)
 
 
-def broken(error: Exception, reading: http1.Reading) -> NoAnswer:
+def broken(error: Exception, reading: http1.AnswerReader) -> NoAnswer:
     """How an exchange ended by ``error``, one of ``BROKEN``. An answer beyond the bound is bad: it is there."""
     wire = Wire.CUT if reading.received else Wire.CLOSED
     if isinstance(error, h11.RemoteProtocolError):
@@ -66,28 +66,25 @@ def broken(error: Exception, reading: http1.Reading) -> NoAnswer:
     return NoAnswer(outcome, f"{type(error).__name__}: {error}", wire=wire, seen=reading.seen)
 
 
-def whole(answer: http1.Answer) -> Answer:
+def whole(answer: http1.Answer) -> PhoneAnswer:
     """The answer with the pod that it names."""
     pod = answer.headers.get("x-pod-name", "")
-    return Answer(status=answer.status, body=answer.body, pod=pod, head=answer.head, behind=answer.behind)
+    return PhoneAnswer(status=answer.status, body=answer.body, pod=pod, head=answer.head, behind=answer.behind)
 
 
-async def exchange(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
-    """``over_socket``, or what the runtime has in its place."""
-    return await runtime().exchange(address, method, path, token, body)
-
-
-async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
     """The answer; an empty ``token`` is not sent.
 
     Raises ``NoAnswer``, and ``MeasurementFailed`` where this machine has no room for a connection.
     Bounded in time by the caller, who may cancel it at any moment.
     """
-    asked = http1.asking(method, path, host=str(address), token=token, body=body, most_bytes=MOST_BYTES)
+    asked = http1.asking(
+        method, path, host=str(address), token=token, headers=OF_THE_APP, body=body, most_bytes=MOST_BYTES
+    )
     try:
         streams = await asyncio.open_connection(address.host, address.port)
     except OSError as error:
-        raise of_this_machine(error) or Refused(str(error)) from error
+        raise of_this_machine(error) or ConnectionRefused(str(error)) from error
     try:
         return whole(await http1.exchange(streams, asked))
     except asyncio.CancelledError as cancelled:
@@ -95,17 +92,3 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
         raise
     except BROKEN as error:
         raise broken(error, asked[1]) from error
-
-
-async def answered(exchanged: Awaitable[Answer], limit_s: float) -> Answer:
-    """What ``exchanged`` returns; an answer of status 0 where none came whole within ``limit_s``."""
-    try:
-        async with asyncio.timeout(limit_s):
-            return await exchanged
-    except BROKEN:  # a time-out is an OSError
-        return Answer(status=0, body=b"", pod="")
-
-
-async def status_of(address: Address, path: str, limit_s: float) -> int:
-    """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
-    return (await answered(exchange(address, "GET", path, "", b""), limit_s)).status

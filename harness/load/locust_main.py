@@ -29,14 +29,14 @@ from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_g
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
-from harness.load.time import now_ns
+from harness.load.runtime import now_ns
 from harness.model.evidence import SessionRow
 
 #: After the phone's own timeout, should that not hold.
 _STOP_SLACK_S = 1
 
 
-class Ending:
+class LoadEnding:
     """Why and when the process ends: told once, by whoever comes first."""
 
     def __init__(self, told: Event) -> None:
@@ -59,7 +59,7 @@ class Ending:
         return bool(self._told.wait(timeout_s))
 
 
-def _hear(shared: Shared, ending: Ending, went: Event) -> None:
+def _hear(shared: Shared, ending: LoadEnding, went: Event) -> None:
     """Obeys the standard input until its end, which asks for the end."""
     try:
         for line in lines_of_input():
@@ -71,7 +71,7 @@ def _hear(shared: Shared, ending: Ending, went: Event) -> None:
     went.set()
 
 
-def user_class(phones: Iterator[Phone], ending: Ending) -> type[locust.User]:
+def user_class(phones: Iterator[Phone], ending: LoadEnding) -> type[locust.User]:
     """Locust's user: one phone each. Locust sleeps ``wait_time`` between tasks and ends a sleeping user at once."""
 
     class PhoneUser(locust.User):
@@ -101,7 +101,7 @@ def user_class(phones: Iterator[Phone], ending: Ending) -> type[locust.User]:
     return PhoneUser
 
 
-def _execute(shared: Shared, phones: list[Phone], ending: Ending) -> None:
+def _execute(shared: Shared, phones: list[Phone], ending: LoadEnding) -> None:
     """Runs the schedule until the end is asked for; requests under way are let finish."""
     users = user_class(iter(phones), ending)
     environment = Environment(
@@ -116,7 +116,7 @@ def _execute(shared: Shared, phones: list[Phone], ending: Ending) -> None:
 
 def _load(plan: LoadPlan, recorder: Recorder) -> None:
     shared = Shared(plan=plan, recorder=recorder, ended=Event())
-    ending = Ending(shared.ended)
+    ending = LoadEnding(shared.ended)
     tell_of_every_greenlet(ending.tell)
     went = Event()
     helpers = [gevent.spawn(_hear, shared, ending, went), gevent.spawn(flush_always, recorder, ending.tell)]

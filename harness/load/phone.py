@@ -8,37 +8,205 @@ signing in again, done after a request when the token nears its end.
 Locations that a side has not confirmed go with the walk's next PUT (``memory``); a walk that is over is sent once more
 after a request that was answered, as a request of its own that is not in the schedule (its operation id ends in
 ``-again-`` and a number). The digest in the evidence stays that of the operation's own content, as planned.
+
+What a phone keeps of its walks: all their locations, and how many of them each side has confirmed.
+
+A location that a side did not confirm goes there again with the walk's next PUT. So a failed PUT, a stretch without
+network and a change of sides in mid-walk lose nothing, however the flag flips: the API is told all that it has not
+confirmed, Firestore is always told the whole walk. The app under the document would send only what is new; what that
+loses is ``harness.rehearsals.flag_proof``'s to show.
+What the app does with Storage itself, on either side of the flag: uploads a walk's thumbnail, deletes it.
+
+Never part of a request's latency, and never a failure of the target: what did not succeed is told as an event, and the
+walk is written without its picture, as the app does it.
 """
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from harness.base.clock import unix_ns
+from harness.base.clock import NS, unix_ns
 from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token, renew
-from harness.load.firestore_side import FirestoreSide
+from harness.load.firestore_side import FirestoreSide, PhoneWalk
 from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
-from harness.load.memory import WalkMemory
 from harness.load.plan import LoadPlan
+from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
-from harness.load.population.marks import Population
-from harness.load.population.schedule import Planned
-from harness.load.population.walk import Status, WalkUpdate, moment
+from harness.load.population.marks import population_of
+from harness.load.population.schedule import PlannedRequest
+from harness.load.population.walk import Location, Status, WalkUpdate, moment
+from harness.load.protocol import Background
 from harness.load.recorder import Recorder
-from harness.load.result import Result
-from harness.load.runtime import Background, runtime
-from harness.load.storage_side import StorageSide
-from harness.load.time import NS, gevent_wait_until, now_ns
+from harness.load.result import CallResult
+from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import Operation, Outcome, Side
 from harness.model.message import message, of_error
-from harness.stack.firebase.fetch import FlagCache
+from harness.stack.firebase.rest import FlagCache
+
+#: The walk under way, the side walk, and walks whose end nobody has confirmed yet. Beyond it the oldest is forgotten.
+MOST_WALKS = 20
+
+
+class _Walk(msgspec.Struct):
+    began: datetime
+    latest: PlannedRequest
+    locations: list[Location]
+    confirmed: dict[Side, int]  # so many locations from the first
+
+    @property
+    def unsent(self) -> bool:
+        """Whether no side has confirmed all of it."""
+        return max(self.confirmed.values(), default=0) < len(self.locations)
+
+
+class WalkMemory:
+    """One user's. ``remember`` each PUT when it is due, ``confirm`` what was acknowledged."""
+
+    def __init__(self) -> None:
+        self._walks: dict[str, _Walk] = {}
+
+    def remember(self, planned: PlannedRequest, began: datetime) -> None:
+        """The phone has recorded these locations, whether or not they can be sent. Forgets walks that are over."""
+        if planned.operation is Operation.DELETE_WALK:
+            self._walks.pop(planned.walk_id, None)  # the user wants it gone: it is not sent again
+        if not isinstance(planned.body, WalkUpdate):
+            return
+        walk = self._walks.pop(planned.walk_id, None)
+        if walk is None:
+            walk = _Walk(began=began, latest=planned, locations=[], confirmed={})
+        walk.latest = planned
+        walk.locations += planned.body.locations
+        self._walks[planned.walk_id] = walk
+        self._forget()
+
+    def to_send(self, planned: PlannedRequest, side: Side) -> PlannedRequest:
+        """``planned`` with all locations that ``side`` has not confirmed; as it is when there are no others."""
+        walk = self._walks.get(planned.walk_id)
+        if walk is None or side is Side.FIRESTORE or not isinstance(planned.body, WalkUpdate):
+            return planned
+        locations = tuple(walk.locations[walk.confirmed.get(side, 0) :])
+        if locations == planned.body.locations:
+            return planned
+        return msgspec.structs.replace(planned, body=msgspec.structs.replace(planned.body, locations=locations))
+
+    def confirm(self, planned: PlannedRequest, side: Side) -> None:
+        """``side`` acknowledged ``planned``."""
+        if isinstance(planned.body, WalkUpdate) and (walk := self._walks.get(planned.walk_id)) is not None:
+            walk.confirmed[side] = len(walk.locations)
+
+    def left_behind(self, current: PlannedRequest) -> PlannedRequest | None:
+        """The last PUT of a walk that is over and that no side has confirmed whole; ``None`` when there is none."""
+        for walk_id, walk in self._walks.items():
+            if walk.unsent and walk_id != current.walk_id and walk is not self._newest():
+                return walk.latest
+        return None
+
+    def whole(self, walk_id: str) -> PhoneWalk | None:
+        """The walk as Firestore is told."""
+        walk = self._walks.get(walk_id)
+        return None if walk is None else PhoneWalk(began=walk.began, locations=tuple(walk.locations))
+
+    def _newest(self) -> _Walk | None:
+        return next(reversed(self._walks.values()), None)
+
+    def _forget(self) -> None:
+        over = [walk_id for walk_id, walk in list(self._walks.items())[:-2] if not walk.unsent]
+        for walk_id in over:
+            del self._walks[walk_id]
+        while len(self._walks) > MOST_WALKS:
+            del self._walks[next(iter(self._walks))]
+
+
+STORAGE_TIMEOUT_S = 5.0
+
+
+class StorageSide:
+    """One user's thumbnails. Without Storage in the plan it keeps none. Used by one greenlet, beside its own."""
+
+    def __init__(self, plan: LoadPlan, recorder: Recorder, user: str) -> None:
+        self._plan = plan
+        self._recorder = recorder
+        self._user = user
+        self._bucket = plan.endpoints.storage_bucket
+        self._upload: tuple[str, Background] | None = None
+        self._deletes: list[Background] = []
+
+    @property
+    def there(self) -> bool:
+        """Whether the stack has Storage."""
+        return self._plan.endpoints.storage is not None
+
+    def begin_upload(self, walk_id: str) -> None:
+        """Begins to upload the walk's thumbnail, once."""
+        if self.there and (self._upload is None or self._upload[0] != walk_id):
+            self._upload = (walk_id, runtime().spawn(self._put, walk_id))
+
+    def uploaded(self, walk_id: str) -> str | None:
+        """The download URL when the upload has succeeded by now; one that has not is given up."""
+        if self._upload is None or self._upload[0] != walk_id:
+            return None
+        greenlet, self._upload = self._upload[1], None
+        if greenlet.dead and greenlet.value:
+            return thumbnail.url(self._bucket, self._user, walk_id)
+        if not greenlet.dead:
+            greenlet.kill(block=False)
+            self._recorder.event("storage", walk_id, message("thumbnail not uploaded: {why}", why=message("too late")))
+        return None
+
+    def begin_delete(self, walk_id: str) -> None:
+        """Begins to delete the walk's thumbnail."""
+        if self.there:
+            self._deletes = [each for each in self._deletes if not each.dead]
+            self._deletes.append(runtime().spawn(self._delete, walk_id))
+
+    def close(self) -> None:
+        """Gives up an upload under way and lets deletes finish, bounded by their own timeout; idempotent."""
+        if self._upload is not None:
+            self._upload[1].kill(block=False)
+        runtime().join(self._deletes, STORAGE_TIMEOUT_S)
+
+    def _put(self, walk_id: str) -> bool:
+        name = quote(thumbnail.object_name(self._user, walk_id), safe="")
+        path = f"/upload/storage/v1/b/{self._bucket}/o?uploadType=media&name={name}"
+        return self._call("POST", path, (200,), walk_id, thumbnail.image(self._plan.seed, walk_id))
+
+    def _delete(self, walk_id: str) -> bool:
+        name = quote(thumbnail.object_name(self._user, walk_id), safe="")
+        return self._call("DELETE", f"/storage/v1/b/{self._bucket}/o/{name}", (200, 204, 404), walk_id, b"")
+
+    def _call(self, method: str, path: str, good: tuple[int, ...], walk_id: str, body: bytes) -> bool:
+        address = self._plan.endpoints.storage
+        assert address is not None
+        connection = runtime().http(address, STORAGE_TIMEOUT_S)
+        try:
+            connection.request(method, path, body, {"Content-Type": thumbnail.CONTENT_TYPE} if body else {})
+            with connection.getresponse() as response:
+                response.read()
+                if response.status in good:
+                    return True
+                why = f"status {response.status}"
+        except (OSError, http.client.HTTPException) as error:
+            why = f"{type(error).__name__}: {error}"
+        finally:
+            connection.close()
+        uploading = method == "POST"
+        told = (
+            message("thumbnail not uploaded: {why}", why=why)
+            if uploading
+            else message("thumbnail not deleted: {why}", why=why)
+        )
+        self._recorder.event("storage", walk_id, told)
+        return False
+
 
 FETCH_LEAD_NS = NS
 UPLOAD_LEAD_NS = 5 * NS  # a thumbnail's upload, before the request that names it
@@ -64,7 +232,7 @@ class Phone:
         shared: Shared,
         account: Account,
         *,
-        plan: Iterator[Planned],
+        plan: Iterator[PlannedRequest],
         token: Token,
         cache: FlagCache,
         firestore: Any,
@@ -76,7 +244,7 @@ class Phone:
         self.token = token
         self._cache = cache
         timeout_s = shared.plan.request_timeout_s
-        population = Population(shared.plan.seed, shared.plan.population.users)
+        population = population_of(shared.plan.population, shared.plan.probes, shared.plan.seed)
         self._api = ApiSide(shared.plan.endpoints.service, timeout_s, population)
         self._firestore = FirestoreSide(firestore, timeout_s)
         self._storage = StorageSide(shared.plan, shared.recorder, account.user)
@@ -97,11 +265,11 @@ class Phone:
         planned, due_ns = self._next, self._due_ns()
         if self._ends_walk() and not self._is_offline(due_ns):
             self._storage.begin_upload(planned.walk_id)
-            if gevent_wait_until(due_ns - FETCH_LEAD_NS, self._shared.ended):
+            if runtime().wait_until(due_ns - FETCH_LEAD_NS, self._shared.ended):
                 return
         if self._cache.due(due_ns):
             self._begin_fetch()
-        if gevent_wait_until(due_ns, self._shared.ended):
+        if runtime().wait_until(due_ns, self._shared.ended):
             return
         if isinstance(planned.body, WalkUpdate):
             planned = self._with_thumbnail(planned, planned.body)
@@ -113,6 +281,14 @@ class Phone:
                 self._request(left, f"{left.operation_id}-again-{planned.number:05d}", now_ns())
             renew(self._shared.plan.endpoints.auth, [self])
         self._next = next(self._schedule)
+
+    def write_earlier(self) -> None:
+        """Writes the walks of before the run, up to a request that fails: the others are due as the run begins."""
+        while self._next.due_offset_ns < 0:
+            planned, self._next = self._next, next(self._schedule)
+            self._memory.remember(planned, self._moment(planned))
+            if not self._request(planned, planned.operation_id, now_ns()):
+                return
 
     def close(self) -> None:
         """Hangs up; idempotent."""
@@ -129,7 +305,7 @@ class Phone:
         body = self._next.body
         return isinstance(body, WalkUpdate) and body.status is Status.COMPLETED
 
-    def _with_thumbnail(self, planned: Planned, body: WalkUpdate) -> Planned:
+    def _with_thumbnail(self, planned: PlannedRequest, body: WalkUpdate) -> PlannedRequest:
         url = self._storage.uploaded(planned.walk_id) if body.status is Status.COMPLETED else None
         if url is None:
             return planned
@@ -139,7 +315,7 @@ class Phone:
         at_s = (at_ns - self._shared.origin_ns) / NS
         return any(each.from_s <= at_s < each.to_s for each in self._offline)
 
-    def _request(self, planned: Planned, operation_id: str, due_ns: int) -> bool:
+    def _request(self, planned: PlannedRequest, operation_id: str, due_ns: int) -> bool:
         """Sends and records it, on the side that the flag says; whether the answer was good."""
         on = self._cache.value(self._shared.plan.flag)
         side = Side.API if on else Side.FIRESTORE
@@ -155,20 +331,28 @@ class Phone:
             self._storage.begin_delete(planned.walk_id)  # on the other side the API does
         return result.outcome is Outcome.OK
 
-    def _execute(self, planned: Planned, side: Side) -> Result:
+    def _execute(self, planned: PlannedRequest, side: Side) -> CallResult:
         missing_expected = self._known.missing_expected(side, planned.walk_id)
         if side is Side.API:
             return self._api.execute(planned, self.token.id_token, missing_expected=missing_expected)
         walk = self._memory.whole(planned.walk_id)
         return self._firestore.execute(planned, walk, self._moment(planned), missing_expected=missing_expected)
 
-    def _moment(self, planned: Planned) -> datetime:
+    def _moment(self, planned: PlannedRequest) -> datetime:
         """When it is due, by the server's clock: by one behind it a document would look older than the walk that the
         API wrote before it."""
-        return moment(unix_ns(self._shared.plan.anchor, self._shared.origin_ns + planned.due_offset_ns))
+        at_ns = self._shared.origin_ns + planned.due_offset_ns if planned.due_offset_ns >= 0 else now_ns()
+        return moment(unix_ns(self._shared.plan.anchor, at_ns))
 
     def _record(
-        self, planned: Planned, operation_id: str, side: Side, result: Result, times: Mapping[str, int], *, on: bool
+        self,
+        planned: PlannedRequest,
+        operation_id: str,
+        side: Side,
+        result: CallResult,
+        times: Mapping[str, int],
+        *,
+        on: bool,
     ) -> None:
         self._shared.requests += 1
         self._shared.retried += result.retried

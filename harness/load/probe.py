@@ -8,10 +8,11 @@ import msgspec
 
 from harness.load.answers import classify, unanswered
 from harness.load.auth import Token
-from harness.load.http1 import NoAnswer, exchange
+from harness.load.http1 import NoAnswer
 from harness.load.population.accounts import Account, Canary
 from harness.load.population.marks import NOBODY, Population
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
+from harness.load.runtime import exchange
 from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.stack import Address
 
@@ -64,7 +65,6 @@ class Prober(msgspec.Struct, kw_only=True):
             population=self.population,
             walk_id=self.canary.walk_id,
             missing_expected=not put_before,
-            version=True,
         )
         if writes and answered.outcome is Outcome.OK:
             self.put = True
@@ -83,7 +83,7 @@ def _late(error: TimeoutError) -> NoAnswer:
 def content(canary: Canary, anchor_unix_ns: int) -> bytes:
     """What a canary always puts: the same walk, so that probing leaves one row behind."""
     walk = WalkUpdate(
-        title=f"Walk of {canary.account.user}",
+        title=canary.title,
         status=Status.IN_PROGRESS,
         start_time=moment(anchor_unix_ns),
         total_distance=0,

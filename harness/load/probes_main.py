@@ -19,12 +19,12 @@ from harness.load.auth import RENEW_EVERY_S, create_accounts, renew, sign_in
 from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
-from harness.load.population.marks import Population
+from harness.load.population.marks import population_of
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
-from harness.load.time import now_ns, sleep, sleep_until
+from harness.load.runtime import now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.model.stack import Address
@@ -34,7 +34,7 @@ _AUTH_TIMEOUT_S = 30.0
 
 def admit(plan: LoadPlan) -> list[Prober]:
     """The canaries, signed in; blocking, before the event loop runs. Raises ``MeasurementFailed``."""
-    everybody = canaries(plan.probes.canary_users, plan.seed)
+    everybody = canaries(plan.probes, plan.seed)
     client = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
     try:
         create_accounts(client, plan.endpoints.project_id, [canary.account for canary in everybody])
@@ -43,7 +43,7 @@ def admit(plan: LoadPlan) -> list[Prober]:
                 canary=canary,
                 token=sign_in(client, canary.account),
                 body=content(canary, plan.anchor.unix_ns),
-                population=Population(plan.seed, plan.population.users),
+                population=population_of(plan.population, plan.probes, plan.seed),
             )
             for canary in everybody
         ]
@@ -61,7 +61,7 @@ async def renew_always(auth: Address, probers: Sequence[Prober], every_s: float 
             await asyncio.to_thread(renew, auth, [each])
 
 
-class Stream:
+class ProbeStream:
     """The probes of one run."""
 
     def __init__(self, plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> None:
@@ -175,7 +175,7 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
     origin_ns = origin_of(line)
     stopping = asyncio.create_task(_stopped(lines))
     working = [
-        asyncio.create_task(Stream(plan, recorder, probers).run(origin_ns)),
+        asyncio.create_task(ProbeStream(plan, recorder, probers).run(origin_ns)),
         asyncio.create_task(_flush(recorder)),
         asyncio.create_task(renew_always(plan.endpoints.auth, probers)),
     ]

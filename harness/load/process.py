@@ -23,7 +23,7 @@ from harness.evidence.spool import SpoolReader
 from harness.load import errors
 from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, gettext_noop, message
 
 #: gRPC and others would take these even for 127.0.0.1.
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
@@ -33,7 +33,7 @@ _STOP_SLACK_S = 5.0
 _ADMITTED = ("admitted", "probes_admitted")
 
 
-class Child(msgspec.Struct, kw_only=True):
+class LoadProcess(msgspec.Struct, kw_only=True):
     """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``."""
 
     name: str
@@ -109,7 +109,7 @@ class Processes:
         self._logs = logs
         self._patience_s = patience_s
         self._stopping = False
-        self._children: list[Child] = []  # in the order in which they are asked to end
+        self._children: list[LoadProcess] = []  # in the order in which they are asked to end
 
     @property
     def spools(self) -> tuple[Path, ...]:
@@ -168,14 +168,14 @@ class Processes:
         for child in self._children:
             await child.kill()
 
-    def child(self, name: str, module: str) -> Child:
+    def child(self, name: str, module: str) -> LoadProcess:
         """One more, not yet started."""
         spool = self._folder / "spool" / f"{name}.jsonl"
-        made = Child(name=name, module=module, spool=spool, log=self._logs / f"{name}.log")
+        made = LoadProcess(name=name, module=module, spool=spool, log=self._logs / f"{name}.log")
         self._children.append(made)
         return made
 
-    async def begin(self, child: Child, plan: ProcessPlan) -> None:
+    async def begin(self, child: LoadProcess, plan: ProcessPlan) -> None:
         """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``, ``PartDied``."""
         path = self._folder / f"{child.name}.json"
         try:
@@ -242,7 +242,7 @@ class LoadProcesses(Processes):
             lambda row: row.subject in _ADMITTED,
             timeout_s,
             message("not signed in within {limit_s} s", limit_s=f"{timeout_s:g}"),
-            marked("the machine may be too busy; see the logs of the Auth and Remote Config emulators"),
+            gettext_noop("the machine may be too busy; see the logs of the Auth and Remote Config emulators"),
         )
 
     async def go(self, origin_ns: int) -> None:

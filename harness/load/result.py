@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from harness.load.population.accounts import Account
-from harness.load.population.schedule import Planned
+from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import digest
 from harness.model.evidence import Operation, Outcome, RequestRow, Side, Wire
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class CallResult(msgspec.Struct, frozen=True, kw_only=True):
     """``walk_id`` is the walk's id on that side: the server's own for a created one.
 
     ``retried``: it was sent twice, so a write may be carried out twice. ``shown`` is ``harness.model.shown``.
@@ -27,7 +27,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def row(
         self,
-        planned: Planned,
+        planned: PlannedRequest,
         account: Account,
         side: Side,
         *,

@@ -6,103 +6,24 @@ place for what is called below it, such as virtual time with every part in memor
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from harness.base.ticks import NS
+from harness.load.http1 import BROKEN, PhoneAnswer, over_socket
+from harness.load.protocol import Background, PhoneHttp, Runtime
 from harness.model.stack import Address
 
-if TYPE_CHECKING:
-    from harness.load.http1 import Answer
-
-NS = 1_000_000_000
+ASK_LIMIT_S = 10.0  # of one exchange with the target, by whoever asks it beside the load
 
 
-class TimedOut(BaseException):
-    """What was to end within ``Runtime.timeout`` did not: an outcome, which no ``except Exception`` is to take."""
-
-
-class Background(Protocol):
-    """Work beside the caller's, as gevent's ``Greenlet``: ``dead`` once it has ended, ``value`` what it returned."""
-
-    @property
-    def dead(self) -> bool:
-        """Whether it has ended."""
-        ...
-
-    @property
-    def value(self) -> Any:
-        """What it returned; ``None`` before, and when it raised."""
-        ...
-
-    def kill(self, *, block: bool = True) -> None:
-        """Ends it; idempotent."""
-        ...
-
-
-class PhoneHttp(Protocol):
-    """One phone's connection to the API; ``harness.load.connection`` says what it promises."""
-
-    def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
-        """The whole answer within ``timeout_s``. Raises ``NoAnswer``."""
-        ...
-
-    def reopen(self) -> None:
-        """Another connection, at once."""
-        ...
-
-    def close(self) -> None:
-        """Idempotent."""
-        ...
-
-
-class Runtime(Protocol):
-    """Everything but the two clocks and ``exchange`` is for greenlets: it blocks its caller alone."""
-
-    def now_ns(self) -> int:
-        """The monotonic time."""
-        ...
-
-    def wall_ns(self) -> int:
-        """The wall clock's time, ns since 1970-01-01 UTC."""
-        ...
-
-    def wait_until(self, due_ns: int, ended: Any) -> bool:
-        """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; before only when ``ended`` is set: then
-        true. ``ended`` is an event of this runtime.
-        """
-        ...
-
-    def spawn(self, work: Callable[..., Any], *arguments: Any) -> Background:
-        """Begins ``work`` beside the caller."""
-        ...
-
-    def join(self, works: Sequence[Background], timeout_s: float | None = None) -> None:
-        """Returns once all have ended, or after ``timeout_s``."""
-        ...
-
-    def timeout(self, seconds: float, error: BaseException) -> AbstractContextManager[Any]:
-        """Raises ``error`` in the block that is not left after ``seconds``."""
-        ...
-
-    def http(self, address: Address, timeout_s: float) -> http.client.HTTPConnection:
-        """A connection to an emulator, opened by its first request."""
-        ...
-
-    def phone(self, address: Address) -> PhoneHttp:
-        """A phone's connection to the API."""
-        ...
-
-    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
-        """One exchange on a new connection, in an event loop, as ``harness.load.http1`` says."""
-        ...
-
-
-class Machine:
+class MachineRuntime:
     """gevent and sockets. Imported late: the probes need no gevent, the phones no event loop."""
 
     def now_ns(self) -> int:
@@ -148,16 +69,14 @@ class Machine:
         """A ``PhoneConnection``."""
         from harness.load.connection import PhoneConnection
 
-        return PhoneConnection(address)
+        return PhoneConnection(address, self)
 
-    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """Over a socket of its own."""
-        from harness.load.http1 import over_socket
-
         return await over_socket(address, method, path, token, body)
 
 
-_MACHINE = Machine()
+_MACHINE = MachineRuntime()
 _RUNTIME: ContextVar[Runtime] = ContextVar("runtime", default=_MACHINE)
 
 
@@ -174,3 +93,43 @@ def running_on(other: Runtime) -> Iterator[None]:
         yield
     finally:
         _RUNTIME.reset(token)
+
+
+def now_ns() -> int:
+    """The monotonic time."""
+    return runtime().now_ns()
+
+
+def wall_ns() -> int:
+    """The wall clock's time, ns since 1970-01-01 UTC: servers judge a token by it."""
+    return runtime().wall_ns()
+
+
+async def sleep_until(due_ns: int) -> None:
+    """The same in an event loop."""
+    while (left_ns := due_ns - now_ns()) > 0:  # noqa: ASYNC110 - a time is awaited, not a state
+        await asyncio.sleep(left_ns / NS)
+
+
+async def sleep(seconds: float) -> None:
+    """For periods, such as that of flushing."""
+    await asyncio.sleep(seconds)
+
+
+async def exchange(address: Address, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
+    """``over_socket``, or what the runtime has in its place."""
+    return await runtime().exchange(address, method, path, token, body)
+
+
+async def answered(exchanged: Awaitable[PhoneAnswer], limit_s: float) -> PhoneAnswer:
+    """What ``exchanged`` returns; an answer of status 0 where none came whole within ``limit_s``."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await exchanged
+    except BROKEN:  # a time-out is an OSError
+        return PhoneAnswer(status=0, body=b"", pod="")
+
+
+async def status_of(address: Address, path: str, limit_s: float) -> int:
+    """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
+    return (await answered(exchange(address, "GET", path, "", b""), limit_s)).status

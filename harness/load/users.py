@@ -12,8 +12,6 @@ from harness.base.clock import NS, Clock
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
-from harness.judge.switch_over import SwitchOver, switch_over
-from harness.judge.window import Window
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load
@@ -22,13 +20,15 @@ from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
+from harness.rules.switch_over import SwitchOver, switch_over
+from harness.rules.window import Window
 from harness.stack.protocol import Stack
 
 _LOOK_EVERY_S = 1.0
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
 
 
-class Host(Protocol):
+class LoadHost(Protocol):
     """What a load needs of the run that it is put upon."""
 
     run_id: str
@@ -53,15 +53,15 @@ class Host(Protocol):
         """What is under way from now on, for ``lasts_s`` seconds where that is known."""
         ...
 
-    def live(self, *, done: int, of: int) -> None:
+    def update_progress(self, *, done: int, of: int) -> None:
         """How it stands: so many of its steps are done."""
         ...
 
-    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs ``work`` until the rehearsal ends; what it raises ends the rehearsal."""
         ...
 
-    def at_end(self, step: Callable[[], Awaitable[None]]) -> None:
+    def add_finalizer(self, step: Callable[[], Awaitable[None]]) -> None:
         """``step`` is run before the stack is taken down."""
         ...
 
@@ -83,7 +83,7 @@ class Users:
     one of its own in the folder ``apart`` of the run's.
     """
 
-    def __init__(self, host: Host, plan: UsersPlan, *, apart: str = "") -> None:
+    def __init__(self, host: LoadHost, plan: UsersPlan, *, apart: str = "") -> None:
         self._host = host
         self._plan = plan
         self._apart = apart
@@ -112,10 +112,10 @@ class Users:
             offline=plan.offline,
         )
         self._load = load = host.load(load_plan, self._apart)
-        host.at_end(self.stop)
+        host.add_finalizer(self.stop)
         await load.start()
         self.evidence.follow(load.spools)
-        host.beside(load.watch())
+        host.run_in_background(load.watch())
         await load.admitted(ADMISSION_LIMIT_S)
 
     async def begin(self) -> int:
@@ -168,6 +168,11 @@ class Users:
         await self.evidence.last_answers(sent, window.end_ns, plan.request_timeout_s + 1)
         return due
 
+    def forget(self) -> None:
+        """Lets go of evidence that was kept apart, once it is judged: its file keeps it."""
+        self.evidence.store.close()
+        self.evidence = self._host.evidence
+
     async def set_flag(self, *, on: bool, shares: PopulationPlan | None = None) -> int:
         """Publishes the flag for the population's audiences, by its own shares or those of ``shares``, or off for all;
         when it was published (monotonic)."""
@@ -194,7 +199,7 @@ class Users:
             found = switch_over(self.evidence.ledger, published_ns, users, limit_s)
             if found.switched == found.clients or host.clock.now_ns() > until_ns:
                 return found
-            host.live(done=found.switched, of=found.clients)
+            host.update_progress(done=found.switched, of=found.clients)
             await host.clock.sleep(_LOOK_EVERY_S)
 
 
@@ -205,12 +210,12 @@ def users_of(scenario: Scenario, seed: int) -> UsersPlan:
     )
 
 
-def _apart_from(host: Host, apart: str) -> Collector:
+def _apart_from(host: LoadHost, apart: str) -> Collector:
     (host.folder / apart).mkdir()
     store = EvidenceStore(host.folder / apart / EVIDENCE, host.run_id, host.clock.anchor)
 
     async def close() -> None:
         store.close()
 
-    host.at_end(close)
+    host.add_finalizer(close)
     return Collector(store, host.clock)

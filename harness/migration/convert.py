@@ -35,14 +35,13 @@ CONSENT_COLUMNS = (
 )
 MOST_LOCATIONS = 20_000
 _LOCATION_KEYS = len(LOCATION_COLUMNS) - 2  # but for its walk and its number
-_KEY_OF = {name: camel(name) for name in LOCATION_COLUMNS}
 #: Maps in a location that hold its place: a point of Firestore's own type comes as such a map, too.
 _PLACES = ("coordinate", "coordinates", "location", "geopoint", "point")
 _INT4_MAX = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Refused(ValueError):  # noqa: N818 - an outcome, not an error
+class Unconvertible(ValueError):  # noqa: N818 - an outcome, not an error
     """The document cannot be moved: ``field`` and ``why``; ``told`` says both."""
 
     def __init__(self, field: str, why: Message) -> None:
@@ -137,15 +136,15 @@ class _Reader:
     def time(self, name: str) -> datetime | None:
         return _time(self, name, self.get(name), self._zone)
 
-    def refused(self, name: str, why: Message) -> Refused:
-        return Refused(f"{self._place}{name}", why)
+    def refused(self, name: str, why: Message) -> Unconvertible:
+        return Unconvertible(f"{self._place}{name}", why)
 
 
 def version_of(fields: Mapping[str, Any]) -> datetime | None:
     """When the app wrote the document, as a migration reads it; ``None`` where it does not say, or not readably."""
     try:
         return _Reader(fields, None).time("updated_at")
-    except Refused:
+    except Unconvertible:
         return None
 
 
@@ -158,7 +157,7 @@ def walk_rows(
     zone: tzinfo | None = None,
 ) -> WalkRows:
     """The rows of ``walks/{name}``. ``created`` and ``updated`` are Firestore's own times of the document, taken where
-    the document lacks its own; ``zone`` is that of times without one. Raises ``Refused``.
+    the document lacks its own; ``zone`` is that of times without one. Raises ``Unconvertible``.
     """
     given = _Reader(fields, zone)
     walk_id = _identity(name, given.text("id"))
@@ -167,14 +166,14 @@ def walk_rows(
     def or_else(column: str, found: Any, otherwise: Any) -> Any:
         if found is None:
             if otherwise is None:
-                raise Refused(column, message("is absent"))
+                raise Unconvertible(column, message("is absent"))
             repaired.append(column)
         return otherwise if found is None else found
 
     started, ended = given.time("start_time"), given.time("end_time")
     if ended is not None and (started is None or ended < started):
         why = message("has no start_time") if started is None else message("is before start_time")
-        raise Refused("end_time", why)
+        raise Unconvertible("end_time", why)
     walk = (
         walk_id,
         given.text("user_id", 255) or None,
@@ -198,15 +197,15 @@ def walk_rows(
 
 
 def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo | None = None) -> tuple[Any, ...]:
-    """The row of ``users/{user}/consents/{name}`` by ``CONSENT_COLUMNS``. Raises ``Refused``."""
+    """The row of ``users/{user}/consents/{name}`` by ``CONSENT_COLUMNS``. Raises ``Unconvertible``."""
     given = _Reader(fields, zone)
     kind = given.text("consent_type", 10)
     if kind not in ("initial", "update"):
-        raise Refused("consent_type", message("is {value}, neither initial nor update", value=repr(kind)))
+        raise Unconvertible("consent_type", message("is {value}, neither initial nor update", value=repr(kind)))
     needed = {"policy_version": given.text("policy_version", 50), "consented_at": given.time("consented_at")}
     for column, found in needed.items():
         if found is None:
-            raise Refused(column, message("is absent"))
+            raise Unconvertible(column, message("is absent"))
     optional = (given.text(column, 50) for column in ("platform", "os_version", "app_version"))
     owner = _Reader({"user_id": user}, zone).text("user_id", 255)
     return (_identity(name, given.text("id")), owner, needed["policy_version"], kind, needed["consented_at"], *optional)
@@ -223,9 +222,11 @@ def _identity(name: str, held: str | None) -> uuid.UUID:
     except ValueError:
         found = None
     if found is None or str(found) != name.lower():
-        raise Refused("", message("the document's id {id} is no UUID", id=repr(name[:60])))
+        raise Unconvertible("", message("the document's id {id} is no UUID", id=repr(name[:60])))
     if held is not None and held.lower() != name.lower():
-        raise Refused("id", message("is {value}, and the document's is {id}", value=repr(held[:60]), id=repr(name)))
+        raise Unconvertible(
+            "id", message("is {value}, and the document's is {id}", value=repr(held[:60]), id=repr(name))
+        )
     return found
 
 
@@ -234,7 +235,7 @@ def _status(given: _Reader) -> str | None:
     try:
         return None if found is None else status(found)
     except Unreadable as error:
-        raise Refused("status", message("is {what}", what=error.told)) from None
+        raise Unconvertible("status", message("is {what}", what=error.told)) from None
 
 
 def _steps(given: _Reader) -> int | None:
@@ -243,17 +244,17 @@ def _steps(given: _Reader) -> int | None:
         return None
     if found != int(found) or found > _INT4_MAX:
         why = message("is {value}, and no whole number up to {most}", value=f"{found:g}", most=str(_INT4_MAX))
-        raise Refused("total_steps", why)
+        raise Unconvertible("total_steps", why)
     return int(found)
 
 
 def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None, unknown: set[str]) -> list[tuple[Any, ...]]:
     """Keys without a column go to ``unknown``."""
     if not isinstance(points, list) or not all(isinstance(each, dict) for each in points):
-        raise Refused("location_data", message("is no array of maps"))
+        raise Unconvertible("location_data", message("is no array of maps"))
     if len(points) > MOST_LOCATIONS:
         count, most = str(len(points)), str(MOST_LOCATIONS)
-        raise Refused(
+        raise Unconvertible(
             "location_data", message("has {count} locations, and {most} is the limit", count=count, most=most)
         )
     return [_location(walk_id, number, each, zone, unknown) for number, each in enumerate(points)]

@@ -1,13 +1,17 @@
-"""A migration from its beginning, or from where it was ended, to both stores compared."""
+"""A migration from its beginning, or from where it was ended, to both stores compared.
+
+The users that Firebase Auth knows, by Google's Admin SDK, which speaks to Auth and to its emulator alike.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from datetime import datetime, tzinfo
-from typing import Protocol, TypeVar
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import msgspec
@@ -16,24 +20,63 @@ from harness.base.clock import NS, Clock
 from harness.base.errors import PartDied
 from harness.checks.dual_write import document_id
 from harness.migration import statements
-from harness.migration.accounts import accounts
-from harness.migration.batch import Batch, Refusal, batches
-from harness.migration.fates import Fate
-from harness.migration.load import Loader, Mark, left_to_people
-from harness.migration.places import Places
-from harness.migration.source import Document, Source
+from harness.migration.load import Loader, PassMark, left_to_people
+from harness.migration.places import StorePlaces
+from harness.migration.source import Batch, DocumentSource, Refusal, SourceDocument, batches
+from harness.migration.statements import Fate
 from harness.migration.verify import Verified, Verifier, forget_gone
 from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS, Documents
 
-Load = Callable[[Batch, Mark], Awaitable[dict[str, Fate]]]
+#: uid, display name, provider, when it was made.
+Row = tuple[str, str | None, str | None, datetime]
+_PAGE = 1000  # the most that Auth lists at once
+_NAME = "migration"
+_TEXT_MOST = 255
+
+
+async def accounts(places: StorePlaces) -> AsyncGenerator[list[Row], None]:
+    """All accounts, by pages. Raises ``PartDied`` when Auth does not answer."""
+    import firebase_admin
+    from firebase_admin import auth, exceptions
+    from google.auth.exceptions import GoogleAuthError
+
+    if places.auth is not None:
+        os.environ["FIREBASE_AUTH_EMULATOR_HOST"] = str(places.auth)  # the SDK's only way to be told of an emulator
+    app = firebase_admin.initialize_app(places.firebase_credentials(), {"projectId": places.project_id}, name=_NAME)
+    try:
+        page = await asyncio.to_thread(auth.list_users, max_results=_PAGE, app=app)
+        while page is not None:
+            yield [_row(user) for user in page.users]
+            page = await asyncio.to_thread(page.get_next_page)
+    except (exceptions.FirebaseError, GoogleAuthError, ValueError) as error:
+        raise PartDied(
+            message("Firebase Auth failed: {error}", error=str(error)), where=str(places.auth or places.project_id)
+        ) from error
+    finally:
+        firebase_admin.delete_app(app)
+
+
+def _row(user: Any) -> Row:
+    providers = [each.provider_id for each in user.provider_data]
+    made_ms = user.user_metadata.creation_timestamp or 0
+    provider = providers[0] if providers else "anonymous"
+    return (user.uid, _text(user.display_name), provider, datetime.fromtimestamp(made_ms / 1000, tz=UTC))
+
+
+def _text(found: str | None) -> str | None:
+    """As a column holds it, and as the API keeps it of a token."""
+    return (found or "").replace("\0", "").encode(errors="ignore").decode()[:_TEXT_MOST] or None
+
+
+Load = Callable[[Batch, PassMark], Awaitable[dict[str, Fate]]]
 Came = TypeVar("Came")
 _AHEAD = 2  # batches that are read while one is loaded
 _CONNECT_S = 10.0
 
 
-class Says(Protocol):
+class ProgressSays(Protocol):
     """Where a migration says how far it is (``harness.base.progress.Progress``)."""
 
     def live(self, said: Message) -> None:
@@ -41,7 +84,7 @@ class Says(Protocol):
         ...
 
 
-class Moved(msgspec.Struct, kw_only=True):
+class MovedKind(msgspec.Struct, kw_only=True):
     """One kind of documents: how many were read and ``fates`` by name; ``repaired`` and ``unknown`` fields by name.
 
     ``resumed``: behind what an earlier process of the same pass had done. ``unchanged`` were not read: they were not
@@ -71,15 +114,15 @@ class Moved(msgspec.Struct, kw_only=True):
             self.unknown = _counted(self.unknown, rows.unknown)
 
 
-class Report(msgspec.Struct, kw_only=True):
+class MigrationReport(msgspec.Struct, kw_only=True):
     """What a migration found and did, as ``--json`` prints it."""
 
     dry: bool
     users: int = 0
     users_made: int = 0
     users_filled: int = 0
-    walks: Moved = msgspec.field(default_factory=Moved)
-    consents: Moved = msgspec.field(default_factory=Moved)
+    walks: MovedKind = msgspec.field(default_factory=MovedKind)
+    consents: MovedKind = msgspec.field(default_factory=MovedKind)
     verified: Verified | None = None
     refused: list[Refusal] = []
 
@@ -100,7 +143,7 @@ class Migration:
     """
 
     def __init__(
-        self, places: Places, clock: Clock, says: Says, *, zone: tzinfo | None = None, dry: bool = False,
+        self, places: StorePlaces, clock: Clock, says: ProgressSays, *, zone: tzinfo | None = None, dry: bool = False,
         anew: bool = False, changed: bool = False, deletions: bool = False, settle_s: float = 10.0,
         most_deletions: Callable[[int], int] = lambda walks: walks,
     ) -> None:  # fmt: skip
@@ -113,9 +156,9 @@ class Migration:
         self._deletions = deletions
         self._settle_s = settle_s
         self._most_deletions = most_deletions
-        self.report = Report(dry=dry)
+        self.report = MigrationReport(dry=dry)
 
-    async def run(self) -> Report:
+    async def run(self) -> MigrationReport:
         """Raises ``PartDied`` when a store does not answer, ``BadInput`` where the database is not ready."""
         await self._with_stores(self._run)
         return self.report
@@ -127,7 +170,7 @@ class Migration:
         takes it, of ``gone``. How many walks it is news of. Raises as ``run``.
         """
 
-        async def agreed(source: Source, connection: asyncpg.Connection) -> int:
+        async def agreed(source: DocumentSource, connection: asyncpg.Connection) -> int:
             loader = Loader(connection)
             await loader.open()
             await loader.of_project(self._places.project_id)
@@ -139,14 +182,14 @@ class Migration:
 
         return await self._with_stores(agreed)
 
-    async def _with_stores(self, work: Callable[[Source, asyncpg.Connection], Awaitable[Came]]) -> Came:
+    async def _with_stores(self, work: Callable[[DocumentSource, asyncpg.Connection], Awaitable[Came]]) -> Came:
         places = self._places
         credentials = places.firebase_credentials()
         documents = Documents(places.firestore, places.project_id, credentials and credentials.get_credential())
         try:
             connection = await asyncpg.connect(**places.login, timeout=_CONNECT_S)
             try:
-                return await work(Source(documents), connection)
+                return await work(DocumentSource(documents), connection)
             finally:
                 await connection.close(timeout=_CONNECT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -158,7 +201,7 @@ class Migration:
         finally:
             await documents.close()
 
-    async def _run(self, source: Source, connection: asyncpg.Connection) -> None:
+    async def _run(self, source: DocumentSource, connection: asyncpg.Connection) -> None:
         report = self.report
         loader = Loader(connection, dry=report.dry)
         await loader.open()
@@ -178,8 +221,8 @@ class Migration:
             report.refused += await loader.refused()
 
     async def _pass(
-        self, loader: Loader, source: Source, kind: str, moved: Moved, load: Load
-    ) -> tuple[Mark, list[str]]:
+        self, loader: Loader, source: DocumentSource, kind: str, moved: MovedKind, load: Load
+    ) -> tuple[PassMark, list[str]]:
         """How far it came; and which paths were read, where not all were."""
         mark = await loader.begun(kind, await source.now(), anew=self._anew, changed=self._changed)
         moved.resumed, moved.since = bool(mark.through), mark.since
@@ -205,7 +248,7 @@ class Migration:
         return mark, paths
 
     async def _verified(
-        self, loader: Loader, connection: asyncpg.Connection, source: Source, mark: Mark, read: list[str]
+        self, loader: Loader, connection: asyncpg.Connection, source: DocumentSource, mark: PassMark, read: list[str]
     ) -> Verified:
         verifier = Verifier(loader, connection, source, mark.number, self._zone)
         begun = await connection.fetchval(statements.NOW)
@@ -225,7 +268,7 @@ class Migration:
 
 
 async def ahead(
-    documents: AsyncIterator[Document], zone: tzinfo | None = None
+    documents: AsyncIterator[SourceDocument], zone: tzinfo | None = None
 ) -> AsyncGenerator[tuple[Batch, bool], None]:
     """The batches, read while the ones before are loaded."""
     ready: asyncio.Queue[tuple[Batch, bool] | Exception] = asyncio.Queue(_AHEAD)
@@ -251,7 +294,7 @@ async def ahead(
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _read(kind: str, moved: Moved, path: str, all_: int | None) -> Message:
+def _read(kind: str, moved: MovedKind, path: str, all_: int | None) -> Message:
     """How far a pass is; about ``all_`` documents are to be read, ``None`` where nobody knows how many."""
     rate = f"{moved.documents / moved.seconds:.0f}" if moved.seconds else "–"
     values = {"kind": kind, "documents": f"{moved.documents:,}", "rate": rate, "path": path}

@@ -10,7 +10,6 @@ from harness.base.errors import PartDied
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import NotAsNamed, TooManyWalks, read_ids, read_walks
 from harness.checks.tables import WALKS
-from harness.judge.writes import Writes
 from harness.migration.convert import WalkRows, version_of, walk_rows
 from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
@@ -19,8 +18,8 @@ from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.message import message, of_error
 from harness.model.stack import Endpoints
-from harness.stack.firebase.document_writes import plain_fields
-from harness.stack.firebase.documents import Documents, Held
+from harness.rules.writes import Writes
+from harness.stack.firebase.documents import Documents, StoredDocument, plain_fields
 
 #: So many documents are written at the same time: each is a commit of its own, and most of it is waiting.
 AT_ONCE = 8
@@ -65,11 +64,11 @@ async def heal(
         await documents.close()
 
 
-def _rows(name: str, document: Held) -> WalkRows:
+def _rows(name: str, document: StoredDocument) -> WalkRows:
     return walk_rows(name, plain_fields(document.fields), updated=document.version and document.version.ToDatetime(UTC))
 
 
-def _behind(walk: StoredWalk, document: Held | None) -> bool:
+def _behind(walk: StoredWalk, document: StoredDocument | None) -> bool:
     """Whether Firestore says that the document was written after the walk, and the app's clock that it was before."""
     if document is None or document.version is None or walk.updated_at is None:
         return False
@@ -89,7 +88,7 @@ async def _vanished(plan: Healing, endpoints: Endpoints, documents: Documents) -
 
 
 async def _apply(
-    plan: Healing, walks: Collection[StoredWalk], held: Mapping[str, Held], documents: Documents
+    plan: Healing, walks: Collection[StoredWalk], held: Mapping[str, StoredDocument], documents: Documents
 ) -> list[str]:
     """Writes documents by ``plan``, then deletes some; those that were no longer as ``held``."""
     by_name = {document_id(walk.id): walk for walk in walks}

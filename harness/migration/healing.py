@@ -17,14 +17,13 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference, document_id
-from harness.migration.convert import Refused, version_of, walk_rows
-from harness.migration.fates import Fate
+from harness.migration.convert import Unconvertible, version_of, walk_rows
+from harness.migration.statements import Fate
 from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
-from harness.stack.firebase.document_writes import plain_fields
-from harness.stack.firebase.documents import Fields
+from harness.stack.firebase.documents import Fields, plain_fields
 
 RECONCILE = "reconcile"
 
@@ -189,7 +188,7 @@ def _refused(name: str, document: Fields) -> Message | None:
     """Why the document cannot be copied; ``None`` where it can."""
     try:
         walk_rows(name, plain_fields(document))
-    except Refused as error:
+    except Unconvertible as error:
         return error.told
     return None
 

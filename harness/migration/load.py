@@ -13,10 +13,10 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.migration import statements
-from harness.migration.batch import Batch, Refusal, refusal
 from harness.migration.convert import LOCATION_COLUMNS, WalkRows
-from harness.migration.fates import Fate
-from harness.model.message import Message, message, verbatim
+from harness.migration.source import Batch, Refusal, refusal
+from harness.migration.statements import Fate
+from harness.model.message import Message, message, raw_text
 from harness.model.stack import COLLECTION, Endpoints
 from harness.stack.firebase.documents import CONSENTS
 
@@ -33,7 +33,7 @@ _STATUS_TYPE = """
 SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'walks'::regclass AND attname = 'status'"""
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class PassMark(msgspec.Struct, frozen=True, kw_only=True):
     """How far a pass has come with one kind: ``through`` is the last path that is done; ``last``: nothing is left.
 
     ``since``: it reads only what was written from then on; else all, and it can be gone on with behind ``through``.
@@ -112,24 +112,24 @@ class Loader:
         )
         return there
 
-    async def begun(self, kind: str, now: datetime, *, anew: bool = False, changed: bool = False) -> Mark:
+    async def begun(self, kind: str, now: datetime, *, anew: bool = False, changed: bool = False) -> PassMark:
         """Where the pass goes on: behind what is done of the one that was not finished, else from the first; with
         ``changed``, behind one that came to its end. ``now`` is Firestore's own time.
         """
         since = await self._read_up_to(kind) if changed else None
         if self._dry:
-            return Mark(kind=kind, number=0, since=since)
+            return PassMark(kind=kind, number=0, since=since)
         done = await self._connection.fetchrow(statements.LATEST, kind)
         latest = await self._connection.fetchval(statements.NUMBER, kind) or 0
         # One that began behind the last range has forgotten what was refused before it: it has to read that again.
         if since is None and not anew and done is not None and not done["last"] and done["pass"] == latest:
-            return Mark(kind=kind, number=latest, through=done["through"])
+            return PassMark(kind=kind, number=latest, through=done["through"])
         number = latest + 1
         async with self._connection.transaction():
             for forget in () if since else statements.FORGET:
                 await self._connection.execute(forget, kind)
             await self._connection.execute(statements.BEGIN, kind, number, now)
-        return Mark(kind=kind, number=number, since=since)
+        return PassMark(kind=kind, number=number, since=since)
 
     async def _read_up_to(self, kind: str) -> datetime | None:
         """What Firestore had at this time was read by a pass that came to its end; ``None`` without one."""
@@ -138,7 +138,7 @@ class Loader:
         found: datetime | None = await self._connection.fetchval(statements.READ_UP_TO, kind)
         return found and found - MARGIN
 
-    async def changed(self, mark: Mark, keys: Mapping[str, datetime]) -> list[str]:
+    async def changed(self, mark: PassMark, keys: Mapping[str, datetime]) -> list[str]:
         """The paths of those documents, of all by path and when they were written, that the pass has to read."""
         ask = self._connection
         statement = statements.CHANGED.format(table=_TABLES[mark.kind], schema=statements.SCHEMA)
@@ -165,7 +165,7 @@ class Loader:
         fresh = [row["fresh"] for row in await self._connection.fetch(statement, *columns)]
         return sum(fresh), len(fresh) - sum(fresh)
 
-    async def walks(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:
+    async def walks(self, batch: Batch, mark: PassMark | None = None) -> dict[str, Fate]:
         """What became of each document of the batch, by its id; done with the range up to ``mark``, where there is one.
 
         Raises asyncpg's errors, with nothing done.
@@ -173,16 +173,16 @@ class Loader:
         owners = sorted({rows.user for rows in batch.walks.values() if rows.user})
         return await self._done(batch, mark, owners, self._walks)
 
-    async def consents(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:
+    async def consents(self, batch: Batch, mark: PassMark | None = None) -> dict[str, Fate]:
         """The same of consents."""
         return await self._done(batch, mark, sorted({row[1] for row in batch.consents.values()}), self._consents)
 
     async def _done(
         self,
         batch: Batch,
-        mark: Mark | None,
+        mark: PassMark | None,
         owners: list[str],
-        load: Callable[[Batch, Mark | None], Awaitable[dict[str, Fate]]],
+        load: Callable[[Batch, PassMark | None], Awaitable[dict[str, Fate]]],
     ) -> dict[str, Fate]:
         for attempt in range(_ATTEMPTS):
             try:
@@ -199,7 +199,7 @@ class Loader:
                 return fates
         raise AssertionError
 
-    async def _walks(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
+    async def _walks(self, batch: Batch, mark: PassMark | None) -> dict[str, Fate]:
         ask = self._connection
         walks = batch.walks
         if not walks:
@@ -229,7 +229,7 @@ class Loader:
             await ask.execute(statements.REMEMBER, 0 if mark is None else mark.number)
         return fates
 
-    async def _consents(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
+    async def _consents(self, batch: Batch, mark: PassMark | None) -> dict[str, Fate]:
         _ = mark
         ask, rows = self._connection, batch.consents
         columns = [list(each) for each in zip(*rows.values(), strict=True)] or [[] for _ in range(8)]
@@ -259,12 +259,12 @@ class Loader:
         return [
             Refusal(
                 document=row["document"], field=row["field"], why=row["why"],
-                told=msgspec.json.decode(row["told"], type=Message) if row["told"] else verbatim(row["why"]),
+                told=msgspec.json.decode(row["told"], type=Message) if row["told"] else raw_text(row["why"]),
             )
             for row in await self._connection.fetch(statements.REFUSED)
         ]  # fmt: skip
 
-    async def _note(self, batch: Batch, mark: Mark, fates: Mapping[str, Fate]) -> None:
+    async def _note(self, batch: Batch, mark: PassMark, fates: Mapping[str, Fate]) -> None:
         looked_at = fates if mark.kind == CONSENTS else ()  # what a walk holds is looked at by the comparison alone
         await self.refuse(mark.kind, looked_at, [*batch.refused, *left_to_people(batch, fates)])
         ask = self._connection
@@ -272,7 +272,7 @@ class Loader:
         if mark.since is None:
             await ask.execute(statements.DONE, mark.number, mark.kind, mark.through, mark.last, counts)
 
-    async def ended(self, mark: Mark) -> None:
+    async def ended(self, mark: PassMark) -> None:
         """The pass has come to its end, the comparison behind it too: another may read what was written since."""
         await self._connection.execute(statements.END, mark.kind, mark.number)
 

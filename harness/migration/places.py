@@ -14,10 +14,10 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.base.message import nearest
-from harness.model.message import marked, message
+from harness.model.message import gettext_noop, message
 from harness.model.stack import Address, Endpoints
 
-UNTRIED = marked(
+UNTRIED = gettext_noop(
     "beyond this machine: a production Firestore, Auth or PostgreSQL was never tried, only emulators and a PostgreSQL "
     "of this machine; take a backup first, and begin with --dry-run"
 )
@@ -32,7 +32,7 @@ _READ = (
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
-class Places(msgspec.Struct, frozen=True, kw_only=True):
+class StorePlaces(msgspec.Struct, frozen=True, kw_only=True):
     """``firestore`` and ``auth`` are emulators; without them it is Firebase itself, by the file of ``credentials``."""
 
     project_id: str
@@ -72,9 +72,9 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-def of_endpoints(endpoints: Endpoints) -> Places:
+def of_endpoints(endpoints: Endpoints) -> StorePlaces:
     """Those of a stack."""
-    return Places(
+    return StorePlaces(
         project_id=endpoints.project_id,
         login={**endpoints.login, "ssl": False},
         firestore=endpoints.firestore,
@@ -82,7 +82,7 @@ def of_endpoints(endpoints: Endpoints) -> Places:
     )
 
 
-def of_environment(variables: Mapping[str, str]) -> Places:
+def of_environment(variables: Mapping[str, str]) -> StorePlaces:
     """Those that the contract's variables say. Raises ``BadInput`` for one that is missing or is none."""
 
     def needed(name: str, *others: str) -> str:
@@ -111,7 +111,7 @@ def of_environment(variables: Mapping[str, str]) -> Places:
             where=message("the environment"),
             remedy="docs/contract/environment.md says all",
         )
-    return Places(
+    return StorePlaces(
         project_id=needed("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"),
         login={
             "host": needed("DB_HOST"),

@@ -1,26 +1,124 @@
-"""Firestore as a migration reads it: whole collections by path, or by their keys only what was written since."""
+"""Firestore as a migration reads it: whole collections by path, or by their keys only what was written since.
+
+Documents read in bulk, as batches of rows: what is refused stands beside what can be loaded.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
 
 from harness.base.errors import PartDied
+from harness.migration.convert import Unconvertible, WalkRows, consent_row, consent_unknown, walk_rows
+from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
-from harness.stack.firebase.documents import Documents, Reference
+from harness.stack.firebase.documents import DocumentReference, Documents
+
+BATCH_DOCUMENTS = 200
+#: A batch is a transaction, and what it has locked the API waits for.
+BATCH_LOCATIONS = 20_000
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the file of rejects: the document's path, the field, and why it was not moved, in English; ``told`` is
+    the same for whoever speaks another language."""
+
+    document: str
+    field: str
+    why: str
+    told: Message
+
+
+def refusal(document: str, why: Message, field: str = "") -> Refusal:
+    """Of the document at that path."""
+    return Refusal(document=document, field=field, why=str(why), told=why)
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """A range of documents, up to the path ``through``: rows by document id (consents by path), and what was
+    refused."""
+
+    through: str = ""
+    walks: dict[str, WalkRows] = {}
+    consents: dict[str, tuple] = {}  # type: ignore[type-arg]  # rows, by ``CONSENT_COLUMNS``
+    refused: list[Refusal] = []
+    unknown: list[str] = []  # fields of consents that have no column; those of a walk are with its rows
+    documents: int = 0
+    locations: int = 0
+    #: Of each walk the document that counts and its version, of the batches before, too.
+    _read: dict[uuid.UUID, tuple[str, datetime]] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be loaded."""
+        return self.documents >= BATCH_DOCUMENTS or self.locations >= BATCH_LOCATIONS
+
+    def add(self, document: SourceDocument, zone: tzinfo | None) -> None:
+        """One document more, or why it is refused."""
+        self.through, self.documents = document.path, self.documents + 1
+        try:
+            if document.path == f"{COLLECTION}/{document.name}":
+                rows = walk_rows(
+                    document.name, document.fields, created=document.created, updated=document.updated, zone=zone
+                )
+                self.take(document.name, rows)
+            else:
+                self.consents[document.path] = consent_row(
+                    document.name, _user_of(document.path), document.fields, zone=zone
+                )
+                self.unknown += consent_unknown(document.fields)
+        except Unconvertible as error:
+            self.refused.append(refusal(document.path, error.why, error.field))
+
+    def take(self, name: str, rows: WalkRows) -> None:
+        """A walk's rows. Of two documents of one walk (their names differ in their letters' case) the later counts."""
+        if (twin := self._read.get(rows.id)) is not None:
+            other, version = twin
+            older = name if rows.version <= version else other
+            why = message("another document of the same walk is later")
+            self.refused.append(refusal(f"{COLLECTION}/{older}", why))
+            if older == name:
+                return
+            self.walks.pop(other, None)
+        self._read[rows.id], self.walks[name] = (name, rows.version), rows
+        self.locations += len(rows.locations)
+
+
+def _user_of(path: str) -> str:
+    """Whose consent lies there; the group has all collections of its name, wherever. Raises ``Unconvertible``."""
+    match path.split("/"):
+        case ["users", user, _, _]:
+            return user
+    raise Unconvertible("", message("lies below no user, and is nobody's consent"))
+
+
+async def batches(
+    documents: AsyncIterator[SourceDocument], zone: tzinfo | None = None
+) -> AsyncGenerator[tuple[Batch, bool], None]:
+    """The documents by batches, and whether each is the last; the last may be empty."""
+    read: dict[uuid.UUID, tuple[str, datetime]] = {}
+    batch = Batch(_read=read)
+    async for document in documents:
+        if batch.full:
+            yield batch, False
+            batch = Batch(_read=read)
+        batch.add(document, zone)
+    yield batch, True
+
 
 _READERS = 4  # batches that are asked for at once
 _BATCH = 50  # documents of each
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class SourceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document as it is read in bulk: its path below the database, its fields as Google's client gives them, and
     Firestore's own times of it."""
 
@@ -35,13 +133,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.rpartition("/")[2]
 
 
-class Source:
+class DocumentSource:
     """Reads by ``documents``. A kind is a collection, or the group ``CONSENTS``."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    async def whole(self, kind: str = COLLECTION, after: str = "") -> AsyncGenerator[Document]:
+    async def whole(self, kind: str = COLLECTION, after: str = "") -> AsyncGenerator[SourceDocument]:
         """Every document whose path comes behind ``after``, by path. Raises ``PartDied``."""
         async with aclosing(self._documents.raw(kind, after)) as found:
             async for raw in found:
@@ -59,7 +157,7 @@ class Source:
         async with aclosing(self._documents.pages(kind, keys=True)) as pages:
             return {self._documents.path(raw): _time(raw.update_time) async for page in pages for raw in page.documents}
 
-    async def named(self, paths: Sequence[str]) -> AsyncGenerator[Document]:
+    async def named(self, paths: Sequence[str]) -> AsyncGenerator[SourceDocument]:
         """Those of the documents that exist, in this order; some batches of them are asked for at once.
 
         Raises ``PartDied``.
@@ -89,8 +187,8 @@ class Source:
         """Firestore's own time."""
         return await self._documents.now()
 
-    def _document(self, raw: Any) -> Document:
-        return Document(
+    def _document(self, raw: Any) -> SourceDocument:
+        return SourceDocument(
             path=self._documents.path(raw),
             fields=_plain(raw.fields),
             created=_time(raw.create_time),
@@ -119,7 +217,7 @@ def _read(cell: Any) -> Any:
     if kind == "geo_point_value":
         return {"latitude": cell.geo_point_value.latitude, "longitude": cell.geo_point_value.longitude}
     found: Any = None if kind in ("null_value", None) else getattr(cell, kind)
-    return Reference(found) if kind == "reference_value" else found
+    return DocumentReference(found) if kind == "reference_value" else found
 
 
 def _time(held: Any) -> datetime:

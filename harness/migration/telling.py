@@ -9,28 +9,28 @@ import msgspec
 
 from harness.base.errors import EvidenceNotWritten
 from harness.base.private import open_private
-from harness.migration.batch import Refusal
-from harness.migration.engine import Moved, Report
-from harness.migration.fates import Fate
+from harness.migration.engine import MigrationReport, MovedKind
+from harness.migration.source import Refusal
+from harness.migration.statements import Fate
 from harness.migration.verify import Verified
-from harness.model.message import Message, enumerated, marked, message
+from harness.model.message import Message, enumerated, gettext_noop, message
 
 _SHOWN = 20
 #: How many documents became what.
 _FATES = {
-    Fate.NEW: marked("{documents} new"),
-    Fate.NEWER: marked("{documents} newer"),
-    Fate.SAME: marked("{documents} same"),
-    Fate.OLDER: marked("{documents} older"),
-    Fate.OVERTAKEN: marked("{documents} overtaken"),
-    Fate.DISPUTED: marked("{documents} disputed"),
-    Fate.DELETED: marked("{documents} deleted"),
-    Fate.FEWER: marked("{documents} fewer"),
-    Fate.DIFFERENT: marked("{documents} different"),
+    Fate.NEW: gettext_noop("{documents} new"),
+    Fate.NEWER: gettext_noop("{documents} newer"),
+    Fate.SAME: gettext_noop("{documents} same"),
+    Fate.OLDER: gettext_noop("{documents} older"),
+    Fate.OVERTAKEN: gettext_noop("{documents} overtaken"),
+    Fate.DISPUTED: gettext_noop("{documents} disputed"),
+    Fate.DELETED: gettext_noop("{documents} deleted"),
+    Fate.FEWER: gettext_noop("{documents} fewer"),
+    Fate.DIFFERENT: gettext_noop("{documents} different"),
 }
 
 
-def told(report: Report, rejects: Path | None) -> Iterator[Message]:
+def told(report: MigrationReport, rejects: Path | None) -> Iterator[Message]:
     """Line by line; ``rejects`` is the file of what was refused."""
     users = {"users": _n(report.users), "made": _n(report.users_made), "filled": _n(report.users_filled)}
     if report.dry:
@@ -66,7 +66,7 @@ def write(refused: Iterable[Refusal], rejects: Path) -> None:
         ) from error
 
 
-def _moved(kind: Message, moved: Moved) -> Iterator[Message]:
+def _moved(kind: Message, moved: MovedKind) -> Iterator[Message]:
     """One kind of documents."""
     line = message("{kind}: {documents} documents", kind=kind, documents=_n(moved.documents))
     if moved.seconds:

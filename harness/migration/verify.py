@@ -16,11 +16,10 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.migration import statements
-from harness.migration.batch import Batch, Refusal, batches, refusal
 from harness.migration.convert import digest
-from harness.migration.fates import CLOCKS, OTHER_CONTENT, Fate
-from harness.migration.load import Loader, Mark
-from harness.migration.source import Source
+from harness.migration.load import Loader, PassMark
+from harness.migration.source import Batch, DocumentSource, Refusal, batches, refusal
+from harness.migration.statements import CLOCKS, OTHER_CONTENT, Fate
 from harness.model.message import message
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS
@@ -69,7 +68,12 @@ class Verifier:
     are gone and whose walks are too many to be deleted."""
 
     def __init__(
-        self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int, zone: tzinfo | None = None
+        self,
+        loader: Loader,
+        connection: asyncpg.Connection,
+        source: DocumentSource,
+        number: int,
+        zone: tzinfo | None = None,
     ) -> None:
         self._loader = loader
         self._connection = connection
@@ -83,7 +87,7 @@ class Verifier:
         self.found = Verified()
         self.kept: list[Refusal] = []
 
-    async def changed(self, mark: Mark, read: Collection[str]) -> list[str]:
+    async def changed(self, mark: PassMark, read: Collection[str]) -> list[str]:
         """The paths of the documents to be compared by a pass that reads what was written since another: what it
         ``read``, and what was written meanwhile."""
         keys = await self._source.keys(COLLECTION)
@@ -183,7 +187,7 @@ class Verifier:
         return {row["id"]: (row["version"], digest(tuple(row)[:-1], located[row["id"]])) for row in walks}
 
 
-async def forget_gone(loader: Loader, source: Source, batch: Batch) -> None:
+async def forget_gone(loader: Loader, source: DocumentSource, batch: Batch) -> None:
     """Takes out of the batch what would make a walk anew of a document that is there no more: it was read some batches
     ago, and the walk may have been deleted through the API since, its document by the mirror. Raises ``PartDied``.
     """

@@ -143,7 +143,7 @@ class ConditionType(StrEnum):
     SCALING_LIMITED = "ScalingLimited"
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class HpaCondition(msgspec.Struct, frozen=True, kw_only=True):
     """One of ``status.conditions``; ``since_ns`` is when ``ok`` last changed."""
 
     type: ConditionType

@@ -58,7 +58,7 @@ class Eviction(msgspec.Struct, frozen=True, kw_only=True):
         return self.code == 201
 
 
-class Drained(msgspec.Struct, frozen=True, kw_only=True):
+class DrainEnd(msgspec.Struct, frozen=True, kw_only=True):
     """A drain that ended: the pods it evicted, how often the budget refused meanwhile, seconds until all were gone."""
 
     evicted: tuple[str, ...]

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.message import Message, Told, english, verbatim
+from harness.model.message import Message, Told, english, raw_text
 
 
 class Side(StrEnum):
@@ -168,7 +168,7 @@ def told_of(row: EventRow) -> Told:
         told = msgspec.convert(row.data.get("told") or (), Told)
     except msgspec.ValidationError:
         told = ()
-    return told or (verbatim(row.message),)
+    return told or (raw_text(row.message),)
 
 
 Row = RequestRow | ProbeRow | FlagRow | SessionRow | SampleRow | EventRow

@@ -15,14 +15,14 @@ MICRO_PERCENT = 100_000_000
 FLAG = "use_go_backend"  # the document, "iOS側実装"
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True):
+class FlagClient(msgspec.Struct, frozen=True, kw_only=True):
     """What a client tells Remote Config about itself."""
 
     instance_id: str
     audience: str
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class FlagCondition(msgspec.Struct, frozen=True, kw_only=True):
     """True for a client whose audience is listed (any when empty) and whose percentile is at most ``percent``."""
 
     name: str
@@ -41,7 +41,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 class Template(msgspec.Struct, frozen=True, kw_only=True):
     """A Remote Config template: conditions in order of precedence, and parameters by key."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[FlagCondition, ...] = ()
     parameters: dict[str, Parameter] = {}
 
 
@@ -51,7 +51,7 @@ def micro_percentile(seed: str, instance_id: str) -> int:
     return int.from_bytes(digest, "big") % MICRO_PERCENT
 
 
-def holds(condition: Condition, client: Client) -> bool:
+def holds(condition: FlagCondition, client: FlagClient) -> bool:
     """Whether ``condition`` is true for ``client``."""
     if condition.audiences and client.audience not in condition.audiences:
         return False
@@ -60,7 +60,7 @@ def holds(condition: Condition, client: Client) -> bool:
     return micro_percentile(condition.seed, client.instance_id) <= round(condition.percent * MICRO_PERCENT / 100)
 
 
-def evaluate(template: Template, client: Client) -> dict[str, str]:
+def evaluate(template: Template, client: FlagClient) -> dict[str, str]:
     """The entries that a fetch of ``client`` returns: every parameter's value."""
     true = {condition.name for condition in template.conditions if holds(condition, client)}
     entries = {}

@@ -158,7 +158,7 @@ STILL_THERE, FIXED_HERE, NOT_READABLE = "still_there", "fixed_here", "not_readab
 STATES = (STILL_THERE, FIXED_HERE, NOT_READABLE)
 
 
-def _keys_alone(secret: dict[str, Any]) -> dict[str, Any]:
+def keys_alone(secret: dict[str, Any]) -> dict[str, Any]:
     """Without its values; nor those that kubectl keeps in an annotation of what it has applied."""
     metadata = secret.get("metadata") or {}
     annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _APPLIED}
@@ -193,7 +193,7 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     def without_values(self) -> Manifests:
         """As a run's folder keeps them, which is handed on: of Secrets the keys alone."""
         documents = {
-            name: _keys_alone(each) if each.get("kind") == "Secret" else each for name, each in self.documents.items()
+            name: keys_alone(each) if each.get("kind") == "Secret" else each for name, each in self.documents.items()
         }
         containers = tuple(
             msgspec.structs.replace(each, secrets=dict.fromkeys(each.secrets, ""))

@@ -9,21 +9,33 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
 from harness.base.errors import RehearsalError
-from harness.base.message import Message, as_message, marked, message
+from harness.base.message import Message, as_message, gettext_noop, message
 from harness.base.units import Unit, show
 
 __all__ = [
-    "Message", "Tell", "Told", "english", "enumerated", "first_line", "joined", "marked", "message", "of_error",
-    "quantity", "verbatim", "whole", "worded",
+    "Message",
+    "ProgressCallback",
+    "Told",
+    "english",
+    "enumerated",
+    "first_line",
+    "gettext_noop",
+    "joined",
+    "message",
+    "of_error",
+    "quantity",
+    "raw_text",
+    "whole",
+    "worded",
 ]  # fmt: skip
 
 _FIRST = re.compile(r"\{(?P<place>\w+)\}\n")
 Told = tuple[Message, ...]
 #: Who is told what is under way.
-Tell = Callable[[Message], None]
+ProgressCallback = Callable[[Message], None]
 
 
-def verbatim(text: str) -> Message:
+def raw_text(text: str) -> Message:
     """Text that is nobody's to translate: what a part of the system said."""
     return message("{words}", words=text)
 

@@ -11,21 +11,25 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.errors import Exit
-from harness.model.claim import OwnClaim
+from harness.base.units import Unit
+from harness.model.claim import Dependency, OwnClaim
 from harness.model.judgement import Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message, Told
 from harness.model.section import Section
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision
 
 SCHEMA_VERSION = 1
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
     ``errors`` what broke, and ``errors_told`` the same for any language; ``versions`` those of its own parts, by name.
 
+    ``keeps`` is what the target's file says of its answers (``Target``), ``None`` of a harness that did not read them
+    whole.
+    ``rests_on`` is what else its evidence rests on: digests, and the cluster's version; ``took_s`` how long it took.
     ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging"), ``harness_digest``
     of the code that made the evidence and judged it, "" of a run that does not say.
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
@@ -38,11 +42,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     judged something of a team's own that the target's digest does not tell, ``injected`` the faults of the plan.
     """
 
-    rung: Rung
+    rung: EnvironmentKind
     target: str
     target_bundled: bool
+    keeps: dict[str, int] | None = None
     target_digest: str = ""
     harness_digest: str = ""
+    rests_on: dict[Dependency, str] = {}
+    took_s: float = 0.0
     seed: int
     replay: str
     started_utc: str
@@ -94,6 +101,24 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
 
 
+class MeasuredFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was measured in ``part`` ("" for the whole run); ``case`` tells it from others of its ``name``.
+
+    ``seen`` is the figure as read, in ``unit``. The truth lies from ``low`` to ``high``: both are ``None`` for a single
+    reading, and one alone where nothing bounds the other side. ``of`` is the number of samples. ``told`` says it.
+    """
+
+    name: str
+    told: Told
+    part: str = ""
+    case: str = ""
+    seen: float | None = None
+    low: float | None = None
+    high: float | None = None
+    of: int = 0
+    unit: Unit = Unit.NONE
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One finished run.
 
@@ -103,6 +128,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
     the team's own document that the plan brought; the register's are known by their ids. ``evidence_digest`` is of the
     rows of its evidence (``harness.evidence.read.summed``), "" of a run that has none, or has not ended.
+    ``measured`` are the facts that its judgements rest on, () of a result of before they were kept.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -113,9 +139,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     decides: bool
     decision: Decision | None
     exit_status: int | None
-    facts: Facts
+    facts: RunInfo
     parts: tuple[Part, ...]
     judgements: tuple[Judgement, ...]
+    measured: tuple[MeasuredFact, ...] = ()
     sections: tuple[Section, ...]
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}

@@ -5,7 +5,7 @@ Source: the document, "iOS側実装", "段階的ロールアウト計画" and "�
 
 from __future__ import annotations
 
-from harness.model.flag import FLAG, Condition, Parameter, Template
+from harness.model.flag import FLAG, FlagCondition, Parameter, Template
 from harness.model.scenario import PopulationPlan
 
 SEED = "rollout"  # one seed for all weeks: who has the flag in one week keeps it in the next
@@ -14,7 +14,7 @@ SEED = "rollout"  # one seed for all weeks: who has the flag in one week keeps i
 def rollout_template(plan: PopulationPlan) -> Template:
     """One condition for each audience with the flag on: all of it, or the percentage ``flag_on`` is of its users."""
     conditions = tuple(
-        Condition(
+        FlagCondition(
             name=audience.name,
             audiences=(audience.name,),
             percent=round(100 * audience.flag_on / audience.users, 6),  # the resolution of Remote Config

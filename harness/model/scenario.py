@@ -1,5 +1,5 @@
 """A scenario: a named plan as data. Quantities have their unit, their range and an example here, once: a file is read
-by these types (``scenarios.load``, ``harness.base.planfile``), and refused by line and key.
+by these types (``harness.run.scenarios.load``, ``harness.base.planfile``), and refused by line and key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base.message import message
 from harness.base.planfile import RuleError
-from harness.base.units import PerSecond, Seconds, Unit
+from harness.base.units import PerSecond, Ratio, Seconds, Unit
 from harness.model.claim import OwnClaim
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
@@ -46,6 +46,7 @@ Pause = Annotated[Seconds, msgspec.Meta(ge=0, le=MAX_S, description="at most 30d
 Rate = Annotated[PerSecond, msgspec.Meta(gt=0, le=MOST_RATE_PER_S, description="above 0, at most 2000/s")]
 Timeout = Annotated[Seconds, msgspec.Meta(ge=0.05, le=60, description="50ms to 60s")]
 StepSpan = Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_STEP_S, description="above 0, at most 10min")]
+Share = Annotated[Ratio, msgspec.Meta(ge=0, le=1, description="0% to 100%", examples=["10%"])]
 Users = Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS, examples=[350])]
 AudienceName = Annotated[
     str,
@@ -129,7 +130,7 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     ``sample`` is ``None`` for the metric's usual one (``asks``). ``limit_from`` names the criterion of the scenario or
     the claim from which a criterion without a claim takes its limit. Up to ``crowded_limit_ms`` a broken latency limit
-    is inconclusive where other processes crowd the machine (``harness.judge.machine_share``).
+    is inconclusive where other processes crowd the machine (``harness.rules.machine_share``).
     """
 
     id: str
@@ -178,12 +179,18 @@ Steps = Annotated[tuple[LoadStep, ...], msgspec.Meta(max_length=MOST_STEPS, exam
 
 class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The app's users, each on an even, staggered schedule of one request every ``pace_s``; ``steps`` change it while
-    the load lasts, the last of them to its end.
+    the load lasts, the last of them to its end. The share ``read_again`` of them makes each read that follows a PUT
+    within a second of it. ``lifelike``: names in no order, titles in Japanese with emoji, times of every UTC offset, a
+    tenth of them by a clock that is hours off. The share ``long_lists`` of each side has 25 walks of before the run,
+    one of 1,200 points, for which it asks, as for the second page of its list.
     """
 
     audiences: tuple[AudiencePlan, ...]
     pace_s: Span = 50.0
     fetch_interval_s: Pause = 60.0
+    read_again: Share = 0.0
+    long_lists: Share = 0.0
+    lifelike: bool = False
     steps: Steps = ()
 
     def __post_init__(self) -> None:
@@ -215,6 +222,11 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """The paces in their order: the first from the begin on, then those of the steps."""
         return (LoadStep(at_s=0.0, pace_s=self.pace_s), *self.steps)
 
+    @property
+    def longest_silence_s(self) -> float:
+        """How long a user makes no request, at most, at the first pace: who reads again is silent for two."""
+        return self.pace_s * (2 if self.read_again else 1)
+
     def stretch(self, at_s: float) -> tuple[float, float]:
         """When the stretch that begins at ``at_s`` begins and ends, in seconds; the last has no end."""
         return at_s, min((step.at_s for step in self.steps if step.at_s > at_s), default=inf)
@@ -237,11 +249,13 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The probe stream: GET and PUT in turn over the canary users, each on a new connection."""
+    """The probe stream: GET and PUT in turn over the canary users, each on a new connection. ``lifelike``: they have
+    names and titles as lifelike users have."""
 
     rate_per_s: Rate = 10.0
     canary_users: Annotated[int, msgspec.Meta(ge=LEAST_CANARIES, le=MOST_USERS, examples=[8])] = 8
     timeout_s: Timeout = PROBE_TIMEOUT_S
+    lifelike: bool = False
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for more probes than there may be."""

@@ -27,7 +27,7 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     managed: bool
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class SecretSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What the target's container of a pod has: digests of its variable and of the mounted file, "" for none."""
 
     pod: str
@@ -35,7 +35,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class VolumeTrial(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one pod with a certain volume after ``watched_s``.
 
     ``started``: its target's container ran. ``asked``: the driver was asked for the volume and gave it. ``mounts`` are

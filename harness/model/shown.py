@@ -10,17 +10,29 @@ from harness.base.errors import NOT_JSON
 NOT_IN_ORDER = -1
 
 
+class Track(msgspec.Struct, frozen=True, array_like=True):
+    """The locations of a walk: ``runs`` are the first and last of each unbroken run of their numbers, ``columns`` the
+    digests of ``harness.load.population.track.COLUMNS``."""
+
+    runs: tuple[tuple[int, int], ...]
+    columns: tuple[str, ...]
+
+
 class ShownWalk(msgspec.Struct, frozen=True, array_like=True):
     """``content`` is ``harness.load.population.content.fingerprint``, "" where the fields could not be read.
 
     ``locations`` counts those of a single walk, from number 0 to the last, else ``NOT_IN_ORDER``; ``None`` where an
-    answer has none. ``version`` is the answer's ``updated_at``, kept for probes.
+    answer has none. ``version`` is the answer's ``updated_at``. ``created``, its ``created_at``, is ``None`` where the
+    answer was not read whole: by an older harness, and of most in load by steps. ``track`` is of a single walk whose
+    locations can be read.
     """
 
     id: str  # in lower case
     content: str
     locations: int | None = None
     version: str = ""
+    created: str | None = None
+    track: Track | None = None
 
 
 class Shown(msgspec.Struct, frozen=True, array_like=True):

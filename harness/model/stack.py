@@ -11,21 +11,28 @@ import msgspec
 
 from harness.base.errors import PartDied
 from harness.base.units import Milliseconds, Ratio
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, gettext_noop, message
 
 
-class Rung(StrEnum):
+class EnvironmentKind(StrEnum):
     """How real the stack is; ``sim`` is not: memory and virtual time."""
 
     SIM = "sim"
     LOCAL = "local"
     KIND = "kind"
     KUBE = "kube"
+    REAL = "real"  # nothing is brought up: a team's own telemetry is read
 
 
-CLUSTERS = (Rung.KIND, Rung.KUBE)  # where manifests are applied to a cluster; elsewhere processes are made after them
+CLUSTERS = (
+    EnvironmentKind.KIND,
+    EnvironmentKind.KUBE,
+)  # where manifests are applied to a cluster; elsewhere processes are made after them
 AUTO = "auto"
-RUNGS = (AUTO, *(each.value for each in Rung if each is not Rung.SIM))  # what --on takes where there is a stack
+RUNGS = (
+    AUTO,
+    *(each.value for each in EnvironmentKind if each not in (EnvironmentKind.SIM, EnvironmentKind.REAL)),
+)  # what --on takes where there is a stack
 
 
 class Capability(StrEnum):
@@ -39,7 +46,7 @@ class Capability(StrEnum):
     EVICTION = "eviction"
     ZONES = "zones"
     POD_SIGNALS = "pod_signals"  # a pod's processes can be killed or stopped, as a crash or a hang
-    NODES = "nodes"  # the nodes are the run's to cordon and drain by name
+    NODES = "nodes"  # the nodes are the run's: to drain by name, to install a driver on, to reach from beside
     #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
     ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
@@ -68,7 +75,7 @@ class FaultKind(StrEnum):
     POD_KILL = "pod_kill"  # deleted with grace 0
     POD_DELETE = "pod_delete"  # deleted with its grace period
     POD_HANG = "pod_hang"  # the target stopped: accepts, never answers
-    POD_CPU = "pod_cpu"  # a busy loop beside the target, in its control group; of the pod ``subject``, or of the first
+    POD_CPU = "pod_cpu"  # a busy loop a core in the target's control group; of the pod ``subject``, or the first
     POD_MEMORY = "pod_memory"  # ``share`` of the target's memory limit held beside it, likewise
     ZONE_LOSS = "zone_loss"  # every pod of zone ``subject``
     SIDECAR_KILL = "sidecar_kill"
@@ -85,27 +92,27 @@ class FaultKind(StrEnum):
 
 #: In words.
 FAULT = {
-    FaultKind.ERRORS: marked("errors"),
-    FaultKind.LATENCY: marked("latency"),
-    FaultKind.UNAVAILABLE: marked("unavailable"),
-    FaultKind.POD_CRASH: marked("a pod crashed"),
-    FaultKind.POD_CRASH_LOOP: marked("pod crash loop"),
-    FaultKind.POD_KILL: marked("pod kill"),
-    FaultKind.POD_DELETE: marked("pod delete"),
-    FaultKind.POD_HANG: marked("pod hang"),
-    FaultKind.POD_CPU: marked("pod cpu"),
-    FaultKind.POD_MEMORY: marked("pod memory"),
-    FaultKind.ZONE_LOSS: marked("zone loss"),
-    FaultKind.SIDECAR_KILL: marked("sidecar kill"),
-    FaultKind.SIDECAR_HANG: marked("sidecar hang"),
-    FaultKind.SIDECAR_DELAY: marked("sidecar delay"),
-    FaultKind.DATABASE_RESTART: marked("database restart"),
-    FaultKind.DATABASE_FAILOVER: marked("database failover"),
-    FaultKind.DATABASE_SLOW: marked("database slow"),
-    FaultKind.DATABASE_LOCKED: marked("database locked"),
-    FaultKind.DATABASE_CUT: marked("database cut"),
-    FaultKind.PART_HANG: marked("part hang"),
-    FaultKind.PART_SLOW: marked("part slow"),
+    FaultKind.ERRORS: gettext_noop("errors"),
+    FaultKind.LATENCY: gettext_noop("latency"),
+    FaultKind.UNAVAILABLE: gettext_noop("unavailable"),
+    FaultKind.POD_CRASH: gettext_noop("a pod crashed"),
+    FaultKind.POD_CRASH_LOOP: gettext_noop("pod crash loop"),
+    FaultKind.POD_KILL: gettext_noop("pod kill"),
+    FaultKind.POD_DELETE: gettext_noop("pod delete"),
+    FaultKind.POD_HANG: gettext_noop("pod hang"),
+    FaultKind.POD_CPU: gettext_noop("pod cpu"),
+    FaultKind.POD_MEMORY: gettext_noop("pod memory"),
+    FaultKind.ZONE_LOSS: gettext_noop("zone loss"),
+    FaultKind.SIDECAR_KILL: gettext_noop("sidecar kill"),
+    FaultKind.SIDECAR_HANG: gettext_noop("sidecar hang"),
+    FaultKind.SIDECAR_DELAY: gettext_noop("sidecar delay"),
+    FaultKind.DATABASE_RESTART: gettext_noop("database restart"),
+    FaultKind.DATABASE_FAILOVER: gettext_noop("database failover"),
+    FaultKind.DATABASE_SLOW: gettext_noop("database slow"),
+    FaultKind.DATABASE_LOCKED: gettext_noop("database locked"),
+    FaultKind.DATABASE_CUT: gettext_noop("database cut"),
+    FaultKind.PART_HANG: gettext_noop("part hang"),
+    FaultKind.PART_SLOW: gettext_noop("part slow"),
 }
 #: Faults in front of the pods: they need the fault proxy.
 PROXY_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
@@ -246,9 +253,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     ``command`` replaces the image's own unless it is empty. ``dockerfile`` is built in ``context`` for such an image.
     ``program`` are the files and folders that make up the program, empty where the command or image says it.
 
-    The rest is what a target file says of its manifests and contract (``harness.stack.targets``): ``variables`` are
+    The rest is what a target file says of its manifests and contract (``harness.stack.target``): ``variables`` are
     names by ``Meaning`` beside the contract's own, ``secrets`` values by name and key of those that are made elsewhere
-    ("" is to be generated), ``keep`` what else of the manifests is to run, ``file`` the target file itself.
+    ("" is to be generated), ``keep`` what else of the manifests is to run, ``keeps`` how many decimals its answers have
+    of a track's "degrees", "times_s" and other "numbers", ``file`` the target file itself.
     """
 
     name: str
@@ -271,6 +279,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, dict[str, str]] = {}
     keep: tuple[str, ...] = ()
     openapi: str = ""
+    keeps: dict[str, int] = {}
 
     @property
     def own_image(self) -> bool:

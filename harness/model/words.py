@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.model.evidence import EventRow, Outcome
-from harness.model.message import Message, enumerated, marked, message, verbatim
+from harness.model.message import Message, enumerated, gettext_noop, message, raw_text
 from harness.model.stack import FAULT, Capability
 from harness.model.verdict import Decision
 
@@ -33,32 +33,32 @@ KIND = {
     "storage": message("storage"),
 }
 PHASES = {
-    "stack": marked("stack"),
-    "admission": marked("sign-in"),
-    "probes_admitted": marked("sign-in"),
-    "admitted": marked("signed in"),
-    "window": marked("window"),
-    "part": marked("part"),
-    "step": marked("step"),
-    "step_done": marked("step done"),
-    "judged": marked("judged"),
-    "end": marked("end"),
+    "stack": gettext_noop("stack"),
+    "admission": gettext_noop("sign-in"),
+    "probes_admitted": gettext_noop("sign-in"),
+    "admitted": gettext_noop("signed in"),
+    "window": gettext_noop("window"),
+    "part": gettext_noop("part"),
+    "step": gettext_noop("step"),
+    "step_done": gettext_noop("step done"),
+    "judged": gettext_noop("judged"),
+    "end": gettext_noop("end"),
 }
 OUTCOME = {
-    Outcome.UNEXPECTED_4XX: marked("an unexpected 4xx"),
-    Outcome.RATE_LIMITED: marked("rate limited"),
-    Outcome.SERVER_ERROR: marked("server error"),
-    Outcome.TIMEOUT: marked("no answer in time"),
-    Outcome.REFUSED: marked("connection refused"),
-    Outcome.BROKEN: marked("connection broken off"),
-    Outcome.BAD_ANSWER: marked("bad answer"),
-    Outcome.FOREIGN_ANSWER: marked("answer about another user's walk"),
+    Outcome.UNEXPECTED_4XX: gettext_noop("an unexpected 4xx"),
+    Outcome.RATE_LIMITED: gettext_noop("rate limited"),
+    Outcome.SERVER_ERROR: gettext_noop("server error"),
+    Outcome.TIMEOUT: gettext_noop("no answer in time"),
+    Outcome.REFUSED: gettext_noop("connection refused"),
+    Outcome.BROKEN: gettext_noop("connection broken off"),
+    Outcome.BAD_ANSWER: gettext_noop("bad answer"),
+    Outcome.FOREIGN_ANSWER: gettext_noop("answer about another user's walk"),
 }
 DECISION: dict[Decision | None, str] = {
-    Decision.ADVANCE: marked("Advance"),
-    Decision.HOLD: marked("Hold"),
-    Decision.ROLL_BACK: marked("Roll back"),
-    None: marked("No decision"),
+    Decision.ADVANCE: gettext_noop("Advance"),
+    Decision.HOLD: gettext_noop("Hold"),
+    Decision.ROLL_BACK: gettext_noop("Roll back"),
+    None: gettext_noop("No decision"),
 }
 _SUBJECTS: Mapping[str, Mapping[Any, str]] = {"phase": PHASES, "decision": DECISION, "fault": FAULT}
 
@@ -75,25 +75,25 @@ def outcome_word(outcome: Outcome) -> Message:
 
 
 CAPABILITY = {
-    Capability.REAL_PROCESSES: marked("real processes"),
-    Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
-    Capability.REAL_KUBERNETES: marked("real Kubernetes"),
-    Capability.CPU_LIMITS: marked("enforced CPU and memory limits without scaling"),
-    Capability.AUTOSCALING: marked("autoscaling"),
-    Capability.EVICTION: marked("eviction under the PDB"),
-    Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
-    Capability.DATABASE_INSTANCES: marked("pods switched to another PostgreSQL instance"),
-    Capability.ZONES: marked("zones"),
-    Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
-    Capability.NODES: marked("nodes drained by name"),
-    Capability.VERSIONS: marked("versions of the target built and deployed"),
-    Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
-    Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),
+    Capability.REAL_PROCESSES: gettext_noop("real processes"),
+    Capability.REAL_POSTGRESQL: gettext_noop("real PostgreSQL"),
+    Capability.REAL_KUBERNETES: gettext_noop("real Kubernetes"),
+    Capability.CPU_LIMITS: gettext_noop("enforced CPU and memory limits without scaling"),
+    Capability.AUTOSCALING: gettext_noop("autoscaling"),
+    Capability.EVICTION: gettext_noop("eviction under the PDB"),
+    Capability.ENDPOINTS_BEFORE_SIGNALS: gettext_noop("a pod leaves the Service before it is signalled"),
+    Capability.DATABASE_INSTANCES: gettext_noop("pods switched to another PostgreSQL instance"),
+    Capability.ZONES: gettext_noop("zones"),
+    Capability.POD_SIGNALS: gettext_noop("processes of pods crashed and hung"),
+    Capability.NODES: gettext_noop("nodes of its own"),
+    Capability.VERSIONS: gettext_noop("versions of the target built and deployed"),
+    Capability.DOCUMENT_TEMPO: gettext_noop("controllers at Kubernetes' own tempo"),
+    Capability.EXTERNAL_METRICS: gettext_noop("external metrics for the HPA"),
 }
 
 
 def lacking_words(lacking: Iterable[str]) -> Message:
     """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
     known = {str(capability): text for capability, text in CAPABILITY.items()}
-    parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
+    parts = [Message(text=known[each]) if each in known else raw_text(each) for each in lacking]
     return message("the environment lacks {capabilities}", capabilities=enumerated(parts))

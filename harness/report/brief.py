@@ -10,12 +10,12 @@ import msgspec
 from harness.base.typed import PROGRAM
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.ending import broke, counted
 from harness.report.language import Language, columns, cut
-from harness.report.outline import Block, Row
+from harness.report.outline import OutlineBlock, OutlineRow
 
 #: More criteria than these are counted as checks are, and as many of what did not pass are named.
 _MOST_CRITERIA, _MOST_NAMED = 12, 5
@@ -100,7 +100,7 @@ def following(result: Result, say: Language) -> tuple[str, str]:
     the rest of a rollout, or the same again: without the fault of an option, and whole where options made it smaller.
     """
     if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
-        if result.facts.rung is Rung.SIM:
+        if result.facts.rung is EnvironmentKind.SIM:
             return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")
         if result.decides and _WEEK.search(result.plan):
             following_week = _WEEK.sub(lambda found: f"rollout_week{int(found[1]) + 1}", result.facts.replay)
@@ -125,11 +125,11 @@ def aftermath(result: Result, say: Language) -> str:
     return say("after the roll back: {told}", told=say.join([*map(say.message, passed[_OFF].told), *kept]))
 
 
-def briefly(result: Result, say: Language) -> Block:
+def briefly(result: Result, say: Language) -> OutlineBlock:
     """What stands behind the headline: each criterion, what failed or could not be shown, and counts of the rest."""
     found = brief(result)
     rows = [
-        Row(
+        OutlineRow(
             cells=(what(each, say), figures(each, say) or said(each, say, _ROOM) or "–"),
             sign=words.sign(each),
             word=say(words.verdict_id(each)),
@@ -140,4 +140,4 @@ def briefly(result: Result, say: Language) -> Block:
     more = say("and {count} more", count=found.more) if found.more else ""
     others = rest(result, found, say) if result.decides else ""
     note = say.listed(filter(None, (more, others)))
-    return Block(lead=say("Verdict"), heads=(say("What"), say("Measured")), rows=tuple(rows), note=note)
+    return OutlineBlock(lead=say("Verdict"), heads=(say("What"), say("Measured")), rows=tuple(rows), note=note)

@@ -2,6 +2,8 @@
 
 Places are per cent of the plot, from the left and from the top, so that words never stretch with the page. Paths lie
 in a box of 1000 by 100 that does stretch. Series differ by dash as well as by colour. Pure.
+
+Lying bars as a drawing: where each piece begins and how wide it is, in per cent of the axis. Pure.
 """
 
 from __future__ import annotations
@@ -14,9 +16,74 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.base.units import Unit
-from harness.model.section import Axis, Band, Chart, Limit, Point, Series, Style, Timeline
+from harness.model.section import Axis, Band, Bar, Bars, Chart, Limit, Point, Series, Style, Timeline
 from harness.report.language import Language, columns, cut
-from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
+from harness.report.scale import HEIGHT, WIDTH, AxisScale, Tick, amount, clock, linear, logarithmic, over_time, span
+
+#: So many sorts of pieces differ by their pattern as well as by their colour.
+PATTERNS = 5
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a bar; ``pattern`` is the number of its filling, ``note`` what it says when pointed at."""
+
+    start: float
+    width: float
+    pattern: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Lying:
+    """A bar with what it says of itself: its name, and its whole length; ``words`` are all its pieces."""
+
+    label: str
+    length: str
+    end: float
+    pieces: tuple[Piece, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class BarRows:
+    """The drawing. ``names`` are those of the pieces, in the order of their patterns."""
+
+    title: str
+    label: str
+    names: tuple[str, ...]
+    ticks: tuple[Tick, ...]
+    bars: tuple[Lying, ...]
+    text: str
+
+
+def draw_bars(bars: Bars, say: Language) -> BarRows:
+    """On an axis from 0 to the longest of them, whose length still has room beside it."""
+    longest = max((sum(each.pieces) for each in bars.bars), default=0.0) or 1.0
+    return BarRows(
+        title=say.message(bars.title),
+        label=say.message(bars.x.label),
+        names=tuple(map(say.message, bars.names)),
+        ticks=span([0.0, longest * 1.15], bars.x).ticks,
+        bars=tuple(_lying(each, bars, longest * 1.15, say) for each in bars.bars),
+        text=say.told(bars.text, ""),
+    )
+
+
+def _lying(bar: Bar, bars: Bars, whole: float, say: Language) -> Lying:
+    pieces, at = [], 0.0
+    for number, (name, length) in enumerate(zip(bars.names, bar.pieces, strict=True)):
+        note = f"{say.message(name)} {amount(round(length, 2), bars.x.unit)}"
+        pieces.append(Piece(start=100 * at / whole, width=100 * length / whole, pattern=number % PATTERNS, note=note))
+        at += length
+    return Lying(
+        label=say.shown(bar.label),
+        length=amount(round(at, 2), bars.x.unit),
+        end=100 * at / whole,
+        pieces=tuple(pieces),
+        words=say.listed(each.note for each in pieces),
+    )
+
 
 #: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
 _NEAR = 5.0
@@ -49,7 +116,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ChartStretch:
     """A stretch of the x axis; ``time`` says from when to when. ``word`` is as much of the label as has room on a wide
     page, ``slim``: on a phone as well."""
 
@@ -67,12 +134,12 @@ class Panel:
     """The drawing of ``chart`` on its scales; ``tones`` are the classes of its series."""
 
     chart: Chart
-    x: Scale
-    y: Scale
+    x: AxisScale
+    y: AxisScale
     tones: tuple[str, ...]
     shapes: tuple[Shape, ...]
     dots: tuple[Dot, ...]
-    bands: tuple[Stretch, ...]
+    bands: tuple[ChartStretch, ...]
 
     def from_top(self, value: float) -> float:
         """Where ``value`` lies."""
@@ -84,7 +151,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Moment:
+class ChartMoment:
     """A numbered moment; ``row`` is where its number stands below its neighbours'."""
 
     number: int
@@ -98,12 +165,12 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Course:
+class CourseChart:
     """A timeline: the strip of phases and moments, and the panels on the same axis. ``more`` moments are not shown."""
 
     ticks: tuple[Tick, ...]
-    phases: tuple[Stretch, ...]
-    moments: tuple[Moment, ...]
+    phases: tuple[ChartStretch, ...]
+    moments: tuple[ChartMoment, ...]
     more: int
     panels: tuple[Panel, ...]
     note: str
@@ -116,13 +183,13 @@ def draw_chart(chart: Chart, say: Language) -> Panel:
     return _panel(chart, _scale(chart.x, across, tight=True), _vertical([chart]), say)
 
 
-def draw_timeline(timeline: Timeline, say: Language) -> Course:
+def draw_timeline(timeline: Timeline, say: Language) -> CourseChart:
     """A timeline. Its charts share the x axis; those with the same logarithmic y axis share that one too, so that
     they compare at a glance."""
     x = over_time(timeline.begin, max(timeline.seconds, timeline.begin + 1.0))
     panels = tuple(_panel(chart, x, _vertical(_alike(chart, timeline.charts)), say) for chart in timeline.charts)
     moments = tuple(_moments(timeline, x, say))
-    return Course(
+    return CourseChart(
         ticks=x.ticks,
         phases=tuple(stretch for each in timeline.phases if (stretch := _stretch(each, x, say)).width > 0.5),
         moments=moments,
@@ -137,7 +204,7 @@ def _alike(chart: Chart, charts: Sequence[Chart]) -> list[Chart]:
     return [each for each in charts if each.y == chart.y] if chart.y.logarithmic else [chart]
 
 
-def _panel(chart: Chart, x: Scale, y: Scale, say: Language) -> Panel:
+def _panel(chart: Chart, x: AxisScale, y: AxisScale, say: Language) -> Panel:
     tones = tuple(_tone(series, number) for number, series in enumerate(chart.series))
     return Panel(
         chart=chart,
@@ -154,15 +221,15 @@ def _tone(series: Series, number: int) -> str:
     return _CSS.sub("", series.tone) or f"tone{number % _TONES}"
 
 
-def percent(scale: Scale, value: float) -> float:
+def percent(scale: AxisScale, value: float) -> float:
     """Where ``value`` lies on its axis, in per cent from its low end, held within it."""
     return 100 * min(1.0, max(0.0, scale.share(value)))
 
 
-def _stretch(band: Band, x: Scale, say: Language) -> Stretch:
+def _stretch(band: Band, x: AxisScale, say: Language) -> ChartStretch:
     start, label = percent(x, band.start), say.message(band.label)
     width = max(0.0, percent(x, band.end) - start)
-    return Stretch(
+    return ChartStretch(
         start=start,
         width=width,
         label=label,
@@ -179,13 +246,13 @@ def shortened(label: str, room: int) -> str:
     return fits if fits == label or columns(fits) > _LEAST else ""
 
 
-def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:
+def _moments(timeline: Timeline, x: AxisScale, say: Language) -> Iterable[ChartMoment]:
     free = [-_NEAR] * _ROWS  # the last place taken in each row
     for number, mark in enumerate(timeline.marks, 1):
         at = percent(x, mark.at)
         row = next((row for row in range(_ROWS) if at - free[row] >= _NEAR), _ROWS - 1)
         free[row] = at
-        yield Moment(
+        yield ChartMoment(
             number=number,
             at=at,
             row=row,
@@ -200,7 +267,7 @@ def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:
 # -- scales --------------------------------------------------------------------------------------------------------
 
 
-def _scale(axis: Axis, values: Sequence[float], *, tight: bool) -> Scale:
+def _scale(axis: Axis, values: Sequence[float], *, tight: bool) -> AxisScale:
     """The scale of ``axis`` that holds ``values``; ``tight``: it begins and ends with them."""
     if axis.logarithmic:
         return logarithmic(values, axis.unit, decades=not tight)
@@ -209,7 +276,7 @@ def _scale(axis: Axis, values: Sequence[float], *, tight: bool) -> Scale:
     return span(values, axis) if tight else linear(values, axis)
 
 
-def _vertical(charts: Iterable[Chart]) -> Scale:
+def _vertical(charts: Iterable[Chart]) -> AxisScale:
     """One y scale that holds all of ``charts``, their stacks and limits."""
     charts = list(charts)
     values: list[float] = []
@@ -232,7 +299,7 @@ def _lines(series: Iterable[Series]) -> list[Series]:
 # -- paths ---------------------------------------------------------------------------------------------------------
 
 
-def _shapes(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale) -> Iterable[Shape]:
+def _shapes(series: Sequence[Series], tones: Sequence[str], x: AxisScale, y: AxisScale) -> Iterable[Shape]:
     areas = _stacked(series)
     for tone, each in zip(tones, series, strict=True):
         if each.style is Style.AREA:
@@ -243,7 +310,7 @@ def _shapes(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale) 
             yield Shape(tone, _line(each.points, x, y))
 
 
-def _dots(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale, say: Language) -> Iterable[Dot]:
+def _dots(series: Sequence[Series], tones: Sequence[str], x: AxisScale, y: AxisScale, say: Language) -> Iterable[Dot]:
     for tone, each in zip(tones, series, strict=True):
         for point in each.points:
             marked = each.style is Style.DOTS or point.note or point.hollow
@@ -262,15 +329,15 @@ def _fmt(number: float) -> str:
     return f"{number:.1f}".rstrip("0").rstrip(".")
 
 
-def _x(scale: Scale, value: float) -> str:
+def _x(scale: AxisScale, value: float) -> str:
     return _fmt(percent(scale, value) * WIDTH / 100)
 
 
-def _y(scale: Scale, value: float) -> str:
+def _y(scale: AxisScale, value: float) -> str:
     return _fmt((100 - percent(scale, value)) * HEIGHT / 100)
 
 
-def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
+def _steps(points: Sequence[Point], x: AxisScale, y: AxisScale) -> str:
     """A line that is level until the next point; equal neighbours are drawn as one."""
     parts: list[str] = []
     level: str | None = None
@@ -290,7 +357,7 @@ def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
     return "".join(parts)
 
 
-def _line(points: Sequence[Point], x: Scale, y: Scale) -> str:
+def _line(points: Sequence[Point], x: AxisScale, y: AxisScale) -> str:
     parts: list[str] = []
     joined = False
     for point in points:
@@ -322,7 +389,7 @@ def _level(points: Sequence[Point], at: float) -> float:
     return _height(points[number]) or 0.0
 
 
-def _area(edges: Sequence[float], low: Sequence[float], high: Sequence[float], x: Scale, y: Scale) -> str:
+def _area(edges: Sequence[float], low: Sequence[float], high: Sequence[float], x: AxisScale, y: AxisScale) -> str:
     """Equal neighbours are drawn as one."""
     stretches = zip(edges, edges[1:], low, high, strict=False)
     path = ""

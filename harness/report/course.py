@@ -9,37 +9,37 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import msgspec
 import numpy as np
 
+from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.judge.window import NS
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
-from harness.model.message import Message, Told, marked, message, quantity, verbatim
+from harness.model.message import Message, Told, gettext_noop, message, quantity, raw_text
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Cell, Chart, Limit, Mark, Point, Series, Style, Timeline
 from harness.model.words import KIND, subject_of
-from harness.report.series import ERROR_GROUPS, Axis, Measured, Numbers, SideSeries
+from harness.report.series import ERROR_GROUPS, MeasuredSeries, Numbers, SideSeries, TimeAxis
 
 SIDE = {Side.API: message("API"), Side.FIRESTORE: message("Firestore")}
 MIB = 1024 * 1024
 TIME = ChartAxis(label=message("time"), unit=Unit.SECONDS)
 PODS = ChartAxis(label=message("pods"), whole=True)
 _GROUPS = {name: Message(text=name) for name, _ in ERROR_GROUPS}
-_WORST = {"p50": marked("p50 {ms} ms"), "p95": marked("p95 {ms} ms"), "p99": marked("p99 {ms} ms")}
+_WORST = {"p50": gettext_noop("p50 {ms} ms"), "p95": gettext_noop("p95 {ms} ms"), "p99": gettext_noop("p99 {ms} ms")}
 _PER_SECOND = ChartAxis(label=message("per second"))
 #: The moments that are listed.
 MOST_MARKS = 20
 
 
-def cpu(measured: Measured) -> Iterator[Chart]:
+def cpu(measured: MeasuredSeries) -> Iterator[Chart]:
     """CPU of all pods together, in cores."""
     return gauge(measured, "cpu_cores", message("CPU of the pods"), message("cores"), digits=2)
 
 
-def memory(measured: Measured) -> Iterator[Chart]:
+def memory(measured: MeasuredSeries) -> Iterator[Chart]:
     """Memory of all pods together, in MiB."""
     return gauge(measured, "memory_bytes", message("Memory of the pods"), message("MiB"), digits=0, per=MIB)
 
 
-def _points(axis: Axis, width_s: int, values: Numbers) -> tuple[Point, ...]:
+def _points(axis: TimeAxis, width_s: int, values: Numbers) -> tuple[Point, ...]:
     """A point where each bucket begins, of equal neighbours the first, and one where the last ends; x in seconds from
     the axis' origin."""
     points: list[Point] = []
@@ -52,11 +52,11 @@ def _points(axis: Axis, width_s: int, values: Numbers) -> tuple[Point, ...]:
     return (*points, Point(x=axis.begin_s + axis.seconds, y=before)) if points else ()
 
 
-def _fine(axis: Axis, name: Message, values: Numbers, tone: str, style: Style = Style.STEPS) -> Series:
+def _fine(axis: TimeAxis, name: Message, values: Numbers, tone: str, style: Style = Style.STEPS) -> Series:
     return Series(name=name, points=_points(axis, axis.fine_s, values), style=style, tone=tone)
 
 
-def users(measured: Measured) -> Chart:
+def users(measured: MeasuredSeries) -> Chart:
     """Users with a live session, by the side that their flag sends them to."""
     most = {side: f"{measured.users[side].max():.0f}" for side in Side}
     text = message(
@@ -69,7 +69,7 @@ def users(measured: Measured) -> Chart:
     return Chart(title=message("Active users"), x=TIME, y=axis, series=series, text=(text,))
 
 
-def requests(axis: Axis, side: Side, series: SideSeries) -> Chart:
+def requests(axis: TimeAxis, side: Side, series: SideSeries) -> Chart:
     """Requests of one side: completed, and as they were due."""
     text = message(
         "{requests} requests; the busiest {seconds} s completed {rate}/s.",
@@ -89,7 +89,7 @@ def requests(axis: Axis, side: Side, series: SideSeries) -> Chart:
     )
 
 
-def latency(axis: Axis, side: Side, series: SideSeries, limits: list[float]) -> Chart:
+def latency(axis: TimeAxis, side: Side, series: SideSeries, limits: list[float]) -> Chart:
     """Percentiles of one side's latency, in ms, with the ``limits`` that are promised."""
     named = list(zip(_WORST, series.latency_ms, strict=True))
     label = message("from the due time, per {seconds} s, log scale", seconds=str(axis.coarse_s))
@@ -99,7 +99,7 @@ def latency(axis: Axis, side: Side, series: SideSeries, limits: list[float]) -> 
         x=TIME,
         y=ChartAxis(label=label, unit=Unit.MILLISECONDS, logarithmic=True),
         series=tuple(
-            Series(name=verbatim(name), points=_points(axis, axis.coarse_s, values), tone=name)
+            Series(name=raw_text(name), points=_points(axis, axis.coarse_s, values), tone=name)
             for name, values in named
         ),
         text=(message("The worst {seconds} s", seconds=str(axis.coarse_s)), *worst),
@@ -107,7 +107,7 @@ def latency(axis: Axis, side: Side, series: SideSeries, limits: list[float]) -> 
     )
 
 
-def errors(measured: Measured) -> Chart:
+def errors(measured: MeasuredSeries) -> Chart:
     """Users' requests that failed, by how they did, of both sides."""
     axis = measured.axis
     zero = np.zeros(axis.buckets(axis.fine_s))
@@ -133,7 +133,7 @@ def errors(measured: Measured) -> Chart:
     )
 
 
-def availability(axis: Axis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) -> Iterator[Chart]:
+def availability(axis: TimeAxis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) -> Iterator[Chart]:
     """The share of good probes since the window began, which is what its ``limits`` are held against; nothing where
     there was no probe."""
     if not rows:
@@ -160,7 +160,7 @@ def availability(axis: Axis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) 
     )
 
 
-def probes(measured: Measured) -> Iterator[Chart]:
+def probes(measured: MeasuredSeries) -> Iterator[Chart]:
     """Good and bad probes; nothing where there was none."""
     axis, good, bad = measured.axis, measured.probes_good, measured.probes_bad
     if good is None or bad is None:
@@ -175,7 +175,7 @@ def probes(measured: Measured) -> Iterator[Chart]:
     yield Chart(title=message("Availability probes"), x=TIME, y=_PER_SECOND, series=tuple(series), text=(text,))
 
 
-def replicas(measured: Measured) -> Iterator[Chart]:
+def replicas(measured: MeasuredSeries) -> Iterator[Chart]:
     """Pods as requested and as ready."""
     names = (("replicas", message("requested"), "offered"), ("ready_replicas", message("ready"), "api"))
     present = [(name, measured.gauges[metric], tone) for metric, name, tone in names if metric in measured.gauges]
@@ -198,7 +198,7 @@ def replicas(measured: Measured) -> Iterator[Chart]:
 
 
 def gauge(
-    measured: Measured, metric: str, title: Message, unit: Message, *, digits: int, per: float = 1.0
+    measured: MeasuredSeries, metric: str, title: Message, unit: Message, *, digits: int, per: float = 1.0
 ) -> Iterator[Chart]:
     """The sum of a metric over the pods, divided by ``per``; nothing where nobody read it."""
     values = measured.gauges.get(metric)
@@ -215,7 +215,7 @@ def gauge(
 
 def stretch(
     title: Message,
-    axis: Axis,
+    axis: TimeAxis,
     charts: Iterable[Chart],
     events: Sequence[EventRow] = (),
     kinds: Collection[str] = (),
@@ -241,7 +241,7 @@ def stretch(
     )
 
 
-def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
+def _mark(axis: TimeAxis, row: EventRow, others: int) -> Mark:
     at_s = (row.at_ns - axis.origin_ns) / NS
     return Mark(
         at=at_s, kind=row.kind, word=KIND[row.kind], subject=with_others(subject_of(row), others), said=told_of(row)

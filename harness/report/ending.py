@@ -8,32 +8,34 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.model.judgement import Judgement, Kind, errata_of
-from harness.model.message import marked
+from harness.model.message import gettext_noop
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.report import words
 from harness.report.language import Language
 
 #: Of commands that decide nothing about the rollout.
-PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
-NOTHING = marked("Nothing exercised")
-LEFT = marked("Something was left on the machine")
-UNDER_WAY = marked("Under way or killed")
+PASSED, NOT_PASSED, BROKE = gettext_noop("All passed"), gettext_noop("Not all passed"), gettext_noop("Not finished")
+NOTHING = gettext_noop("Nothing exercised")
+LEFT = gettext_noop("Something was left on the machine")
+UNDER_WAY = gettext_noop("Under way or killed")
 
 _MOST_NAMED, _MOST_OPEN = 5, 2
 #: How many there are of each verdict: one, and several.
 _COUNTED = {
-    Verdict.PASS: (marked("1 check passed"), marked("{count} checks passed")),
-    Verdict.FAIL: (marked("{count} failed"),) * 2,
-    Verdict.INCONCLUSIVE: (marked("{count} inconclusive"),) * 2,
-    Verdict.ERRATUM_SHOWN: (marked("1 error of the document"), marked("{count} errors of the document")),
-    Verdict.NOT_EXERCISED: (marked("{count} not exercised"),) * 2,
+    Verdict.PASS: (gettext_noop("1 check passed"), gettext_noop("{count} checks passed")),
+    Verdict.FAIL: (gettext_noop("{count} failed"),) * 2,
+    Verdict.INCONCLUSIVE: (gettext_noop("{count} inconclusive"),) * 2,
+    Verdict.ERRATUM_SHOWN: (gettext_noop("1 error of the document"), gettext_noop("{count} errors of the document")),
+    Verdict.NOT_EXERCISED: (gettext_noop("{count} not exercised"),) * 2,
 }
 
 #: Of a run in which nothing was exercised, whoever reads: the page, the terminal, a CI.
-NOTHING_SAID = marked("nothing was exercised: this run says neither that the promises are kept nor that they are not.")
+NOTHING_SAID = gettext_noop(
+    "nothing was exercised: this run says neither that the promises are kept nor that they are not."
+)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +58,13 @@ def ending(result: Result, say: Language) -> Ending:
         sign = words.DECISION_SIGN[result.decision]
     else:
         sign, word, css = _without_decision(result)
-    css = "hold" if result.facts.rung is Rung.SIM and css == "advance" else css
+    css = "hold" if result.facts.rung is EnvironmentKind.SIM and css == "advance" else css
     return Ending(sign=sign, word=beside(say(word), result, say), css=css, reason=reason)
 
 
 def beside(word: str, result: Result, say: Language) -> str:
     """How it ended, with what made it so that no real week has: that it was simulated, and the faults injected."""
-    notes = [say("simulated")] if result.facts.rung is Rung.SIM else []
+    notes = [say("simulated")] if result.facts.rung is EnvironmentKind.SIM else []
     if result.facts.injected:
         notes.append(say("with {faults} injected", faults=say.listed(map(say.message, result.facts.injected))))
     return say("{word} ({notes})", word=word, notes=say.listed(notes)) if notes else word

@@ -14,14 +14,15 @@ It is for machines, and in English whatever the language of the pages.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.base.shown import shown
 from harness.model.judgement import Judgement
-from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.result import MeasuredFact, Result
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report import told, words
 from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
@@ -74,15 +75,22 @@ def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
     moments = {**facts.timings}  # all but the tear down, which is a length
     took_s = round(moments.pop("tear_down", 0.0) + max(moments.values(), default=0.0), 3)
+    broken = Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None
+    of_case: dict[tuple[str, str], list[str]] = {each.key: [] for each in result.judgements}
+    of_run: list[str] = []  # what was measured that is no judgement's own case
+    for each in result.measured:
+        of_case.get((each.part, each.case), of_run).append(f"{': '.join(filter(None, _key(each)))}: {each.seen}")
     return [
         _decision(suite, result),
-        *(_judged(suite, each) for each in result.judgements),
-        _case(
-            suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None, seconds=took_s
-        ),
+        *(_judged(suite, each, of_case[each.key]) for each in result.judgements),
+        _case(suite, "run", broken, "\n".join(of_run), took_s),
         _case(suite, "leaks", Failure(xml_text("; ".join(facts.leaks)), "leak") if facts.leaks else None),
         _case(suite, "exercised", Failure(NOTHING_SAID, "exercised") if nothing_exercised(result) else None),
     ]
+
+
+def _key(fact: MeasuredFact) -> tuple[str, str, str]:
+    return fact.part, fact.case, fact.name
 
 
 def _case(suite: str, name: str, outcome: _Outcome, output: str = "", seconds: float = 0.0) -> TestCase:
@@ -102,15 +110,21 @@ def _decision(suite: str, result: Result) -> TestCase:
         outcome = Error(why, "no_decision")
     elif result.decision is not Decision.ADVANCE:
         outcome = Failure(why, str(result.decision))
-    simulated = xml_text(ENGLISH(words.RUNG[Rung.SIM]))
-    return _case(suite, "decision", outcome, f"{why}\n{simulated}" if result.facts.rung is Rung.SIM else why)
+    simulated = xml_text(ENGLISH(words.RUNG[EnvironmentKind.SIM]))
+    return _case(suite, "decision", outcome, f"{why}\n{simulated}" if result.facts.rung is EnvironmentKind.SIM else why)
 
 
-def _judged(suite: str, judgement: Judgement) -> TestCase:
+def _judged(suite: str, judgement: Judgement, measured: Sequence[str]) -> TestCase:
     word = words.verdict_id(judgement)
     reason = f"{word}: {judgement.reason}"
     where = f"{suite}.{judgement.part}" if judgement.part else suite
-    return _case(where, judgement.id, _outcome(judgement, xml_text(reason)), _output(judgement), judgement.seconds)
+    return _case(
+        where,
+        judgement.id,
+        _outcome(judgement, xml_text(reason)),
+        "\n".join((_output(judgement), *measured)),
+        judgement.seconds,
+    )
 
 
 def _outcome(judgement: Judgement, reason: str) -> _Outcome:

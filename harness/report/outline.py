@@ -13,8 +13,8 @@ import msgspec
 from harness.base.clock import Anchor, utc
 from harness.model.claim import Claim
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, marked
-from harness.model.result import Child, Part, Result
+from harness.model.message import Message, gettext_noop
+from harness.model.result import Child, MeasuredFact, Part, Result
 from harness.model.section import Bar, Bars, Blocks, Chart, Lines, Pairs, Picture, Section, Table, Timeline
 from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
@@ -22,27 +22,29 @@ from harness.model.verdict import Verdict
 from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.files import REPORT_HTML
-from harness.report.language import Language
+from harness.report.language import ENGLISH, Language
 
 _Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline | Bars
 #: More passed judgements of one grid than these are folded.
 MOST_PASSED = 20
 #: And those behind so many rows of a table.
 MOST_ROWS = 60
-CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
-CHECKS, OBSERVED = marked("Checks"), marked("Observed")
-DIFFERENT = marked("What the manifests have otherwise than the document prints")
+CRITERIA, JUDGEMENTS, WHOLE_RUN = gettext_noop("Criteria"), gettext_noop("Judgements"), gettext_noop("The whole run")
+#: More facts of a part than these are folded.
+MOST_FACTS = 12
+CHECKS, OBSERVED = gettext_noop("Checks"), gettext_noop("Observed")
+DIFFERENT = gettext_noop("What the manifests have otherwise than the document prints")
 _Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language], str]]
 #: The columns of figures: head, whether a judgement has it, and how it is said.
 _FIGURES: tuple[_Figure, ...] = (
-    (marked("Measured"), lambda of: of.value is not None or bool(of.shown), words.measured),
-    (marked("Bound (95 %)"), lambda of: of.bound is not None, lambda of, say: words.figure(of, of.bound, say)),
-    (marked("Limit"), lambda of: of.limit is not None, lambda of, say: words.figure(of, of.limit, say)),
-    (marked("Samples"), lambda of: of.samples > 0, lambda of, _: f"{of.samples:,}" if of.samples else "–"),
+    (gettext_noop("Measured"), lambda of: of.value is not None or bool(of.shown), words.measured),
+    (gettext_noop("Bound (95 %)"), lambda of: of.bound is not None, lambda of, say: words.figure(of, of.bound, say)),
+    (gettext_noop("Limit"), lambda of: of.limit is not None, lambda of, say: words.figure(of, of.limit, say)),
+    (gettext_noop("Samples"), lambda of: of.samples > 0, lambda of, _: f"{of.samples:,}" if of.samples else "–"),
 )
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class OutlineRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a table, or an item of a list, which has one cell. ``sign``, ``word`` and ``css`` say a verdict or a
     decision. ``small`` and ``quote`` (of the document, in Japanese) stand below the first cell, ``below`` and then the
     smaller ``notes`` below the whole row. ``href`` is where the first cell leads to, ``links`` are further names with
@@ -62,7 +64,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True):
+class OutlineBlock(msgspec.Struct, frozen=True, kw_only=True):
     """A table; a list, where there are no ``heads``; or a ``picture``, whose ``rows`` say in words what it shows.
 
     ``title`` is "" where the chapter's own says enough, ``lead`` heads the verdicts and is "" where no row has one;
@@ -72,47 +74,49 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     lead: str = ""
     heads: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
-    folded: tuple[Row, ...] = ()
+    rows: tuple[OutlineRow, ...] = ()
+    folded: tuple[OutlineRow, ...] = ()
     fold: str = ""
     numbers: tuple[int, ...] = ()
     note: str = ""
     picture: Picture | None = None
 
 
-class Chapter(msgspec.Struct, frozen=True, kw_only=True):
+class OutlineChapter(msgspec.Struct, frozen=True, kw_only=True):
     """What stands below a heading, if it has one. ``alarm``: before all else. ``box``: framed. ``brief``: the summary
     has it, too."""
 
     title: str = ""
-    blocks: Sequence[Block]
+    blocks: Sequence[OutlineBlock]
     alarm: bool = False
     box: bool = False
     brief: bool = True
 
 
-def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[Chapter]:
+def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[OutlineChapter]:
     """All that is said of a run besides its headline and its facts. ``claims`` is the register by id."""
     facts, broke = result.facts, [*map(say.shown, result.facts.errors_told or result.facts.errors)]
     found = [
-        Chapter(title=say(title), blocks=(listed(lines),), alarm=True)
-        for title, lines in ((marked("What broke"), broke), (marked("Left on the machine"), facts.leaks))
+        OutlineChapter(title=say(title), blocks=(listed(lines),), alarm=True)
+        for title, lines in ((gettext_noop("What broke"), broke), (gettext_noop("Left on the machine"), facts.leaks))
         if lines
     ]
     if result.children:
-        found.append(Chapter(title=say("Runs"), blocks=(_children(result.children, say),)))
+        found.append(OutlineChapter(title=say("Runs"), blocks=(_children(result.children, say),)))
     shown = _shown(result.sections)
     first = [each for each in shown if isinstance(each, Table) and each.first]
     found += _of_run(first, say)
     found += _parts(result, [each for each in shown if each not in first], say)
     left_out = listed(_not_exercised(result, say), say("Whatever the run judges was exercised."))
-    found.append(Chapter(title=say("Not exercised"), blocks=(left_out,)))
+    found.append(OutlineChapter(title=say("Not exercised"), blocks=(left_out,)))
     if errata := tuple(_errata(result, claims, say)):
-        found.append(Chapter(title=say("Errata seen"), blocks=(listed(errata),)))
+        found.append(OutlineChapter(title=say("Errata seen"), blocks=(listed(errata),)))
     if judged := tuple(_claims(result, claims, say)):
-        found.append(Chapter(title=say("Claims of the document"), blocks=(listed(judged),), brief=False))
-    found.append(Chapter(title=say("What differs from production"), blocks=tuple(_differs(result, say)), box=True))
-    found += [Chapter(title=title, blocks=(listed(lines),)) for title, lines in told.about_manifests(facts, say)]
+        found.append(OutlineChapter(title=say("Claims of the document"), blocks=(listed(judged),), brief=False))
+    found.append(
+        OutlineChapter(title=say("What differs from production"), blocks=tuple(_differs(result, say)), box=True)
+    )
+    found += [OutlineChapter(title=title, blocks=(listed(lines),)) for title, lines in told.about_manifests(facts, say)]
     return found
 
 
@@ -140,16 +144,16 @@ def _pairs(result: Result, say: Language, *, differs: bool) -> Iterator[tuple[st
             yield from ((say.message(name), say.shown(value)) for name, value in section.pairs)
 
 
-def listed(lines: Iterable[Row] | Iterable[str], none: str = "", title: str = "") -> Block:
+def listed(lines: Iterable[OutlineRow] | Iterable[str], none: str = "", title: str = "") -> OutlineBlock:
     """A list; ``none`` is said where it would be empty."""
-    rows = tuple(Row(cells=(line,)) if isinstance(line, str) else line for line in lines)
-    return Block(title=title, rows=rows, note="" if rows else none)
+    rows = tuple(OutlineRow(cells=(line,)) if isinstance(line, str) else line for line in lines)
+    return OutlineBlock(title=title, rows=rows, note="" if rows else none)
 
 
-def _children(children: Iterable[Child], say: Language) -> Block:
+def _children(children: Iterable[Child], say: Language) -> OutlineBlock:
     """The runs of a sequence."""
     rows = [
-        Row(
+        OutlineRow(
             cells=(each.run_id or "–", each.part, str(each.exit_status)),
             sign=words.DECISION_SIGN[each.decision],
             word=say(DECISION[each.decision]),
@@ -158,32 +162,34 @@ def _children(children: Iterable[Child], say: Language) -> Block:
         for each in children
     ]
     heads = (say("Run"), say("Part"), say("Exit status"))
-    return Block(lead=say("Decision"), heads=heads, rows=tuple(rows))
+    return OutlineBlock(lead=say("Decision"), heads=heads, rows=tuple(rows))
 
 
 # -- what was judged -------------------------------------------------------------------------------------------------
 
 
-def _parts(result: Result, shown: Sequence[_Shown], say: Language) -> Iterator[Chapter]:
+def _parts(result: Result, shown: Sequence[_Shown], say: Language) -> Iterator[OutlineChapter]:
     """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
     titles = {part.name: part for part in result.parts}
-    named = [*(each.part for each in result.judgements), *(each.part for each in shown)]
+    named = [each.part for each in (*result.judgements, *result.measured, *shown)]
     order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
     for name in order:
         sections = [_block(each, say) for each in shown if each.part == name]
         yield _judged(result, name, _title(name, titles.get(name), say), sections, say)
     of_run = [each for each in shown if not each.part]
-    if not order or of_run or any(not each.part and not _erratum_alone(each) for each in result.judgements):
+    told = [each for each in result.judgements if not _erratum_alone(each)]
+    measured = {each.part for each in result.measured}
+    if not order or of_run or any(not part for part in (*(each.part for each in told), *measured)):
         whole = WHOLE_RUN if result.parts else CRITERIA if result.decides else JUDGEMENTS
         yield _judged(result, "", say(whole), [], say)
     yield from _of_run(of_run, say)
 
 
-def _of_run(sections: Iterable[_Shown], say: Language) -> Iterator[Chapter]:
+def _of_run(sections: Iterable[_Shown], say: Language) -> Iterator[OutlineChapter]:
     for section in sections:
         block = _block(section, say)
         title = "" if isinstance(section, Chart | Bars) else block.title
-        yield Chapter(title=title, blocks=(msgspec.structs.replace(block, title="") if title else block,))
+        yield OutlineChapter(title=title, blocks=(msgspec.structs.replace(block, title="") if title else block,))
 
 
 def _shown(sections: Iterable[Section]) -> list[_Shown]:
@@ -197,7 +203,7 @@ def _title(name: str, part: Part | None, say: Language) -> str:
     return f"{say.message(part.title)} ({took})" if part.seconds else say.message(part.title)
 
 
-def _judged(result: Result, part: str, title: str, sections: Sequence[Block], say: Language) -> Chapter:
+def _judged(result: Result, part: str, title: str, sections: Sequence[OutlineBlock], say: Language) -> OutlineChapter:
     """Criteria and limits first, then the checks, then what was merely seen; then what else is shown of the part."""
     mine = [each for each in result.judgements if each.part == part and not _erratum_alone(each)]
     by_kind = (
@@ -207,7 +213,44 @@ def _judged(result: Result, part: str, title: str, sections: Sequence[Block], sa
         (OBSERVED, [each for each in mine if each.kind is Kind.OBSERVATION]),
     )
     grids = [_grid(say(head), some, result, say) for head, some in by_kind if some]
-    return Chapter(title=title, blocks=(*(grids or [listed((), say("Nothing was judged."))]), *sections))
+    measured = _measured(result, part, [sentence for each in mine for sentence in (*each.told, *each.seen)], say)
+    nothing = [] if grids else [listed((), say("Nothing was judged."))]
+    return OutlineChapter(title=title, blocks=(*nothing, *grids, *measured, *sections))
+
+
+def _measured(result: Result, part: str, said: Sequence[Message], say: Language) -> Iterator[OutlineBlock]:
+    """The facts of the part as a table, but for those whose sentence a judgement has ``said``: folded where they are
+    many."""
+    facts = [each for each in result.measured if each.part == part and not all(one in said for one in each.told)]
+    shown = [column for column in _FACT if any(map(column[1], facts))]
+    told_as = (tuple(words_of(each, say) for _, _, words_of in shown) for each in facts)
+    rows = tuple(OutlineRow(cells=cells) for cells in dict.fromkeys(told_as))
+    many = len(rows) > MOST_FACTS
+    if rows:
+        yield OutlineBlock(
+            title=say("What was measured"),
+            heads=tuple(say(head) for head, _, _ in shown),
+            rows=() if many else rows,
+            folded=rows if many else (),
+            fold=say("{count} facts", count=len(rows)),
+            numbers=tuple(range(1, len(shown))),
+        )
+
+
+def _interval(fact: MeasuredFact, say: Language) -> str:
+    """Where the figure is not the whole truth."""
+    if (fact.low, fact.high) in ((None, None), (fact.seen, fact.seen)):
+        return ""
+    return " – ".join("?" if end is None else say.amount(end, fact.unit) for end in (fact.low, fact.high))
+
+
+_FactColumn = tuple[str, Callable[[MeasuredFact], bool], Callable[[MeasuredFact, Language], str]]
+#: The columns of facts: head, whether a fact has it, and how it is said.
+_FACT: tuple[_FactColumn, ...] = (
+    (gettext_noop("Fact"), lambda _: True, lambda of, say: say.told(of.told, "")),
+    (gettext_noop("Interval"), lambda of: bool(_interval(of, ENGLISH)), _interval),
+    (gettext_noop("Samples"), lambda of: of.of > 0, lambda of, _: f"{of.of:,}" if of.of else ""),
+)
 
 
 def _erratum_alone(judgement: Judgement) -> bool:
@@ -215,12 +258,12 @@ def _erratum_alone(judgement: Judgement) -> bool:
     return judgement.kind is Kind.OBSERVATION and bool(judgement.erratum)
 
 
-def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) -> Block:
+def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) -> OutlineBlock:
     shown = [figure for figure in _FIGURES if any(map(figure[1], some))]
     rows = [(each, _row(each, shown, result, say)) for each in some]
     passed = [row for each, row in rows if each.verdict is Verdict.PASS]
     folded = passed if len(passed) > MOST_PASSED else []
-    return Block(
+    return OutlineBlock(
         title=title,
         lead=say("Verdict"),
         heads=(say("What"), *(say(head) for head, _, _ in shown)),
@@ -231,11 +274,11 @@ def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) 
     )
 
 
-def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: Language) -> Row:
+def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: Language) -> OutlineRow:
     claim, erratum, seen = say("claim"), say("erratum"), [judgement.erratum] if judgement.erratum else []
     links = [(f"{claim} {name}", f"claim-{name}") for name in judgement.claims]
     links += [(f"{erratum} {name}", f"erratum-{name}") for name in seen]
-    return Row(
+    return OutlineRow(
         cells=(words.asked_words(judgement, say), *(words_of(judgement, say) for _, _, words_of in shown)),
         sign=words.sign(judgement),
         word=say(words.verdict_id(judgement)),
@@ -269,12 +312,12 @@ def _aside(judgement: Judgement, began: Anchor, say: Language) -> Iterable[str]:
 # -- what else is shown ----------------------------------------------------------------------------------------------
 
 
-def _block(section: _Shown, say: Language) -> Block:
+def _block(section: _Shown, say: Language) -> OutlineBlock:
     title = say.message(section.title)
     if isinstance(section, Table):
         return _table(title, section, say)
     if isinstance(section, Chart):
-        return Block(title=title, picture=section, rows=(Row(cells=(say.told(section.text, ""),)),))
+        return OutlineBlock(title=title, picture=section, rows=(OutlineRow(cells=(say.told(section.text, ""),)),))
     if isinstance(section, Bars):
         lines = (f"{say.shown(bar.label)}: {say.listed(_pieces(section, bar, say))}" for bar in section.bars)
         return msgspec.structs.replace(listed(lines, title=title), picture=section)
@@ -290,9 +333,9 @@ def _pieces(bars: Bars, bar: Bar, say: Language) -> Iterator[str]:
     return (f"{say.message(name)} {length:.2f}" for name, length in zip(bars.names, bar.pieces, strict=True))
 
 
-def _table(title: str, table: Table, say: Language) -> Block:
+def _table(title: str, table: Table, say: Language) -> OutlineBlock:
     rows = tuple(_table_row(row, say) for row in table.rows)
-    return Block(
+    return OutlineBlock(
         title=title,
         lead=say("Verdict") if any(row.verdict is not None for row in table.rows) else "",
         heads=tuple(map(say.message, table.heads)),
@@ -304,16 +347,16 @@ def _table(title: str, table: Table, say: Language) -> Block:
     )
 
 
-def _table_row(row: TableRow, say: Language) -> Row:
+def _table_row(row: TableRow, say: Language) -> OutlineRow:
     cells, below = tuple(map(say.shown, row.cells)), tuple(map(say.shown, row.lines))
-    return _with_verdict(Row(cells=cells, below=below, href=row.link), row.verdict, row.word, say)
+    return _with_verdict(OutlineRow(cells=cells, below=below, href=row.link), row.verdict, row.word, say)
 
 
-def _output(block: Output, say: Language) -> Row:
-    return _with_verdict(Row(cells=(say.shown(block.caption),), output=block.text), block.verdict, None, say)
+def _output(block: Output, say: Language) -> OutlineRow:
+    return _with_verdict(OutlineRow(cells=(say.shown(block.caption),), output=block.text), block.verdict, None, say)
 
 
-def _with_verdict(row: Row, verdict: Verdict | None, word: Message | None, say: Language) -> Row:
+def _with_verdict(row: OutlineRow, verdict: Verdict | None, word: Message | None, say: Language) -> OutlineRow:
     if verdict is None:
         return row
     said = say(words.VERDICT[verdict]) if word is None else say.message(word)
@@ -327,7 +370,7 @@ def _not_exercised(result: Result, say: Language) -> Iterator[str]:
     return (f"{say.listed(names)}: {why}" for why, names in by_reason.items())
 
 
-def _errata(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[Row]:
+def _errata(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[OutlineRow]:
     """Each erratum that was seen once, with all that was seen of it and what the register says."""
     seen = _gathered((each.erratum, say.told(each.seen or each.told, "")) for each in result.judgements if each.erratum)
     known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
@@ -337,10 +380,10 @@ def _errata(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
         if name in known:
             correction = say("Correction: {correction}", correction=say(known[name].correction))
             said = [say(known[name].why), *said, correction]
-        yield Row(cells=(f"{name}: {say.join(said)}",), anchor=f"erratum-{name}")
+        yield OutlineRow(cells=(f"{name}: {say.join(said)}",), anchor=f"erratum-{name}")
 
 
-def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[Row]:
+def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[OutlineRow]:
     """The claims that the judgements are the verdicts on, each with those: of the register, or of the team's own, or
     of nobody's any more."""
     owned = {each.id: each for each in result.own_claims}
@@ -357,10 +400,10 @@ def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
             by_team = say("A claim of the team's own.")
             stated = own.statement.ja if say.code == "ja" else own.statement.en
             small = f"{stated} ({own.document}, {own.section}) · {by_team}"
-        yield Row(cells=(f"{name}: {say.listed(all_)}",), quote=quote, small=small, anchor=f"claim-{name}")
+        yield OutlineRow(cells=(f"{name}: {say.listed(all_)}",), quote=quote, small=small, anchor=f"claim-{name}")
 
 
-def _differs(result: Result, say: Language) -> Iterator[Block]:
+def _differs(result: Result, say: Language) -> Iterator[OutlineBlock]:
     """All of it in one place: where the run was, its window and factors, its parts' versions, what the environment
     can do and cannot; what stands in for production; what was changed in the manifests, and by whom. Of a run that
     only looks at what is there, nothing of the last two is known."""
@@ -368,9 +411,9 @@ def _differs(result: Result, say: Language) -> Iterator[Block]:
     pairs = [*told.place(found, say), *_pairs(result, say, differs=True)]
     versions = [f"{name} {version}" for name, version in found.versions.items()]
     named = (
-        (marked("Versions of the parts"), versions),
-        (marked("The environment has"), has),
-        (marked("The environment lacks"), lacks),
+        (gettext_noop("Versions of the parts"), versions),
+        (gettext_noop("The environment has"), has),
+        (gettext_noop("The environment lacks"), lacks),
     )
     pairs += [(say(head), say.listed(some)) for head, some in named if some]
     yield listed(f"{name}: {value}" for name, value in pairs)
@@ -378,8 +421,8 @@ def _differs(result: Result, say: Language) -> Iterator[Block]:
         return
     yield listed(told.stand_ins(found, say), title=say("What stands in for production"))
     for title, changes, none in (
-        (marked("What the environment changed in the manifests"), found.rung_changes, say("Nothing.")),
-        (marked("What the rehearsal changes in the document's manifests"), found.manifest_changes, ""),
+        (gettext_noop("What the environment changed in the manifests"), found.rung_changes, say("Nothing.")),
+        (gettext_noop("What the rehearsal changes in the document's manifests"), found.manifest_changes, ""),
     ):
         if changes or none:
             yield listed((words.change_words(change, say) for change in changes), none, say(title))

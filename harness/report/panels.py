@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.judge.endpoints import endpoints
-from harness.judge.resizes import resizes
-from harness.judge.window import NS
 from harness.model.evidence import EventRow
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, message, raw_text
 from harness.model.section import Axis, Band, Chart, Point, Series, Style
 from harness.report.course import PODS, TIME
-from harness.report.series import Axis as SeriesAxis
+from harness.report.series import TimeAxis as SeriesAxis
+from harness.rules.endpoints import endpoints
+from harness.rules.resizes import resizes
 
 _TONES = 6  # of the style sheet
 
 
-class Size(msgspec.Struct, frozen=True, kw_only=True):
+class PodCount(msgspec.Struct, frozen=True, kw_only=True):
     """So many pods at ``at_s``, seconds from the part's load (from its beginning where it has none). ``why`` is the
     autoscaler's reason; "" for the Service's endpoints."""
 
@@ -29,32 +29,32 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class AutoscalingCourse(msgspec.Struct, frozen=True, kw_only=True):
     """Endpoints over time, and the autoscaler's decisions. ``load_s`` is how long the load lasted, 0 without one;
     ``end_s`` when the part ended."""
 
-    endpoints: tuple[Size, ...] = ()
-    decisions: tuple[Size, ...] = ()
+    endpoints: tuple[PodCount, ...] = ()
+    decisions: tuple[PodCount, ...] = ()
     load_s: float = 0.0
     end_s: float = 0.0
 
 
-def course_of(rows: Sequence[EventRow], load_ns: tuple[int, int], since_ns: int, until_ns: int) -> Course:
+def course_of(rows: Sequence[EventRow], load_ns: tuple[int, int], since_ns: int, until_ns: int) -> AutoscalingCourse:
     """Endpoints and decisions between two moments, in seconds from the begin of the load, which lasted ``load_ns``."""
     origin_ns = load_ns[0]
     before = [count for at_ns, count in endpoints(rows) if at_ns < since_ns][-1:]
-    first = [Size(at_s=(since_ns - origin_ns) / NS, pods=count) for count in before]
+    first = [PodCount(at_s=(since_ns - origin_ns) / NS, pods=count) for count in before]
     later = [
-        Size(at_s=(at_ns - origin_ns) / NS, pods=count)
+        PodCount(at_s=(at_ns - origin_ns) / NS, pods=count)
         for at_ns, count in endpoints(rows)
         if since_ns <= at_ns < until_ns
     ]
     decided = [
-        Size(at_s=(each.at_ns - origin_ns) / NS, pods=each.size, why=each.reason)
+        PodCount(at_s=(each.at_ns - origin_ns) / NS, pods=each.size, why=each.reason)
         for each in resizes(rows, since_ns)
         if each.at_ns < until_ns
     ]
-    return Course(
+    return AutoscalingCourse(
         endpoints=(*first, *later),
         decisions=tuple(decided),
         load_s=(load_ns[1] - load_ns[0]) / NS,
@@ -62,7 +62,7 @@ def course_of(rows: Sequence[EventRow], load_ns: tuple[int, int], since_ns: int,
     )
 
 
-def chart_of(part: str, title: Message, found: Course) -> Chart | None:
+def chart_of(part: str, title: Message, found: AutoscalingCourse) -> Chart | None:
     """Pods over time, a dot for each decision of the autoscaler; ``None`` where nobody saw endpoints."""
     if not found.endpoints:
         return None
@@ -85,16 +85,16 @@ def chart_of(part: str, title: Message, found: Course) -> Chart | None:
     )
 
 
-def _decided(each: Size) -> Message:
+def _decided(each: PodCount) -> Message:
     return message("{seconds} s: {pods} pods; {why}", seconds=f"{each.at_s:.0f}", pods=str(each.pods), why=each.why)
 
 
-def _told(found: Course) -> Told:
+def _told(found: AutoscalingCourse) -> Told:
     path = ", ".join(f"{each.at_s:.0f} s: {each.pods}" for each in found.endpoints)
     legend = [message("The Service's endpoints over time.")]
     legend += [message("A circle is a decision of the autoscaler.")] if found.decisions else []
     legend += [message("Shaded is the load.")] if found.load_s else []
-    return (*legend, verbatim(path), *map(_decided, found.decisions))
+    return (*legend, raw_text(path), *map(_decided, found.decisions))
 
 
 # -- by version --------------------------------------------------------------------------------------------------------

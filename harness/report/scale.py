@@ -24,7 +24,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """A scale from ``low`` to ``high``, which differ; ``label`` says a value of it."""
 
     low: float
@@ -74,7 +74,7 @@ def _ticks(values: Sequence[float], scale_low: float, scale_high: float, unit: U
     )
 
 
-def linear(values: Sequence[float], axis: Axis) -> Scale:
+def linear(values: Sequence[float], axis: Axis) -> AxisScale:
     """From 0, or a round number below the least value, to a round number above the largest; of ratios that are all near
     1 from a round number below the least."""
     high = max([0.0, *values])
@@ -87,20 +87,20 @@ def linear(values: Sequence[float], axis: Axis) -> Scale:
     first, last = math.floor(round(low / step, 9)), math.ceil(round(high / step, 9))
     low, high = first * step, max(last, first + 1) * step
     marks = [number * step for number in range(first, max(last, first + 1) + 1)]
-    return Scale(low, high, _ticks(marks, low, high, axis.unit), lambda value: amount(value, axis.unit))
+    return AxisScale(low, high, _ticks(marks, low, high, axis.unit), lambda value: amount(value, axis.unit))
 
 
-def span(values: Sequence[float], axis: Axis) -> Scale:
+def span(values: Sequence[float], axis: Axis) -> AxisScale:
     """From the least value to the largest, with ticks at round ones."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
     step = _steps(low, high, 8, whole=axis.whole)
     marks = [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return Scale(low, high, _ticks(marks, low, high, axis.unit), lambda value: amount(value, axis.unit))
+    return AxisScale(low, high, _ticks(marks, low, high, axis.unit), lambda value: amount(value, axis.unit))
 
 
-def logarithmic(values: Sequence[float], unit: Unit, *, decades: bool) -> Scale:
+def logarithmic(values: Sequence[float], unit: Unit, *, decades: bool) -> AxisScale:
     """A logarithmic scale of what is above 0: in whole ``decades``, or a fifth wider than the values on both sides."""
     positive = [value for value in values if value > 0] or [1.0]
     low, high = min(positive), max(positive)
@@ -122,14 +122,14 @@ def logarithmic(values: Sequence[float], unit: Unit, *, decades: bool) -> Scale:
         for mark in marks
         if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)
     )
-    return Scale(low, high, ticks, lambda value: amount(value, unit), log=True)
+    return AxisScale(low, high, ticks, lambda value: amount(value, unit), log=True)
 
 
 #: Distances between the labels of a time axis, in seconds.
 _STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800)
 
 
-def over_time(low: float, high: float) -> Scale:
+def over_time(low: float, high: float) -> AxisScale:
     """Seconds from ``low`` to ``high``, with about eight labels; every second one may be left out."""
     high = max(high, low + 1.0)
     step = next((step for step in _STEPS_S if (high - low) / step <= 9), _STEPS_S[-1])
@@ -138,7 +138,7 @@ def over_time(low: float, high: float) -> Scale:
         Tick(at=100 * (at - low) / (high - low), label=clock(at), minor=number % 2 == 1)
         for number, at in enumerate(range(first * step, math.floor(high) + 1, step))
     )
-    return Scale(low, high, ticks, clock)
+    return AxisScale(low, high, ticks, clock)
 
 
 def clock(seconds: float) -> str:

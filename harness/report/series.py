@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, FlagRow, Outcome, ProbeRow, RequestRow, SampleRow, SessionRow, Side
-from harness.model.message import marked
+from harness.model.message import gettext_noop
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-NS = 1_000_000_000
 
 #: Bucket widths in seconds that people can name.
 WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 604_800)
@@ -33,14 +33,14 @@ QUANTILES = (0.50, 0.95, 0.99)
 ERROR_GROUPS: tuple[tuple[str, tuple[Outcome, ...]], ...] = (
     ("5xx", (Outcome.SERVER_ERROR,)),
     ("4xx", (Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED)),
-    (marked("no answer"), (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN)),
-    (marked("bad answer"), (Outcome.BAD_ANSWER, Outcome.FOREIGN_ANSWER)),
+    (gettext_noop("no answer"), (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN)),
+    (gettext_noop("bad answer"), (Outcome.BAD_ANSWER, Outcome.FOREIGN_ANSWER)),
 )
 _GROUP_OF = {outcome: number for number, (_, outcomes) in enumerate(ERROR_GROUPS, 1) for outcome in outcomes}
 
 
 @dataclass(frozen=True)
-class Axis:
+class TimeAxis:
     """The shared time axis: from ``start_ns`` to ``end_ns``, in ``fine_s`` and ``coarse_s`` wide buckets, drawn in
     seconds from ``origin_ns``."""
 
@@ -86,10 +86,10 @@ class SideSeries:
 
 
 @dataclass
-class Measured:
+class MeasuredSeries:
     """All series. Arrays are per bucket of ``axis.fine_s`` unless they are latencies."""
 
-    axis: Axis
+    axis: TimeAxis
     sides: dict[Side, SideSeries] = field(default_factory=dict)
     probes: int = 0
     probes_good: Numbers | None = None
@@ -103,12 +103,12 @@ def width_for(seconds: float, most: int) -> int:
     return next((width for width in WIDTHS_S if seconds <= width * most), WIDTHS_S[-1])
 
 
-def series_of(evidence: Gathered) -> Measured | None:
+def series_of(evidence: Gathered) -> MeasuredSeries | None:
     """The series of a run's evidence; ``None`` when it has no row at all."""
     axis = _axis(evidence)
     if axis is None:
         return None
-    measured = Measured(axis=axis)
+    measured = MeasuredSeries(axis=axis)
     _requests(evidence.requests, measured)
     _probes(evidence.probes, measured)
     _users(evidence, measured)
@@ -116,16 +116,16 @@ def series_of(evidence: Gathered) -> Measured | None:
     return measured
 
 
-def measured_on(axis: Axis, evidence: Gathered) -> Measured:
+def measured_on(axis: TimeAxis, evidence: Gathered) -> MeasuredSeries:
     """The series of what was due while ``axis`` lasts, and of what was read of pods; not of users."""
-    measured = Measured(axis=axis)
+    measured = MeasuredSeries(axis=axis)
     _requests([row for row in evidence.requests if axis.holds(row.due_ns)], measured)
     _probes([row for row in evidence.probes if axis.holds(row.due_ns)], measured)
     _gauges(evidence, measured)
     return measured
 
 
-def _axis(evidence: Gathered) -> Axis | None:
+def _axis(evidence: Gathered) -> TimeAxis | None:
     calls = [(row.due_ns, row.done_ns) for rows in (evidence.requests, evidence.probes) for row in rows]
     moments = [row.at_ns for row in evidence.rows if isinstance(row, SessionRow | SampleRow | EventRow)]
     if not calls and not moments:
@@ -138,14 +138,14 @@ def _axis(evidence: Gathered) -> Axis | None:
     return axis_of(start, end, start)
 
 
-def axis_of(start_ns: int, end_ns: int, origin_ns: int) -> Axis:
+def axis_of(start_ns: int, end_ns: int, origin_ns: int) -> TimeAxis:
     """The axis of a stretch, which is drawn a second long at least."""
     end_ns = max(end_ns, start_ns + NS)
     seconds = (end_ns - start_ns) / NS
-    return Axis(start_ns, end_ns, width_for(seconds, FINE_BUCKETS), width_for(seconds, COARSE_BUCKETS), origin_ns)
+    return TimeAxis(start_ns, end_ns, width_for(seconds, FINE_BUCKETS), width_for(seconds, COARSE_BUCKETS), origin_ns)
 
 
-def _requests(rows: Sequence[RequestRow], measured: Measured) -> None:
+def _requests(rows: Sequence[RequestRow], measured: MeasuredSeries) -> None:
     group = np.array([_GROUP_OF.get(row.outcome, 0) for row in rows], dtype=np.int64)
     due_ns = np.array([row.due_ns for row in rows], dtype=np.int64)
     done_ns = np.array([row.done_ns for row in rows], dtype=np.int64)
@@ -155,7 +155,7 @@ def _requests(rows: Sequence[RequestRow], measured: Measured) -> None:
             measured.sides[side] = _side(measured.axis, group[chosen], due_ns[chosen], done_ns[chosen])
 
 
-def _side(axis: Axis, group: Integers, due_ns: Integers, done_ns: Integers) -> SideSeries:
+def _side(axis: TimeAxis, group: Integers, due_ns: Integers, done_ns: Integers) -> SideSeries:
     done = axis.index(done_ns, axis.fine_s)
     return SideSeries(
         requests=len(due_ns),
@@ -166,11 +166,11 @@ def _side(axis: Axis, group: Integers, due_ns: Integers, done_ns: Integers) -> S
     )
 
 
-def _per_second(axis: Axis, index: Integers) -> Numbers:
+def _per_second(axis: TimeAxis, index: Integers) -> Numbers:
     return np.bincount(index, minlength=axis.buckets(axis.fine_s)) / axis.fine_s
 
 
-def _percentiles(axis: Axis, index: Integers, latency_ms: Numbers) -> tuple[Numbers, ...]:
+def _percentiles(axis: TimeAxis, index: Integers, latency_ms: Numbers) -> tuple[Numbers, ...]:
     """Order statistics (no interpolation: each is a latency that was seen) of each coarse bucket."""
     order = np.lexsort((latency_ms, index))
     ordered = latency_ms[order]
@@ -185,7 +185,7 @@ def _percentiles(axis: Axis, index: Integers, latency_ms: Numbers) -> tuple[Numb
     return tuple(series)
 
 
-def _probes(rows: Sequence[ProbeRow], measured: Measured) -> None:
+def _probes(rows: Sequence[ProbeRow], measured: MeasuredSeries) -> None:
     if not rows:
         return
     due_ns = np.array([row.due_ns for row in rows], dtype=np.int64)
@@ -196,7 +196,7 @@ def _probes(rows: Sequence[ProbeRow], measured: Measured) -> None:
     measured.probes_bad = _per_second(measured.axis, index[~good])
 
 
-def _users(evidence: Gathered, measured: Measured) -> None:
+def _users(evidence: Gathered, measured: MeasuredSeries) -> None:
     """Users with a live session per side, by the flag value each holds, at the end of each bucket."""
     axis = measured.axis
     changes = [row for row in evidence.rows if isinstance(row, SessionRow | FlagRow)]
@@ -233,7 +233,7 @@ def _side_of(flag: dict[str, bool], user: str) -> Side:
 HOLD_S = 15
 
 
-def _gauges(evidence: Gathered, measured: Measured) -> None:
+def _gauges(evidence: Gathered, measured: MeasuredSeries) -> None:
     for metric in ("replicas", "ready_replicas"):
         rows = _samples(evidence, metric)
         if rows:
@@ -250,7 +250,7 @@ def _samples(evidence: Gathered, metric: str) -> list[SampleRow]:
     return sorted(found, key=lambda row: row.at_ns)
 
 
-def _sum_of_pods(evidence: Gathered, axis: Axis, metric: str) -> Numbers | None:
+def _sum_of_pods(evidence: Gathered, axis: TimeAxis, metric: str) -> Numbers | None:
     """The sum over all pods (``pod/...``, or named by a pod's event); over all subjects where there is no pod."""
     named = {row.subject for row in evidence.events if row.kind == "pod"}
     by_subject: dict[str, list[tuple[int, float]]] = {}
@@ -263,7 +263,7 @@ def _sum_of_pods(evidence: Gathered, axis: Axis, metric: str) -> Numbers | None:
     return np.where(np.isnan(held).all(axis=0), np.nan, np.nansum(held, axis=0))
 
 
-def _held(axis: Axis, rows: list[tuple[int, float]], *, hold_s: float | None) -> Numbers:
+def _held(axis: TimeAxis, rows: list[tuple[int, float]], *, hold_s: float | None) -> Numbers:
     """The newest value at the end of each bucket; NaN before the first and ``hold_s`` after the last."""
     at_ns = np.array([row[0] for row in rows], dtype=np.int64)
     values = np.array([row[1] for row in rows], dtype=np.float64)

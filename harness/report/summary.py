@@ -14,7 +14,7 @@ from harness.report.ending import ending
 from harness.report.files import write_atomically
 from harness.report.language import ENGLISH, Language
 from harness.report.markdown import bullets, code, head, plain, table
-from harness.report.outline import Block, Row
+from harness.report.outline import OutlineBlock, OutlineRow
 
 SUMMARY_MD = "summary.md"
 #: A CI's page is no place for thousands of rows; the report has them.
@@ -44,7 +44,7 @@ def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterat
         yield say("Nothing of the run was left on the machine.")
 
 
-def _block(block: Block, say: Language) -> Iterator[str]:
+def _block(block: OutlineBlock, say: Language) -> Iterator[str]:
     if block.title:
         yield head(block.title, 4)
     lead, shown = [block.lead] if block.lead else [], block.rows[:_MOST_ROWS]
@@ -61,7 +61,7 @@ def _block(block: Block, say: Language) -> Iterator[str]:
         yield plain(block.note)
 
 
-def _row(row: Row, lead: list[str]) -> list[str]:
+def _row(row: OutlineRow, lead: list[str]) -> list[str]:
     first, *others = map(plain, row.cells)
     first = f"[{first}](./{quote(row.href)})" if row.href else first
     below = [first, *map(plain, filter(None, (row.small, *row.below, *row.notes)))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.errors import Exit
-from harness.base.phase import Detail, Line, Row, Tone
+from harness.base.phase import Detail, PhaseLine, PhaseRow, Tone
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.report import told, words
@@ -24,7 +24,7 @@ _ROOM = 124
 
 def closing_lines(
     result: Result, folder: str, say: Language = ENGLISH, detail: Detail = "usual", *, within: bool = False
-) -> Iterable[Line]:
+) -> Iterable[PhaseLine]:
     """The lines. ``within``: the run is one of a sequence, and one that advances is told by its decision."""
     alone = detail == "decision"
     if within and alone:
@@ -32,40 +32,40 @@ def closing_lines(
     if detail == "all":
         seen = [each for each in result.judgements if each.kind is not Kind.OBSERVATION]
         yield from (_line(each, say, whole=True) for each in seen)
-        yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
+        yield PhaseLine(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     elif not alone and not (within and result.decision is Decision.ADVANCE):
         yield from _briefly(result, say)
     if not alone and (then := aftermath(result, say)):
-        yield Line(then)
-    if (result.decides or result.facts.rung is Rung.SIM) and not (alone or within):
-        yield Line(say(words.RUNG[result.facts.rung]), tone="open")
-    yield from (Line(say("LEAK: {what}", what=leak), tone="bad") for leak in result.facts.leaks)
+        yield PhaseLine(then)
+    if (result.decides or result.facts.rung is EnvironmentKind.SIM) and not (alone or within):
+        yield PhaseLine(say(words.RUNG[result.facts.rung]), tone="open")
+    yield from (PhaseLine(say("LEAK: {what}", what=leak), tone="bad") for leak in result.facts.leaks)
     for error in result.facts.errors_told or result.facts.errors:
-        yield Line(say("error: {error}", error=error), tone="bad")
+        yield PhaseLine(say("error: {error}", error=error), tone="bad")
     title = f"{say.message(result.title)} · " if within else ""
-    yield Line(f"{title}{_headline(result, say)}", tone=_ended(result), bold=True)
+    yield PhaseLine(f"{title}{_headline(result, say)}", tone=_ended(result), bold=True)
     if not alone:
-        yield Line(say("report: {path}", path=f"{folder}/{REPORT_HTML}"))
+        yield PhaseLine(say("report: {path}", path=f"{folder}/{REPORT_HTML}"))
     if not (alone or within):
         when, command = following(result, say)
-        yield Line(f"{when}: {command}")
+        yield PhaseLine(f"{when}: {command}")
 
 
-def _briefly(result: Result, say: Language) -> Iterable[Line]:
+def _briefly(result: Result, say: Language) -> Iterable[PhaseLine]:
     found = brief(result)
     yield from (_line(each, say) for each in found.named)
     if (differing := words.differing(result.judgements)) is not None:
-        yield Line(say.message(differing))
+        yield PhaseLine(say.message(differing))
     if found.more:
-        yield Line(say("and {count} more: -v shows them", count=found.more), tone="open")
+        yield PhaseLine(say("and {count} more: -v shows them", count=found.more), tone="open")
     if result.decides and (others := rest(result, found, say)):
-        yield Line(others)
+        yield PhaseLine(others)
 
 
-def under_way(judgements: Iterable[Judgement], say: Language) -> tuple[Row, ...]:
+def under_way(judgements: Iterable[Judgement], say: Language) -> tuple[PhaseRow, ...]:
     """Each criterion and limit as it stands while its window is open."""
     return tuple(
-        Row(words.asked_words(each, say), words.measured(each, say), say(words.verdict_id(each)), _tone(each))
+        PhaseRow(words.asked_words(each, say), words.measured(each, say), say(words.verdict_id(each)), _tone(each))
         for each in judgements
         if each.kind is not Kind.OBSERVATION
     )
@@ -77,7 +77,7 @@ def _tone(judgement: Judgement) -> Tone:
 
 def _ended(result: Result) -> Tone:
     if result.status == Exit.OK:
-        return "open" if result.facts.rung is Rung.SIM else "good"
+        return "open" if result.facts.rung is EnvironmentKind.SIM else "good"
     return "bad" if result.status != Exit.HOLD else "open"
 
 
@@ -93,7 +93,7 @@ def _headline(result: Result, say: Language) -> str:
     return say("decision: {decision}. {reason}", decision=beside(decision, result, say), reason=end.reason)
 
 
-def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> Line:
+def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> PhaseLine:
     asked = what(judgement, say)
     text = ": ".join(filter(None, (asked, said(judgement, say, None if whole else _ROOM - columns(asked)))))
-    return Line(text, padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement))
+    return PhaseLine(text, padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.result import Facts, Result
-from harness.model.stack import Capability, Rung
+from harness.model.result import Result, RunInfo
+from harness.model.stack import Capability, EnvironmentKind
 from harness.model.words import CAPABILITY
 from harness.report import words
 from harness.report.language import Language
@@ -20,18 +20,18 @@ def status_words(result: Result, say: Language) -> str:
     return say("{run}, plan {plan}, {status}", run=result.run_id, plan=result.plan, status=status)
 
 
-def timings(found: Facts, say: Language) -> Iterator[str]:
+def timings(found: RunInfo, say: Language) -> Iterator[str]:
     """Each timing with its name; one that this report does not know yet under its own."""
     return (f"{say(words.TIMING.get(name, name))} {seconds:.1f} s" for name, seconds in found.timings.items())
 
 
-def target(found: Facts, say: Language) -> str:
+def target(found: RunInfo, say: Language) -> str:
     """The target, and that the bundled one is not the Go backend; of our sample its name says whose the figures are."""
     name = say(found.target)
     return say("{target} (bundled as a reference; not the Go backend)", target=name) if found.target_bundled else name
 
 
-def place(found: Facts, say: Language) -> Iterator[tuple[str, str]]:
+def place(found: RunInfo, say: Language) -> Iterator[tuple[str, str]]:
     """Where the run was, and what it ran, each with its name."""
     yield say("Environment"), f"{found.rung}: {say(words.RUNG[found.rung])}"
     yield say("Target"), target(found, say)
@@ -39,7 +39,7 @@ def place(found: Facts, say: Language) -> Iterator[tuple[str, str]]:
         yield say("Program or image"), say("could not be told, and no evidence counts: {ask}", ask=say(words.ASK))
 
 
-def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:
+def capabilities(found: RunInfo, say: Language) -> tuple[list[str], list[str]]:
     """What the environment could do, and what it could not; nothing of either where no stack was asked for."""
     if not found.capabilities:
         return [], []
@@ -52,7 +52,7 @@ def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
     return f"{text} ({place})" if place else text
 
 
-def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
+def about_manifests(found: RunInfo, say: Language) -> list[tuple[str, list[str]]]:
     """Headed lists: what a folder of somebody's own carries."""
     risks = [_placed(say.message(each.told), each) for each in found.manifest_warnings]
     errata = [
@@ -66,6 +66,6 @@ def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
     return [(head, lines) for head, lines in parts if lines]
 
 
-def stand_ins(found: Facts, say: Language) -> list[str]:
+def stand_ins(found: RunInfo, say: Language) -> list[str]:
     """What stands in for production."""
-    return [say(each) for each in (words.SIMULATED if found.rung is Rung.SIM else words.STAND_INS)]
+    return [say(each) for each in (words.SIMULATED if found.rung is EnvironmentKind.SIM else words.STAND_INS)]

@@ -7,32 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.base.errors import MEANING, Exit
-from harness.judge.words import beside
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
-from harness.model.message import Message, marked, message, worded
-from harness.model.stack import Rung
+from harness.model.message import Message, gettext_noop, message, worded
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import Language
+from harness.rules.sentences import beside
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
 
 #: What is asked of somebody whose evidence cannot be told from that of another program.
-ASK = marked("list what makes up the program in the target file, program: [PATH, ...], or pull its image")
+ASK = gettext_noop("list what makes up the program in the target file, program: [PATH, ...], or pull its image")
 VERDICT = {
-    Verdict.PASS: marked("pass"),
-    Verdict.FAIL: marked("fail"),
-    Verdict.INCONCLUSIVE: marked("inconclusive"),
-    Verdict.NOT_EXERCISED: marked("not exercised"),
-    Verdict.ERRATUM_SHOWN: marked("erratum shown"),
+    Verdict.PASS: gettext_noop("pass"),
+    Verdict.FAIL: gettext_noop("fail"),
+    Verdict.INCONCLUSIVE: gettext_noop("inconclusive"),
+    Verdict.NOT_EXERCISED: gettext_noop("not exercised"),
+    Verdict.ERRATUM_SHOWN: gettext_noop("erratum shown"),
 }
 #: A rollback limit that fired is a verdict of ``fail`` in result.json; people read what happened.
-VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
+VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: gettext_noop("did not fire"), Verdict.FAIL: gettext_noop("fired")}
 #: What was merely seen passes nothing.
-VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: marked("observed")}
-DIFFERS = marked("differs")  # of manifests, from what the document prints: not wrong for that
+VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: gettext_noop("observed")}
+DIFFERS = gettext_noop("differs")  # of manifests, from what the document prints: not wrong for that
 VERDICT_SIGN = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
@@ -43,69 +42,82 @@ VERDICT_SIGN = {
 OBSERVED_SIGN = "·"
 
 KIND = {
-    Kind.CRITERION: marked("criterion"),
-    Kind.ROLLBACK_LIMIT: marked("rollback limit"),
-    Kind.CHECK: marked("check"),
-    Kind.OBSERVATION: marked("observation"),
+    Kind.CRITERION: gettext_noop("criterion"),
+    Kind.ROLLBACK_LIMIT: gettext_noop("rollback limit"),
+    Kind.CHECK: gettext_noop("check"),
+    Kind.OBSERVATION: gettext_noop("observation"),
 }
 #: Of a run that decides on the rollout.
-SUCCESS_CRITERION = marked("success criterion")
+SUCCESS_CRITERION = gettext_noop("success criterion")
 
 #: Of a check that holds a week: what could not be looked at was not shown to be well.
-UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
+UNPROVED = {Verdict.NOT_EXERCISED: gettext_noop("could not be read, which holds the week")}
 
 RUNG = {
-    Rung.SIM: marked("simulated: users, stores, network, time; real: bundled API's code; no evidence for a sign-off"),
-    Rung.LOCAL: marked(
+    EnvironmentKind.SIM: gettext_noop(
+        "simulated: users, stores, network, time; real: bundled API's code; no evidence for a sign-off"
+    ),
+    EnvironmentKind.LOCAL: gettext_noop(
         "real: API processes, PostgreSQL; simulated: users, Firebase, Kubernetes, of which it shows nothing"
     ),
-    Rung.KIND: marked("real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
-    Rung.KUBE: marked("real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"),
+    EnvironmentKind.KIND: gettext_noop(
+        "real: Kubernetes (kind), PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"
+    ),
+    EnvironmentKind.KUBE: gettext_noop(
+        "real: a cluster of your own, PostgreSQL; simulated: users, Firebase (emulators), Cloud SQL"
+    ),
+    EnvironmentKind.REAL: gettext_noop("real: users and everything else, as telemetry tells of it; simulated: nothing"),
 }
 
 TIMING = {
-    "stack_up": marked("stack up after"),
-    "admitted": marked("users signed in after"),
-    "load_ended": marked("load ended after"),
-    "checked": marked("stores checked after"),
-    "checks": marked("contract checked after"),
-    "decision": marked("decision after"),
-    "switched_over": marked("back on Firestore after"),
-    "experiments": marked("experiments made after"),
-    "moved": marked("walks moved after"),
-    "compared": marked("both stores compared after"),
-    "watched": marked("alerts watched after"),
-    "schedules": marked("schedules made after"),
-    "stages": marked("load stages made after"),
-    "knees": marked("knees found after"),
-    "before": marked("paths without policies tried after"),
-    "after": marked("paths with policies tried after"),
-    "replaced": marked("paths of new pods tried after"),
-    "ingress": marked("Ingress tried after"),
-    "tear_down": marked("tear down took"),
+    "stack_up": gettext_noop("stack up after"),
+    "admitted": gettext_noop("users signed in after"),
+    "load_ended": gettext_noop("load ended after"),
+    "checked": gettext_noop("stores checked after"),
+    "checks": gettext_noop("contract checked after"),
+    "decision": gettext_noop("decision after"),
+    "switched_over": gettext_noop("back on Firestore after"),
+    "experiments": gettext_noop("experiments made after"),
+    "moved": gettext_noop("walks moved after"),
+    "compared": gettext_noop("both stores compared after"),
+    "watched": gettext_noop("alerts watched after"),
+    "schedules": gettext_noop("schedules made after"),
+    "stages": gettext_noop("load stages made after"),
+    "knees": gettext_noop("knees found after"),
+    "before": gettext_noop("paths without policies tried after"),
+    "after": gettext_noop("paths with policies tried after"),
+    "replaced": gettext_noop("paths of new pods tried after"),
+    "ingress": gettext_noop("Ingress tried after"),
+    "tear_down": gettext_noop("tear down took"),
 }
 
 _NOT_HONOURED = "not honoured"  # as ``rehearsal.facts`` begins such a line
 #: An erratum of the document in a folder of somebody's own.
 STATE = {
-    STILL_THERE: marked("still there"),
-    FIXED_HERE: marked("fixed here"),
-    NOT_READABLE: marked("not to be read from manifests"),
+    STILL_THERE: gettext_noop("still there"),
+    FIXED_HERE: gettext_noop("fixed here"),
+    NOT_READABLE: gettext_noop("not to be read from manifests"),
 }
 
 #: What stands in the place of a part of production wherever there are processes or containers.
 STAND_INS = (
-    marked("Auth: Firebase's own emulator, of firebase-tools; its tokens are unsigned"),
-    marked("Firestore: a third party's emulator, npm's @firestore-emulator/server, not Google's"),
-    marked("Storage: a third party's emulator, PyPI's gcp-storage-emulator; Cloud Storage's API, not Firebase's own"),
-    marked("Remote Config: the rehearsal's own emulator"),
-    marked("Cloud SQL for PostgreSQL 15: one PostgreSQL of that version on this machine, and a TCP proxy a pod"),
+    gettext_noop("Auth: Firebase's own emulator, of firebase-tools; its tokens are unsigned"),
+    gettext_noop("Firestore: a third party's emulator, npm's @firestore-emulator/server, not Google's"),
+    gettext_noop(
+        "Storage: a third party's emulator, PyPI's gcp-storage-emulator; Cloud Storage's API, not Firebase's own"
+    ),
+    gettext_noop("Remote Config: the rehearsal's own emulator"),
+    gettext_noop("Cloud SQL for PostgreSQL 15: one PostgreSQL of that version on this machine, and a TCP proxy a pod"),
 )
 #: The same where all of it is simulated.
 SIMULATED = (
-    marked("Time: virtual; it jumps to whatever is due next, and every run begins on 2025-10-20"),
-    marked("PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"),
-    marked("Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"),
+    gettext_noop("Time: virtual; it jumps to whatever is due next, and every run begins on 2025-10-20"),
+    gettext_noop(
+        "PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"
+    ),
+    gettext_noop(
+        "Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"
+    ),
 )
 
 
@@ -172,12 +184,6 @@ def first_line(seed: int, rung: str, replay: str, say: Language) -> str:
     """The first line of everything a run writes: seed, rung, replay."""
     shown = " ".join(replay.split())
     return say("seed {seed} · environment {environment} · {replay}", seed=str(seed), environment=rung, replay=shown)
-
-
-def report_line(path: str, status: int, say: Language) -> str:
-    """The last line of a command: where its page lies, the exit status, and what that means."""
-    meaning = say(MEANING[Exit(status)])
-    return say("report: {path} (exit status {status}: {meaning})", path=path, status=str(status), meaning=meaning)
 
 
 def change_words(change: str, say: Language) -> str:

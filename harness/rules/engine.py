@@ -10,7 +10,9 @@ from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from harness.base.message import marked
+import msgspec
+
+from harness.base.message import gettext_noop
 from harness.base.units import show
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
@@ -18,24 +20,26 @@ from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.model.words import lacking_words
-from harness.rules.fact import EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Line, Rule, Rules, Shows, rule_of
+from harness.rules.fact import CHECKED, EVERY, Fact, unit_of
+from harness.rules.rule import Limit, Rule, RuleLine, Rules, Shows, rule_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+#: Of an observation of an erratum that is worth telling.
+_SEEN = (Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED)
 _WORST_FIRST = (FAIL, OPEN, Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED, PASS)
-_WANTED = {
-    "is": marked("{limit} is wanted"),
-    "at_most": marked("at most {limit} is wanted"),
-    "below": marked("less than {limit} is wanted"),
-    "at_least": marked("at least {limit} is wanted"),
-    "above": marked("more than {limit} is wanted"),
-    "near": marked("about {limit} is wanted"),
-    "may_be": marked("{limit} is wanted"),
-    "contains": marked("{limit} is wanted in it"),
+WANTED = {
+    "is": gettext_noop("{limit} is wanted"),
+    "at_most": gettext_noop("at most {limit} is wanted"),
+    "below": gettext_noop("less than {limit} is wanted"),
+    "at_least": gettext_noop("at least {limit} is wanted"),
+    "above": gettext_noop("more than {limit} is wanted"),
+    "near": gettext_noop("about {limit} is wanted"),
+    "may_be": gettext_noop("{limit} is wanted"),
+    "contains": gettext_noop("{limit} is wanted in it"),
 }
 
 
-class Known:
+class RunFacts:
     """The facts of a run, by part and name, and the plan whose values limits may name. Of facts of cases those of one
     alone."""
 
@@ -45,7 +49,7 @@ class Known:
         self._plan = plan
         self._parts = {each.name: each for each in getattr(plan, "parts", ()) if hasattr(each, "name")}
 
-    def of_case(self, case: str) -> Known:
+    def of_case(self, case: str) -> RunFacts:
         """The same, with the facts of ``case``."""
         found = copy(self)
         found._case = case
@@ -59,7 +63,8 @@ class Known:
             said = message("the plan's {name} is {value}", name=name.removeprefix("plan."), value=f"{value:g}")
             return Fact(name=name, part=part, seen=value, told=(said,))
         keys = product(((part, EVERY), (part, name), ("", EVERY), ("", name)), (self._case, ""))
-        return next((self._facts[*key, case] for key, case in keys if (*key, case) in self._facts), None)
+        found = (self._facts[*key, case] for key, case in keys if (*key, case) in self._facts)
+        return next((each for each in found if each.sample is None or each.part == part), None)  # a word is of its part
 
     def limit(self, part: str, said: Limit) -> float | None:
         """The limit as a number; ``None`` where it is a fact that is not in evidence."""
@@ -82,7 +87,7 @@ class Known:
         return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
 
 
-class Compared(NamedTuple):
+class ComparedLine(NamedTuple):
     """What became of one line; ``fact`` is ``None`` where it is not in evidence."""
 
     verdict: Verdict
@@ -119,20 +124,20 @@ _VERBS: dict[str, Callable[[float, float, float], Verdict]] = {
 }
 
 
-def compare(line: Line, part: str, known: Known) -> Compared:
+def compare(line: RuleLine, part: str, known: RunFacts) -> ComparedLine:
     """One line: a fact against a limit."""
     found = known.get(part, line.fact)
     if found is None:
-        return Compared(OPEN, (_absent(line.fact),))
+        return ComparedLine(OPEN, (_absent(line.fact),))
     if found.lacks or found.void:
         verdict = Verdict.NOT_EXERCISED if found.lacks else OPEN
-        return Compared(verdict, found.lacks or (*found.void, *found.told), found)
+        return ComparedLine(verdict, found.lacks or (*found.void, *found.told), found)
     if line.contains is not None:
         verdict = OPEN if found.text is None else PASS if line.contains in found.text else FAIL
         return _told(line, verdict, found, None, line.contains)
     limits = {said: known.limit(part, said) for said in (line.limit, line.of_at_least, line.tolerance)}
     if missing := [said for said, is_ in limits.items() if is_ is None]:
-        return Compared(OPEN, (_absent(missing[0]), *found.told), found)
+        return ComparedLine(OPEN, (_absent(missing[0]), *found.told), found)
     limit, least, tolerance = (limits[said] or 0.0 for said in (line.limit, line.of_at_least, line.tolerance))
     return _measured(line, found, limit, least, tolerance)
 
@@ -141,21 +146,21 @@ def _absent(name: object) -> Message:
     return message("not in evidence: {name}", name=str(name))
 
 
-def _measured(line: Line, found: Fact, limit: float, least: float, tolerance: float) -> Compared:
+def _measured(line: RuleLine, found: Fact, limit: float, least: float, tolerance: float) -> ComparedLine:
     """A figure against its limit, of ``least`` samples."""
     if found.of < least:
         few = message("{count} samples are too few: {least} are needed", count=str(found.of), least=f"{least:g}")
-        return Compared(OPEN, (*found.told, few), found, limit)
+        return ComparedLine(OPEN, (*found.told, few), found, limit)
     near = line.verb == "near"
     verdict = _within(*found.ends, limit, tolerance * limit) if near else _VERBS[line.verb](*found.ends, limit)
     return _told(line, verdict, found, limit, show(limit, unit_of(line.fact)))
 
 
-def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words: str) -> Compared:
+def _told(line: RuleLine, verdict: Verdict, found: Fact, limit: float | None, words: str) -> ComparedLine:
     """With the limit where it was not kept, and the interval where nobody can tell."""
     if verdict is PASS:
-        return Compared(verdict, found.told, found, limit)
-    told = [*found.told]
+        return ComparedLine(verdict, found.told, found, limit)
+    told = [*found.wanted, *found.told]
     low, high = found.ends
     if verdict is OPEN and low != high:
         ends = {"low": show(low, found.unit), "high": show(high, found.unit) if high < math.inf else message("more")}
@@ -164,18 +169,19 @@ def _told(line: Line, verdict: Verdict, found: Fact, limit: float | None, words:
             if found.sampled
             else message("by what is not in evidence it may be {low} to {high}", **ends)
         )
-    told.append(Message(text=_WANTED[line.verb], values={"limit": words}))
+    if not found.wanted:
+        told.append(Message(text=WANTED[line.verb], values={"limit": words}))
     ends_in, erratum = line.unkept if verdict is FAIL else (verdict, "")
-    return Compared(ends_in, tuple(told), found, limit, erratum)
+    return ComparedLine(ends_in, tuple(told), found, limit, erratum)
 
 
-def _unmet(lines: Iterable[Line], part: str, known: Known) -> Compared | None:
+def _unmet(lines: Iterable[RuleLine], part: str, known: RunFacts) -> ComparedLine | None:
     """The first premise that is not shown."""
     found = (compare(each, part, known) for each in lines)
     return next((each for each in found if each.verdict is not PASS), None)
 
 
-def _once(lines: Iterable[Compared]) -> Told:
+def _once(lines: Iterable[ComparedLine]) -> Told:
     """What lines say, each sentence once."""
     said = [each for line in lines for each in line.told]
     return tuple(each for n, each in enumerate(said) if each not in said[:n])
@@ -186,7 +192,7 @@ class _Spoken(NamedTuple):
 
     verdict: Verdict
     told: Told
-    by: Compared | None
+    by: ComparedLine | None
     erratum: str = ""
     seen: Told = ()
 
@@ -195,23 +201,28 @@ def _bound(fact: Fact, verdict: Verdict) -> float | None:
     """The end beside the figure: the fact's own, or of a sample the better end of a fail, and else the worse."""
     if fact.bound is not None or not fact.sampled:
         return fact.bound
-    return fact.low if verdict is FAIL else fact.high
+    end = fact.low if verdict is FAIL else fact.high
+    return None if end == math.inf else end
 
 
-def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str], case: str = "") -> Judgement:
+def judge(one: Expected, rule: Rule, known: RunFacts, capabilities: Collection[str], case: str = "") -> Judgement:
     """The judgement that a plan asks for in a part."""
+    claimed = _unmet(rule.claimed_when, one.part, known) is None
+    if rule.sample:
+        return _of_sample(one, rule, known, claimed=claimed)
+    claim, also = (one.claim, rule.claims) if claimed else ("", ())
     spoken = _spoken(one.part, rule, known, capabilities)
     by, exercised = spoken.by, spoken.verdict is not Verdict.NOT_EXERCISED
     deciding = by.fact if by is not None else None
     fact = known.get(one.part, rule.figure) if rule.figure else deciding
     if not exercised:
         fact = None
-    return Judgement(
+    found = Judgement(
         id=one.id,
         part=one.part,
         kind=rule.kind,
-        claim=one.claim,
-        also=rule.claims if rule.claims_in in ("", known.kind(one.part)) else (),
+        claim=claim,
+        also=also if rule.claims_in in ("", known.kind(one.part)) else (),
         verdict=spoken.verdict,
         asked=(Message(text=rule.says, values={"case": case}),) if rule.says else (),
         told=spoken.told,
@@ -225,16 +236,43 @@ def judge(one: Expected, rule: Rule, known: Known, capabilities: Collection[str]
         seen=spoken.seen,
         examples=fact.examples if fact is not None else (),
     )
+    return found if deciding is None or deciding.sample is None else _beside(deciding.sample, found)
 
 
-def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) -> _Spoken:
+def _beside(case: Judgement, found: Judgement) -> Judgement:
+    """The verdict on a case with what its fact has beside it, and no figure, which says no more than the reason."""
+    gates = found.gates and case.gates
+    return msgspec.structs.replace(
+        case, part=found.part, claim=found.claim, also=found.also, verdict=found.verdict, told=found.told, gates=gates
+    )
+
+
+def _of_sample(one: Expected, rule: Rule, known: RunFacts, *, claimed: bool) -> Judgement:
+    """What the exact bounds say of calls beside their criterion, or a check of what it looked at; or why there is no
+    word of either. Without ``when`` a pass is none."""
+    fact = known.get(one.part, rule.sample)
+    if fact is None or fact.sample is None:
+        why = compare(RuleLine(fact=rule.sample, at_least=0.0), one.part, known)
+        found = Judgement(id=one.id, verdict=why.verdict, told=why.told, kind=one.kind, claim=one.claim)
+    else:
+        found = fact.sample
+    unmet = _unmet(rule.when, one.part, known) if found.verdict is PASS else None
+    if unmet is not None:
+        verdict = unmet.verdict if unmet.verdict is Verdict.NOT_EXERCISED else OPEN
+        found = msgspec.structs.replace(found, verdict=verdict, told=(*unmet.told, *found.told))
+    claim = (found.claim or one.claim) if claimed else ""
+    return msgspec.structs.replace(found, part=one.part, claim=claim, gates=rule.gates and found.gates)
+
+
+def _spoken(part: str, rule: Rule, known: RunFacts, capabilities: Collection[str]) -> _Spoken:
     if missing := lacks(rule.needs, capabilities):
         return _Spoken(Verdict.NOT_EXERCISED, (lacking_words(missing),), None)
     lines = [compare(each, part, known) for each in rule.decided_by]
     found = _worst(lines)
     if rule.shows is not None and (found.verdict is FAIL or not rule.shows.unless_kept):
         found = _shown(rule.shows, part, known, found)
-    premises = rule.provided if found.verdict is not PASS else (*rule.provided, *rule.when)
+    shown = found.verdict is PASS or (found.verdict is Verdict.ERRATUM_SHOWN and rule.shows is None)
+    premises = (*rule.provided, *rule.when) if shown else rule.provided  # `shows` has premises of its own
     unmet = _unmet(premises, part, known) if found.verdict is not Verdict.NOT_EXERCISED else None
     if unmet is None:
         return found
@@ -246,7 +284,7 @@ def _spoken(part: str, rule: Rule, known: Known, capabilities: Collection[str]) 
     return _Spoken(OPEN, (why, *(each for each in found.told if each not in unmet.told)), found.by)
 
 
-def _worst(lines: Sequence[Compared]) -> _Spoken:
+def _worst(lines: Sequence[ComparedLine]) -> _Spoken:
     """Of lines the worst verdict, with all that have it; of a pass the first line's figure."""
     if not lines:
         return _Spoken(PASS, (), None)
@@ -255,14 +293,14 @@ def _worst(lines: Sequence[Compared]) -> _Spoken:
     return _Spoken(worst, _once(speaking), speaking[0], speaking[0].erratum)
 
 
-def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
+def _shown(shows: Shows, part: str, known: RunFacts, found: _Spoken) -> _Spoken:
     """An erratum that was seen, beside a pass or in place of a verdict."""
     seen = compare(shows, part, known)
     unmet = _unmet(shows.provided, part, known) if seen.verdict is PASS else None
     named = known.get(part, shows.erratum)
     erratum = shows.erratum if named is None or not named.text else named.text[0]
     if seen.verdict is PASS and unmet is None:
-        if found.by is not None and shows.beside:
+        if found.by is not None and shows.beside and found.verdict is not Verdict.NOT_EXERCISED:
             new = tuple(each for each in seen.told if each not in found.told)
             return found._replace(erratum=erratum, seen=new) if found.verdict is PASS else found
         shown = found if shows.unless_kept else _Spoken(OPEN, seen.told, seen)
@@ -276,21 +314,38 @@ def _shown(shows: Shows, part: str, known: Known, found: _Spoken) -> _Spoken:
     return _Spoken(OPEN if unknown else shows.unseen or OPEN, told, seen)
 
 
+def _once_each(expected: Iterable[Expected]) -> list[Expected]:
+    """The first of each part and id: a plan may ask for a claim that a rule of it judges anyway."""
+    found: dict[tuple[str, str], Expected] = {}
+    for one in expected:
+        found.setdefault((one.part, one.id), one)
+    return [*found.values()]
+
+
 def judged(
     expected: Iterable[Expected], rules: Rules, facts: Iterable[Fact], plan: Any, capabilities: Collection[str]
 ) -> Iterable[Judgement]:
-    """Each judgement that the plan asks for, and that has a rule and any of its facts. No plan asks for an observation:
-    it is of the whole run, and told where its erratum was seen, or could not be."""
-    measured, wanted = Known(facts, plan), [*dict.fromkeys(expected)]
-    asked = {each.id for each in wanted}
+    """Each judgement that the plan asks for, and that has a rule and any of its facts. An observation of an erratum is
+    of the whole run, asked for by no plan, and told where it was seen, or could not be; one that a fact brings, where
+    it is there. A case that no plan knows before, and the word of a check, are judged as those that it asks for."""
+    given, wanted = [*facts], _once_each(expected)
+    measured, asked = RunFacts(given, plan), {each.id for each in wanted}
     besides = [Expected("", id_) for id_, rule in rules.items() if rule.kind is Kind.OBSERVATION and id_ not in asked]
-    for one in (*wanted, *besides):
+    for each in given:
+        own = each.sample
+        if own is not None and (each.name == CHECKED or (own.id == each.case and own.id not in asked)):
+            besides.append(Expected(each.part, own.id, own.claim))
+    for one in _once_each((*wanted, *besides)):
         rule, case = rule_of(one, rules)
         if rule is None:
             continue
-        known = measured.of_case(case)
-        first = (*rule.decided_by, *([rule.shows] if rule.shows else []))
-        if any(known.get(one.part, each.fact) for each in first):
+        known = measured.of_case(one.id if rule.sample == CHECKED else case)
+        if rule.sample and rule.kind is Kind.OBSERVATION:
+            fact = known.get(one.part, rule.sample)
+            if fact is None or fact.sample is None:
+                continue  # of what only informs, nobody asks why it is not there
+        lines = (*rule.decided_by, *([rule.shows] if rule.shows else []))
+        if any(known.get(one.part, name) for name in ([rule.sample] if rule.sample else [each.fact for each in lines])):
             found = judge(one, rule, known, capabilities, case)
-            if rule.kind is not Kind.OBSERVATION or found.verdict in (Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED):
+            if rule.kind is not Kind.OBSERVATION or rule.decided_by or rule.sample or found.verdict in _SEEN:
                 yield found

@@ -15,6 +15,7 @@ from harness.model.expected import Expected
 from harness.model.judgement import Kind
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
+from harness.rules.fact import CHECKED
 
 #: The verbs of a line, in the order of the manual.
 VERBS = ("is", "at_most", "below", "at_least", "above", "near", "may_be", "contains")
@@ -22,7 +23,7 @@ VERBS = ("is", "at_most", "below", "at_least", "above", "near", "may_be", "conta
 Limit = float | str
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
+class RuleLine(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
     """A fact against a limit, by one verb. ``near`` has its ``tolerance``, a share of the limit; ``contains`` a text.
     ``may_be``: the limit lies in the fact's interval, so that a sample does not speak against it.
 
@@ -76,7 +77,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename={"is_": "is", "else
         yield from (each for each in named if isinstance(each, str) and each and not each.startswith("plan."))
 
 
-class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
+class Shows(RuleLine, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else"}):
     """An erratum of the document, which a line shows: its id, or a fact whose text is the id. ``provided`` are premises
     of its own.
 
@@ -86,7 +87,7 @@ class Shows(Line, frozen=True, kw_only=True, rename={"is_": "is", "else_": "else
     """
 
     erratum: str
-    provided: tuple[Line, ...] = ()
+    provided: tuple[RuleLine, ...] = ()
     beside: bool = False
     unless_kept: bool = False
     unseen: Verdict | None = None
@@ -96,17 +97,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What decides one claim, erratum or check in a part of a plan that asks for it.
 
     ``decided_by``: all lines must pass; the worst one speaks. ``needs``: without them it is not exercised. Where a line
-    of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not. ``claims`` are further ones
-    of which it is the verdict, in parts of the kind ``claims_in`` alone where that is given. ``says`` is what is
-    promised; ``{case}`` in it is what stands for the ``*`` of its id.
+    of ``provided`` is unmet, nothing is shown, a fail neither; of ``when``, a pass is not, nor an erratum by ``else``.
+    ``claims`` are further ones of which it is the verdict, in parts of the kind ``claims_in`` alone where that is
+    given. ``says`` is what is promised; ``{case}`` in it is what stands for the ``*`` of its id.
     ``blocks``: it holds the run where it was not exercised, too. ``figure`` is the fact whose figure stands with the
-    verdict, whichever line decides; the deciding line's where none is named.
+    verdict, whichever line decides; the deciding line's where none is named. Where a line of ``claimed_when`` is unmet,
+    it is the verdict on no claim.
+
+    A rule of the second kind names a ``sample`` instead: a fact of calls beside a criterion, whose own exact bounds are
+    asked (``harness.rules``). A pass is none where a line of ``when`` is unmet.
     """
 
-    decided_by: tuple[Line, ...] = ()
+    decided_by: tuple[RuleLine, ...] = ()
+    sample: str = ""
     shows: Shows | None = None
-    provided: tuple[Line, ...] = ()
-    when: tuple[Line, ...] = ()
+    provided: tuple[RuleLine, ...] = ()
+    when: tuple[RuleLine, ...] = ()
     needs: tuple[Capability, ...] = ()
     claims: tuple[str, ...] = ()
     claims_in: str = ""
@@ -115,25 +121,33 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     gates: bool = True
     blocks: bool = False
     figure: str = ""
+    claimed_when: tuple[RuleLine, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` where nothing decides it."""
-        if not self.decided_by and self.shows is None:
-            raise RuleError(message("nothing decides it"), remedy=message("write `decided_by` or `shows`"))
+        """Raises ``RuleError`` where nothing decides it, or a sample and more does."""
+        more = [*self.decided_by, *([] if self.shows is None else [self.shows])]
+        if not more and not self.sample:
+            raise RuleError(message("nothing decides it"), remedy=message("write `decided_by`, `shows` or `sample`"))
+        if self.sample and (more or self.provided):
+            raise RuleError(message("a sample decides alone"), remedy=message("write `when`, or a rule of its own"))
 
     @property
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[RuleLine]:
         """All of it."""
-        yield from (*self.decided_by, *self.provided, *self.when)
+        yield from (*self.decided_by, *self.provided, *self.when, *self.claimed_when)
         if self.shows is not None:
             yield from (self.shows, *self.shows.provided)
+
+    @property
+    def decides(self) -> tuple[str, ...]:
+        """The facts that decide it."""
+        return tuple(filter(None, (*(line.fact for line in self.decided_by), self.sample)))
 
     @property
     def names(self) -> Iterator[str]:
         """The facts that it reads."""
         yield from (name for line in self.lines for name in line.names)
-        if self.figure:
-            yield self.figure
+        yield from filter(None, (self.figure, self.sample))
 
 
 Rules = Mapping[str, Rule]
@@ -156,17 +170,9 @@ def rule_of(one: Expected, rules: Rules) -> tuple[Rule | None, str]:
 def read(paths: Sequence[Path], facts: Collection[str]) -> Rules:
     """The rules in ``paths`` of a rehearsal whose code declares ``facts``.
 
-    Raises ``BadInput`` with file, line and remedy for what is no rule, for a fact that is not declared, and for one
-    that is declared and that no rule uses.
+    Raises ``BadInput`` with file, line and remedy for what is no rule, and for a fact that is not declared.
     """
-    rules = {id_: rule for path in paths for id_, rule in _rules_in(path, facts).items()}
-    if unused := sorted({*facts} - {name for rule in rules.values() for name in rule.names}):
-        raise BadInput(
-            message("no rule and no table uses the facts {names}", names=", ".join(unused)),
-            where=str(paths[0]),
-            remedy="remove them, or write a line that reads them",
-        )
-    return rules
+    return {id_: rule for path in paths for id_, rule in _rules_in(path, {*facts, CHECKED}).items()}
 
 
 def _rules_in(path: Path, facts: Collection[str]) -> Rules:

@@ -10,14 +10,14 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from harness.model.command import Ran
-from harness.model.disruption import Drained, Eviction
+from harness.model.disruption import DrainEnd, Eviction
 from harness.model.entry import IngressEntry
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.secrets import Credentials, Seen, Synced, Trial
-from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
-from harness.stack.processes import Process
+from harness.model.secrets import Credentials, SecretSeen, Synced, VolumeTrial
+from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, EnvironmentKind, Fault, Version
+from harness.stack.process.processes import Process
 
 Undo = Callable[[], Awaitable[None]]
 #: How a standby names itself to its primary (``application_name``).
@@ -77,7 +77,7 @@ class Stack(Protocol):
     Raises ``StackNotStarted`` from ``up`` and ``PartDied`` from ``watch`` when a part ends unplanned.
     """
 
-    rung: Rung
+    rung: EnvironmentKind
     capabilities: frozenset[Capability]
     cpu_factor: float  # of CPU requests and limits, so that the pods fit the machine; 1 where they are the manifests'
 
@@ -153,7 +153,7 @@ class Stack(Protocol):
         """
         ...
 
-    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> DrainEnd:
         """Evicts all pods of ``node`` under the PodDisruptionBudget, as ``kubectl drain``; returns when they are gone.
 
         "" is every pod of a rung that has one node. Raises ``BadInput`` for an unknown node, ``StackNotStarted`` when
@@ -239,11 +239,11 @@ class SecretStore(Protocol):
         """By pod: the version of the secret in its mounted files, as the driver tells it."""
         ...
 
-    async def seen(self, pods: Sequence[str]) -> tuple[Seen, ...]:
+    async def seen(self, pods: Sequence[str]) -> tuple[SecretSeen, ...]:
         """What the target's container of each pod has; "" where it cannot be asked."""
         ...
 
-    async def trial(self, name: str, manifests: Manifests, watch_s: float) -> Trial:
+    async def trial(self, name: str, manifests: Manifests, watch_s: float) -> VolumeTrial:
         """One pod of ``manifests`` apart from the target, watched for ``watch_s``, then removed."""
         ...
 
@@ -290,7 +290,7 @@ class WithExternalMetrics(Protocol):
         ...
 
 
-class Beside(Protocol):
+class ProcessBeside(Protocol):
     """The target's program once more, as no pod: nothing probes, restarts or routes to it."""
 
     process: Process
@@ -309,6 +309,6 @@ class Beside(Protocol):
 class WithBeside(Protocol):
     """What a stack has besides whose pods are processes of this machine."""
 
-    def start_beside(self, name: str, database_port: int) -> Beside:
+    def start_beside(self, name: str, database_port: int) -> ProcessBeside:
         """Runs the target's program once more, with its database on that port of loopback. The caller stops it."""
         ...

@@ -9,9 +9,9 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
-from harness.objectives.files import defined
-from harness.rehearsals.alert_drill.configure import alerts
+from harness.model.judgement import Judgement
 from harness.rehearsals.alert_drill.expected import due
+from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import (
     ERRORS,
     PLAN,
@@ -19,12 +19,16 @@ from harness.rehearsals.alert_drill.types import (
     TARGET,
     AlertDrillDetails,
     AlertDrillPlan,
+    Breach,
     Delivery,
     Firing,
-    Planted,
-    Trial,
+    PlantedBreach,
 )
+from harness.rehearsals.alert_drill.watching import alerts
+from harness.rules.objectives.files import defined
+from harness.run.rehearsal import RunRecord
 from tests.alert_drill.stub import StubRun
+from tests.rehearsal.made import facts
 
 PLANNED: AlertDrillPlan = msgspec.structs.replace(PLAN, objectives=defined(), scale=30.0, overhead_s=0.0, after_s=10.0)
 _ORIGIN_NS = 1_000 * NS
@@ -37,7 +41,7 @@ class _Made(StubRun):
     def rows(self, details: AlertDrillDetails) -> Gathered:
         """The whole course; the trials into ``details``."""
         plan, at_ns = self.plan, _ORIGIN_NS
-        course: list[tuple[float, Trial | None]] = [
+        course: list[tuple[float, Breach | None]] = [
             (plan.before_s, None),
             *(each for t in plan.trials for each in ((t.lasts_s, t), (plan.between_s, None))),
         ]
@@ -53,7 +57,7 @@ class _Made(StubRun):
                 self.evidence.see(self._probe(n, at_ns) for n in range(made[1], wanted[1]))
                 made = wanted
             if trial is not None:
-                details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=at_ns))
+                details.planted.append(PlantedBreach(trial=trial.name, begun_ns=begun_ns, ended_ns=at_ns))
         details.asked_ns = at_ns
         return self.evidence
 
@@ -100,4 +104,9 @@ def drilled(void: str = "") -> tuple[AlertDrillDetails, Gathered]:
     return msgspec.convert(msgspec.to_builtins(details), AlertDrillDetails), evidence
 
 
-__all__ = ["ERRORS", "PLANNED", "TARGET", "drilled"]
+def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> list[Judgement]:
+    """What the rules say of a run."""
+    return [*REHEARSAL.by_rules(plan, RunRecord(facts(), details, evidence))]
+
+
+__all__ = ["ERRORS", "PLANNED", "TARGET", "drilled", "judged"]

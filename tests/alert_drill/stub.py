@@ -65,11 +65,11 @@ class StubRun:
         """To be taken down."""
         self.held.append(part)
 
-    def at_end(self, step: Callable[[], Awaitable[None]]) -> None:
+    def add_finalizer(self, step: Callable[[], Awaitable[None]]) -> None:
         """To be run at the end."""
         self.endings.append(step)
 
-    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Until the end."""
         self.tasks.append(asyncio.ensure_future(work))
 

@@ -9,10 +9,10 @@ import pytest
 from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import RequestRow, Side
-from harness.rehearsals.alert_drill.judge_breaches import shown
-from harness.rehearsals.alert_drill.types import AlertDrillDetails, Planted
+from harness.rehearsals.alert_drill.facts_breaches import shown
+from harness.rehearsals.alert_drill.types import AlertDrillDetails, PlantedBreach
 from tests.alert_drill.made import PLANNED
-from tests.judge.evidence import START_NS, probe, request
+from tests.rules.evidence import START_NS, probe, request
 
 _PROBE_MS = 10
 
@@ -30,7 +30,7 @@ def broke(trial: str, *rows: Sequence[RequestRow], probes_ms: Sequence[int] = (2
     evidence = Gathered()
     evidence.see(row for each in rows for row in each)
     evidence.see(probe((at_ms - _PROBE_MS) / 1000, latency_ms=_PROBE_MS) for at_ms in probes_ms)
-    at = Planted(trial=trial, begun_ns=START_NS + 20 * NS, ended_ns=START_NS + 30 * NS)
+    at = PlantedBreach(trial=trial, begun_ns=START_NS + 20 * NS, ended_ns=START_NS + 30 * NS)
     found = shown(PLANNED, AlertDrillDetails(planted=[at]), evidence)
     assert found <= {trial}
     return trial in found

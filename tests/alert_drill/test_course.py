@@ -15,9 +15,9 @@ from harness.base.units import seconds
 from harness.cli.main import parse
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.stack import FaultKind
-from harness.rehearsals.alert_drill import configure, history, rehearsal
-from harness.rehearsals.alert_drill.pairs import DELIVERED_S
-from harness.rehearsals.alert_drill.scaled import LONG, drilled
+from harness.rehearsals.alert_drill import history, rehearsal, watching
+from harness.rehearsals.alert_drill.command import LONG, drilled
+from harness.rehearsals.alert_drill.expected import DELIVERED_S
 from harness.rehearsals.alert_drill.types import LATENCY, PLAN
 from tests.alert_drill.stub import StubRun
 
@@ -78,8 +78,8 @@ def test_in_long_minutes_answers_are_late_in_front_of_the_pods_and_no_database_i
 def test_what_prometheus_told_before_it_knew_its_alertmanager_comes_again_in_time(scale: float) -> None:
     """It was told again after a whole minute, which in a drill's minutes is not delivered."""
     plan = drilled(scale)
-    flag, _, again = configure.resent(plan).partition("=")
+    flag, _, again = watching.resent(plan).partition("=")
     theirs = yamltext.read(MONITORING / "alertmanager" / "alertmanager.yaml")
-    waits_s = configure.waits_s(yamltext.documents(theirs, "alertmanager", merge_keys=True)[0][0], plan)
+    waits_s = watching.waits_s(yamltext.documents(theirs, "alertmanager", merge_keys=True)[0][0], plan)
     assert flag == "--rules.alert.resend-delay"
     assert 0 < seconds(again.replace("m", "min")) + plan.scaled(plan.evaluate_s) <= sum(waits_s) + DELIVERED_S

@@ -11,13 +11,13 @@ import pytest
 
 from harness.base.clock import NS, MachineClock
 from harness.model.evidence import Side
-from harness.objectives.files import defined
 from harness.rehearsals.alert_drill import watching
-from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import due
-from harness.rehearsals.alert_drill.exporter import STATUSES, Seen, pasts
-from harness.rehearsals.alert_drill.programs import Data
+from harness.rehearsals.alert_drill.exporter import STATUSES, RowCounter, pasts
+from harness.rehearsals.alert_drill.programs import PrometheusBlocks
 from harness.rehearsals.alert_drill.types import BUDGET, PLAN, PROBES, USERS
+from harness.rehearsals.alert_drill.watching import alerts
+from harness.rules.objectives.files import defined
 from harness.stack.kind.images import binaries
 from tests.alert_drill.made import PLANNED, drilled
 from tests.alert_drill.stub import StubRun
@@ -26,7 +26,7 @@ from tests.alert_drill.stub import StubRun
 def test_each_page_goes_on_where_the_made_days_end() -> None:
     """A counter that began again, or lower, would be read as one that was reset."""
     made = [*pasts(PLAN).series()]
-    seen = Seen(pasts(PLAN))
+    seen = RowCounter(pasts(PLAN))
     page = {USERS: seen.users_page(), PROBES: seen.probes_page()}
     first = {job: dict(line.rsplit(" ", 1) for line in page[job].splitlines() if line[0] != "#") for job in page}
     assert {(each.job, each.series) for each in made} == {(job, name) for job in first for name in first[job]}
@@ -37,13 +37,13 @@ def test_each_page_goes_on_where_the_made_days_end() -> None:
 def test_what_users_may_see_is_told_before_anybody_sees_it() -> None:
     """A burst of 429 that is over within a scrape's distance was no increase to Prometheus, and the drill failed."""
 
-    def told(seen: Seen) -> dict[str, float]:
+    def told(seen: RowCounter) -> dict[str, float]:
         lines = [
             line.rsplit(" ", 1) for line in seen.users_page().splitlines() if line.startswith("http_requests_total")
         ]
         return {name: float(value) for name, value in lines}
 
-    seen, alone = Seen(pasts(PLAN), STATUSES), told(Seen(pasts(PLAN)))
+    seen, alone = RowCounter(pasts(PLAN), STATUSES), told(RowCounter(pasts(PLAN)))
     before = told(seen)
     assert {name: before[name] for name in alone} == alone and not any(before[name] for name in before.keys() - alone)
     _, evidence = drilled()
@@ -85,12 +85,12 @@ def test_a_budget_of_seven_days_crosses_in_its_trial_and_comes_back_when_the_old
 async def test_promtool_makes_blocks_of_them(tmp_path: Path) -> None:
     """Three families; a line that it cannot read would end the drill before it began."""
     clock = MachineClock()
-    await binaries.ensure(binaries.PROMETHEUS, clock, print, only=("promtool",))
+    await binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",))
     on: Any = StubRun(msgspec.structs.replace(PLAN, objectives=defined()), tmp_path)
     on.details.history_ns = clock.now_ns()
     on.details.leaves_ns = on.details.history_ns + 600 * NS
     text = watching._open_metrics(on.plan, on)
     assert text.count("# TYPE") == 3
-    data = Data(tmp_path / "data")
+    data = PrometheusBlocks(tmp_path / "data")
     await data.backfill(binaries.PROMETHEUS.folder() / "promtool", text)
     assert any(data.folder.glob("*/meta.json"))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import details_of
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
+from harness.run.result import details_of
 from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in, status_of
@@ -32,7 +32,7 @@ PASSES = (
 @pytest.mark.usefixtures("kind_cluster")
 def test_the_drill_on_a_cluster_scrapes_targets_and_sidecars(tmp_path: Path) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", command=("alert_drill",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", command=("alert_drill",), on=EnvironmentKind.KIND)
     status, volumes = finished(job, LIMIT_S)
     result = result_in(job.folder)
     assert status == result.exit_status == status_of(result), job.text

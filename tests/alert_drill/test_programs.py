@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from harness.model.verdict import Verdict
-from harness.objectives.files import defined
 from harness.rehearsals.alert_drill import rehearsal, watching
-from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.types import CLAIM, PLAN
+from harness.rules.objectives.files import defined
 from harness.stack.kind.images import binaries
+from tests.alert_drill.made import judged
 from tests.alert_drill.stub import StubRun
 
 
@@ -25,8 +25,8 @@ async def test_each_alert_fires_stays_quiet_resolves_and_reaches_whom_it_must(tm
     """Four alerts, four things each, and the burn rates; an outage that the target's own counters would not show."""
     plan = msgspec.structs.replace(PLAN, objectives=defined(), after_s=15.0, overhead_s=0.2)
     on: Any = StubRun(plan, tmp_path)
-    await binaries.ensure(binaries.PROMETHEUS, on.clock, print)
-    await binaries.ensure(binaries.ALERTMANAGER, on.clock, print)
+    await binaries.ensure(binaries.PROMETHEUS, print)
+    await binaries.ensure(binaries.ALERTMANAGER, print)
     try:
         watched = await watching.watched(plan, on)
         await on.clock.sleep(2.0)

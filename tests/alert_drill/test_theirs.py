@@ -16,20 +16,19 @@ from harness.base.data import MONITORING
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.model.verdict import Verdict
-from harness.objectives.files import BLACKBOX
-from harness.objectives.firing import Spell
-from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
-from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.selectors import Recording, reach_s
-from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
 from harness.rehearsals.alert_drill.theirs import asking
-from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run, open_metrics, scraped
-from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Held, Stretch
+from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_run, open_metrics, scraped
+from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, BreachStretch, QueriedRules, QueryAnswer, SeriesHeld
 from harness.rehearsals.alert_drill.theirs.files import read
 from harness.rehearsals.alert_drill.types import ERRORS, AlertDrillDetails, AlertDrillPlan
+from harness.rules.objectives.files import BLACKBOX
+from harness.rules.objectives.firing import Spell
+from harness.rules.objectives.foreign.emitted import CONTRACT, merged, of_platform
+from harness.rules.objectives.foreign.rules import PrometheusRule
+from harness.rules.objectives.foreign.selectors import Recording, reach_s
 from tests.alert_drill import theirs
-from tests.alert_drill.made import PLANNED, drilled
+from tests.alert_drill.made import PLANNED, drilled, judged
 from tests.objectives import parsed
 from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
@@ -201,13 +200,16 @@ def test_any_other_run_is_told_as_it_was() -> None:
 
 # -- the judge ---------------------------------------------------------------------------------------------------------
 
-_COURSE = (Stretch(name="errors", begin_s=600, end_s=1080), Stretch(name="latency", begin_s=2000, end_s=2800))
+_COURSE = (
+    BreachStretch(name="errors", begin_s=600, end_s=1080),
+    BreachStretch(name="latency", begin_s=2000, end_s=2800),
+)
 
 
-def asked(*rules: tuple[str, Answer], **more: Any) -> tuple[AlertDrillPlan, Asked]:
+def asked(*rules: tuple[str, QueryAnswer], **more: Any) -> tuple[AlertDrillPlan, QueriedRules]:
     """A plan of alerts on queries of ``parsed``, and the answers."""
     own = tuple(
-        Rule(name=name, where=f"r.yaml:{n}", expr="x", for_s=600.0 if name == "p95" else 300.0)
+        PrometheusRule(name=name, where=f"r.yaml:{n}", expr="x", for_s=600.0 if name == "p95" else 300.0)
         for n, (name, _) in enumerate(rules)
     )
     answers = tuple(
@@ -215,12 +217,12 @@ def asked(*rules: tuple[str, Answer], **more: Any) -> tuple[AlertDrillPlan, Aske
     )
     buckets = {"http_request_duration_seconds_bucket": {"le": ("0.6", "5.0", "+Inf")}}
     plan = msgspec.structs.replace(PLANNED, theirs=own, of="somewhere")
-    return plan, Asked(
+    return plan, QueriedRules(
         seconds=3600, scale=15, answers=answers, emitted=merged(CONTRACT, buckets), course=_COURSE, **more
     )  # fmt: skip
 
 
-def found_in(plan: AlertDrillPlan, of: Asked) -> dict[str, tuple[Verdict, str]]:
+def found_in(plan: AlertDrillPlan, of: QueriedRules) -> dict[str, tuple[Verdict, str]]:
     """By id."""
     details = AlertDrillDetails(asked=of)
     assert [*sections(plan, details, drilled()[1])]
@@ -229,10 +231,10 @@ def found_in(plan: AlertDrillPlan, of: Asked) -> dict[str, tuple[Verdict, str]]:
 
 def test_what_fires_is_told_by_its_breach() -> None:
     """Its seconds are from the breach's begin."""
-    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
-    found = found_in(*asked(("share", fires), ("p95", Answer())))
-    assert found["theirs.r.yaml:0"] == (Verdict.PASS, "it fires 1 times; 315 s into errors")
-    assert found["theirs.r.yaml:1"] == (Verdict.PASS, "it stays quiet: its query never held")
+    fires = QueryAnswer(held=(SeriesHeld(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
+    found = found_in(*asked(("share", fires), ("p95", QueryAnswer())))
+    assert found["theirs.r.yaml:0"] == (Verdict.PASS, "share: 0 mistakes in it; it fires 1 times; 315 s into errors")
+    assert found["theirs.r.yaml:1"] == (Verdict.PASS, "p95: 0 mistakes in it; it stays quiet: its query never held")
     assert found["theirs.breach.errors"] == (Verdict.PASS, "fired in it: share")
     assert found["theirs.breach.latency"][0] is Verdict.FAIL
 
@@ -259,7 +261,7 @@ def every(step_s: int, lasts_s: int) -> tuple[Spell, ...]:
 )  # fmt: skip
 def test_which_breach_an_alert_tells_of(spells: tuple[Spell, ...], errors: str, latency: str) -> None:
     """One that begins to fire in it, and not as often where nothing is broken."""
-    found = found_in(*asked(("share", Answer(held=(Held(labels={}, longest_s=420, spells=spells),)))))
+    found = found_in(*asked(("share", QueryAnswer(held=(SeriesHeld(labels={}, longest_s=420, spells=spells),)))))
     verdicts = {"f": Verdict.PASS, "n": Verdict.FAIL}
     for name, told in (("errors", errors), ("latency", latency)):
         verdict, reason = found[f"theirs.breach.{name}"]
@@ -269,9 +271,9 @@ def test_which_breach_an_alert_tells_of(spells: tuple[Spell, ...], errors: str, 
 
 def test_what_holds_too_briefly_is_told() -> None:
     """For how long, of what it must."""
-    found = found_in(*asked(("share", Answer(held=(Held(labels={}, longest_s=180, spells=()),)))))
+    found = found_in(*asked(("share", QueryAnswer(held=(SeriesHeld(labels={}, longest_s=180, spells=()),)))))
     assert found["theirs.r.yaml:0"] == (
-        Verdict.PASS, "it stays quiet: its query held for at most 180 s of the 5m that it must",
+        Verdict.PASS, "share: 0 mistakes in it; it stays quiet: its query held for at most 180 s of the 5m that it must",
     )  # fmt: skip
 
 
@@ -288,33 +290,35 @@ def test_what_holds_too_briefly_is_told() -> None:
     ],
 )  # fmt: skip
 def test_the_quiet_of_a_run_that_is_too_short_to_fire_in_shows_nothing(
-    name: str, seconds: float, course: tuple[Stretch, ...], *, short: bool
+    name: str, seconds: float, course: tuple[BreachStretch, ...], *, short: bool
 ) -> None:
     """Whatever went wrong in it; what fires all the same is told."""
-    plan, of = asked((name, Answer()))
+    plan, of = asked((name, QueryAnswer()))
     verdict, reason = found_in(plan, msgspec.structs.replace(of, seconds=seconds, course=course))["theirs.r.yaml:0"]
     assert verdict is (Verdict.INCONCLUSIVE if short else Verdict.PASS)
     assert (f"the run lasts {seconds} s, and " in reason) is short
-    fires = Answer(held=(Held(labels={}, longest_s=20, spells=(Spell(90_000, None),)),), tree=of.answers[0].tree)
+    fires = QueryAnswer(
+        held=(SeriesHeld(labels={}, longest_s=20, spells=(Spell(90_000, None),)),), tree=of.answers[0].tree
+    )
     of = msgspec.structs.replace(of, seconds=seconds, course=course, answers=(fires,))
     assert found_in(plan, of)["theirs.r.yaml:0"][0] is Verdict.PASS
 
 
 @pytest.mark.parametrize("how", [{"enabled": False}, {"channels": ()}])
 def test_an_alert_that_is_switched_off_or_tells_nobody_tells_of_no_breach(how: dict[str, Any]) -> None:
-    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
+    fires = QueryAnswer(held=(SeriesHeld(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
     plan, of = asked(("share", fires))
     assert found_in(plan, of)["theirs.breach.errors"][0] is Verdict.PASS
     mute = msgspec.structs.replace(plan, theirs=tuple(msgspec.structs.replace(each, **how) for each in plan.theirs))
     assert found_in(mute, of)["theirs.breach.errors"] == (
         Verdict.FAIL,
-        f"nothing of the folder begins to fire in it, and the document has: {ERRORS}",
+        f"fired in it: nothing of the folder; the document has: {ERRORS}; more than 0 is wanted",
     )
 
 
 def test_a_run_without_a_breach_tells_of_none() -> None:
     """No alert is held to fire in it, and none of them is shown to."""
-    plan, of = asked(("share", Answer()))
+    plan, of = asked(("share", QueryAnswer()))
     found = found_in(plan, msgspec.structs.replace(of, course=()))
     assert found["theirs.breach"] == (
         Verdict.NOT_EXERCISED,
@@ -341,10 +345,11 @@ def test_how_far_back_a_query_looks() -> None:
 
 def test_a_fault_fails_whatever_it_did() -> None:
     """What Prometheus refuses, too."""
-    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
-    found = found_in(*asked(("no metric", fires), ("share", Answer(refused="unclosed left parenthesis"))))
+    fires = QueryAnswer(held=(SeriesHeld(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
+    found = found_in(*asked(("no metric", fires), ("share", QueryAnswer(refused="unclosed left parenthesis"))))
     assert found["theirs.r.yaml:0"][0] is Verdict.FAIL
-    assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
+    verdict, reason = found["theirs.r.yaml:1"]
+    assert verdict is Verdict.FAIL and "Prometheus refuses it: unclosed left parenthesis" in reason
 
 
 @pytest.mark.parametrize(
@@ -361,9 +366,9 @@ def test_whose_metrics_the_platform_s_are(metric: str) -> None:
 
 def test_what_rests_on_the_platform_is_not_exercised() -> None:
     """It is no fault, and no pass; by a recording neither."""
-    found = found_in(*asked(("platform", Answer())))
+    found = found_in(*asked(("platform", QueryAnswer())))
     assert found["theirs.r.yaml:0"][0] is Verdict.NOT_EXERCISED
-    plan, of = asked(("of recorded rate", Answer()), ("platform", Answer()))
+    plan, of = asked(("of recorded rate", QueryAnswer()), ("platform", QueryAnswer()))
     recording = msgspec.structs.replace(plan.theirs[1], name="job:errors:rate5m", records=True)
     plan = msgspec.structs.replace(plan, theirs=(msgspec.structs.replace(plan.theirs[0], for_s=0.0), recording))
     verdict, reason = found_in(plan, of)["theirs.r.yaml:0"]
@@ -375,7 +380,7 @@ def test_of_recordings_of_one_name_an_alert_rests_on_those_that_it_asks_for(plat
     """As Sloth names its own. Whichever was read last: the other's metrics and windows are not its."""
     names = ("platform", "recorded rate") if platform_s == "first" else ("recorded rate", "platform")
     slos = {"platform": "restarts", "recorded rate": "errors"}
-    plan, of = asked(("of recorded rate, chosen", Answer()), *((name, Answer()) for name in names))
+    plan, of = asked(("of recorded rate, chosen", QueryAnswer()), *((name, QueryAnswer()) for name in names))
     alert = msgspec.structs.replace(plan.theirs[0], for_s=0.0)
     recordings = [
         msgspec.structs.replace(each, name="job:errors:rate5m", records=True, labels={"slo": slos[name]})
@@ -403,7 +408,7 @@ async def test_a_recording_is_evaluated_once_what_it_rests_on_is_there() -> None
     class Server:
         """Says which it is asked for, and when it is begun anew with them."""
 
-        async def records(self, rule: Rule, _: object) -> dict[str, list[tuple[float, str]]]:
+        async def records(self, rule: PrometheusRule, _: object) -> dict[str, list[tuple[float, str]]]:
             return {rule.where: []}
 
         async def restarted(self, samples: dict[str, list[tuple[float, str]]]) -> None:
@@ -411,25 +416,25 @@ async def test_a_recording_is_evaluated_once_what_it_rests_on_is_there() -> None
 
     named: dict[str, Any] = {"name": "job:errors:rate5m", "expr": "x", "records": True}
     rules = [
-        Rule(where="on both", labels={"slo": "both"}, **named | {"name": "of both"}),
-        Rule(where="on errors", labels={"slo": "all"}, **named),
-        Rule(where="errors", labels={"slo": "errors"}, **named),
-        Rule(name="alert", where="alert", expr="x"),
+        PrometheusRule(where="on both", labels={"slo": "both"}, **named | {"name": "of both"}),
+        PrometheusRule(where="on errors", labels={"slo": "all"}, **named),
+        PrometheusRule(where="errors", labels={"slo": "errors"}, **named),
+        PrometheusRule(name="alert", where="alert", expr="x"),
     ]
     kept = parsed.kept()
     trees = ("of recorded rate", "of recorded rate, chosen", "recorded rate", "of recorded rate")
-    answers = {n: Answer(tree=kept[name]) for n, name in enumerate(trees)}
+    answers = {n: QueryAnswer(tree=kept[name]) for n, name in enumerate(trees)}
     asks_both = msgspec.json.decode(
         msgspec.json.encode(kept["of recorded rate"]).replace(b"job:errors:rate5m", b"of both")
     )
-    answers[3] = Answer(tree=asks_both)
+    answers[3] = QueryAnswer(tree=asks_both)
     await asking._recorded(rules, answers, None, Server())  # type: ignore[arg-type]
     assert made == ["errors", "on errors", "on both"]
 
 
 def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
     """What the drill says stays."""
-    plan, of = asked(("share", Answer()))
+    plan, of = asked(("share", QueryAnswer()))
     details, evidence = drilled()
     details.asked = of
     found = {each.id for each in judged(msgspec.structs.replace(plan, of=""), details, evidence)}

@@ -18,7 +18,7 @@ import httpx
 
 from api.settings import DatabaseSettings
 from harness.model.stack import Address
-from harness.stack.firebase import commands, install
+from harness.stack.firebase import commands
 from tests.api.world import PROJECT, ROOT, database_environment, unsigned_token
 from tests.ports import free_port
 
@@ -108,7 +108,7 @@ class Firestore:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         address = Address(host="127.0.0.1", port=self.port)
-        command = commands.firestore_command(install.ensure(lambda _: None), PROJECT, address)
+        command = commands.firestore_command(commands.ensure(lambda _: None), PROJECT, address)
         with (folder / "firestore.log").open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         ends = time.monotonic() + UP_WITHIN_S

@@ -20,6 +20,7 @@ import pytest
 from api.settings import DatabaseSettings
 from harness.load.connection import PhoneConnection
 from harness.load.http1 import NoAnswer
+from harness.load.runtime import runtime
 from harness.model.stack import Address
 from tests.api.contract import location
 from tests.api.pod import Pod
@@ -99,7 +100,7 @@ def phone(relay: Relay) -> Iterator[PhoneConnection]:
         server.settimeout(LIMIT_S)
         thread = threading.Thread(target=relay.serve, args=(server,))
         thread.start()
-        connection = PhoneConnection(Address(host="127.0.0.1", port=server.getsockname()[1]))
+        connection = PhoneConnection(Address(host="127.0.0.1", port=server.getsockname()[1]), runtime())
         try:
             yield connection
         finally:

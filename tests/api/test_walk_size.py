@@ -12,10 +12,10 @@ from msgspec import structs
 from api.firestore_document import SIZE_MAX_BYTES, size_bytes
 from api.model import MAX_LOCATIONS, MAX_POLYLINE, Location, WalkDetail
 from api.settings import DatabaseSettings
-from scenarios.claims import ERRATA
 from tests.api.contract import assert_error, location
 from tests.api.test_postgres import _connect
 from tests.api.world import World, new_id, new_user
+from tests.register import ERRATA
 
 NOW = datetime(2025, 10, 20, 9, tzinfo=UTC)
 WALK_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"

@@ -12,12 +12,12 @@ from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, Exit
 from harness.base.owned import TRUSTED, NotOwn, own
 from harness.cli.main import main, parse
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.rehearsals.conformance.openapi.joined import loaded
 from harness.rehearsals.infrastructure import reading
 from harness.stack import manifests
 from harness.stack.manifests import kustomize
-from harness.stack.targets import bundled, resolve
+from harness.stack.target.targets import bundled, resolve
 from tests.session.needs import needs_root
 
 NOBODY = 65534
@@ -53,7 +53,7 @@ def _target(at: Path) -> None:
 
 
 def _manifests(at: Path) -> None:
-    manifests.load(at, Rung.LOCAL, bundled())
+    manifests.load(at, EnvironmentKind.LOCAL, bundled())
 
 
 def _openapi(at: Path) -> None:

@@ -16,7 +16,7 @@ from harness.base.errors import BadInput
 from harness.base.planfile import at, likeness, modeline, once, parse, schema
 from harness.base.units import Bytes, Milliseconds, OneOf, PerSecond, Ratio, ReadBy, Seconds
 
-Colour = Annotated[str, OneOf(what="colour of paint", known=("red", "green"), where="the shelf")]
+Colour = Annotated[str, OneOf(what="colour of paint", known=lambda: ("red", "green"), where="the shelf")]
 
 
 class Way(StrEnum):

@@ -13,7 +13,7 @@ import pytest
 
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import Exit
-from harness.base.phase import Line, Phase, Row, english
+from harness.base.phase import Phase, PhaseLine, PhaseRow, english
 from harness.base.progress import Heartbeat, Progress
 from harness.base.virtual import ANCHOR
 from harness.report.language import LANGUAGES, language
@@ -59,14 +59,16 @@ class Screened(io.StringIO):
 
 
 ROWS = [
-    Row(
+    PhaseRow(
         "稼働率はとても長い文で、八十桁を超えるところまで続く名前を持つ基準である（成功基準）",
         "99.93 %",
         "合格",
         "good",
     ),
-    Row("a criterion whose words in English go on for much longer than a terminal of 80 columns", "1 s", "fail", "bad"),
-    Row("𠮟る🙂 and é, each of its own width", "–", "判定不能", "open"),
+    PhaseRow(
+        "a criterion whose words in English go on for much longer than a terminal of 80 columns", "1 s", "fail", "bad"
+    ),
+    PhaseRow("𠮟る🙂 and é, each of its own width", "–", "判定不能", "open"),
 ]
 
 
@@ -90,7 +92,9 @@ def test_what_is_under_way_stands_below_the_lines_and_nothing_of_it_stays(monkey
         assert sum("━" in line for line in lines) <= 1
         assert sum(f"/{100} s" in line for line in lines) == 1
     assert any("1 s to go" in line or "2 s to go" in line for line in terminal.lines)
-    progress.closing([Line("どれも" * 40, "合格  "), Line("decision: advance", bold=True), Line("report: x")])
+    progress.closing(
+        [PhaseLine("どれも" * 40, "合格  "), PhaseLine("decision: advance", bold=True), PhaseLine("report: x")]
+    )
     lines = [line for line in terminal.lines if line]
     assert lines[-2:] == ["decision: advance", "report: x"] and not any("━" in line for line in lines)
     assert lines[0] == "the first line" and len([line for line in lines if "はじめに" in line]) == 5

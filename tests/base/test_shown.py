@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit, StackNotStarted
-from harness.base.phase import Line, Row
+from harness.base.phase import PhaseLine, PhaseRow
 from harness.base.progress import Progress
 from harness.base.shown import escaped, escaping, shown, with_codes
 from harness.cli import main as command_line
 from harness.report import markdown
 from harness.report.junit import xml_text
-from harness.stack.processes import tail
+from harness.stack.process.processes import tail
 from tests.base.test_progress import Moved
 
 #: Clears the screen, writes the clipboard, colours a word; C1's own control sequence, and text from right to left.
@@ -79,9 +79,9 @@ def test_a_terminal_obeys_our_own_codes_alone(monkeypatch: pytest.MonkeyPatch) -
         progress.live(WORDS)
         progress.draw()
         progress(WORDS)
-        progress.live("", [Row(WORDS, WORDS, WORDS, "good")])
+        progress.live("", [PhaseRow(WORDS, WORDS, WORDS, "good")])
         sys.stderr.write(f"{WORDS}\n")
-        progress.closing([Line(WORDS, WORDS, "good"), Line(WORDS, bold=True)])
+        progress.closing([PhaseLine(WORDS, WORDS, "good"), PhaseLine(WORDS, bold=True)])
     written = stream.getvalue()
     assert "\x1b[1m" in written and "\x1b[32m" in written, "our own colours"
     left = OURS.sub("", written)

@@ -18,13 +18,13 @@ from bench.result import Figure, Result, text
 from bench.server import Stall
 from bench.stall import computed, nearest
 from harness.base.home import runs_folder
+from harness.base.ticks import NS
 from harness.cli.main import main
-from tests.judge.evidence import every_criterion
 from tests.rollout import synthetic
+from tests.rules.evidence import every_criterion
 from tests.sim.week import few, table, week
 
 ROOT = Path(__file__).resolve().parents[2]
-NS = 1_000_000_000
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,20 +8,20 @@ from typing import Any
 
 import msgspec
 
-from chaos import catalogue
-from harness.judge.ledger import Ledger
-from harness.judge.window import Window
 from harness.model.due import DueList
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.scenario import Criterion
-from harness.rehearsals.chaos.facts import PHRASES, View
-from harness.rehearsals.chaos.kinds import SPREADS, rule_of
+from harness.rehearsals.chaos import catalogue
+from harness.rehearsals.chaos.facts import PHRASES, ExperimentView
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Made, PlannedExperiment
+from harness.rehearsals.chaos.rules import SPREADS, rule_of
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf
-from scenarios.load import load
+from harness.rules.ledger import Ledger
+from harness.rules.window import Window
+from harness.run.scenarios.load import load
 
 SCENARIO = load("rollout_week4")
 FACT = FactsOf(PHRASES, "1")
@@ -54,10 +54,10 @@ def spreading(facts: Iterable[Fact], claim: str) -> Judgement:
     return found
 
 
-class Planted(View):
+class Planted(ExperimentView):
     """An experiment of which it is said what was ``due``."""
 
-    def __init__(self, plan: ChaosPlan, made: Made, ledger: Ledger, due: Callable[[Window], DueList]) -> None:
+    def __init__(self, plan: ChaosPlan, made: MadeExperiment, ledger: Ledger, due: Callable[[Window], DueList]) -> None:
         evidence: Any = SimpleNamespace(ledger=ledger, requests=[], events=[])
         super().__init__(plan, ChaosDetails(made=[made]), made, evidence, 1)
         self._listed = due
@@ -67,7 +67,11 @@ class Planted(View):
 
 
 def judged(
-    ledger: Ledger, made: Made, expects: Expectation, criteria: Sequence[Criterion], due: Callable[[Window], DueList]
+    ledger: Ledger,
+    made: MadeExperiment,
+    expects: Expectation,
+    criteria: Sequence[Criterion],
+    due: Callable[[Window], DueList],
 ) -> Judgement:
     """By its facts and the rules."""
     return by_rules(Planted(planned(expects, criteria), made, ledger, due).facts(FACT), expects, criteria)

@@ -12,16 +12,15 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from chaos import catalogue
 from chaos.bridge import SOCKET, Refused, ask
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied, StackNotStarted
 from harness.model.stack import Capability, Fault
 from harness.rehearsals.chaos import bridge as bridge_module
-from harness.rehearsals.chaos.bridge import Bridge
-from harness.rehearsals.chaos.making import limit_s
-from harness.rehearsals.chaos.places import Places
+from harness.rehearsals.chaos import catalogue
+from harness.rehearsals.chaos.bridge import Bridge, PodPlaces
+from harness.rehearsals.chaos.flow import limit_s
 from harness.rehearsals.chaos.types import Experiment
 from harness.stack.manifests import load
 
@@ -72,7 +71,7 @@ def made(folder: Path, stack: SlowStack) -> Bridge:
     clock = MachineClock()
     return Bridge(
         cast(Any, stack), cast(Any, None), clock, folder,
-        steady=unasked, set_flag=unasked, places=Places(lambda: [], clock),
+        steady=unasked, set_flag=unasked, places=PodPlaces(lambda: [], clock),
     )  # fmt: skip
 
 
@@ -126,7 +125,7 @@ async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Pat
 async def test_a_node_is_drained_by_name_where_the_nodes_are_the_run_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Places, "node", lambda _: "worker-2")
+    monkeypatch.setattr(PodPlaces, "node", lambda _: "worker-2")
     did = []
     for stack in (Drained(), Drained(Capability.NODES)):
         bridge = made(tmp_path, stack)

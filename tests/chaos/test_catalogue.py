@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from chaos import actions, catalogue, probes
+from chaos import actions, probes
 from harness.base.errors import BadInput
 from harness.model.stack import DELAYS, PARTS, PROXY_FAULTS, FaultKind
-from harness.rehearsals.chaos.draw import draw
+from harness.rehearsals.chaos import catalogue
+from harness.rehearsals.chaos.catalogue import draw
 
 NAMES = catalogue.names()
 LONG = ("database_failover_async", "flag_off", "pod_kill_series")

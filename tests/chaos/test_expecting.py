@@ -7,11 +7,11 @@ import pytest
 from harness.base.clock import NS
 from harness.base.data import OVERLAYS
 from harness.model.evidence import Row
-from harness.rehearsals.chaos.expecting import expect
+from harness.rehearsals.chaos.flow import expect
 from harness.rehearsals.chaos.kill_series import Detection, expected
 from harness.rehearsals.chaos.types import Repeated
+from harness.run.scenarios.load import load
 from harness.stack.manifests import load as load_manifests
-from scenarios.load import load
 from tests.deploys.made import gathered, probe
 
 

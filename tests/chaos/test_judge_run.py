@@ -8,32 +8,32 @@ from typing import Any
 import msgspec
 import pytest
 
-from chaos import catalogue
 from harness.base.data import OVERLAYS
+from harness.base.ticks import NS
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.walk_results import ACKNOWLEDGED
-from harness.judge.combine import combine
-from harness.judge.judged import event, result
-from harness.judge.window import NS
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.message import english, message
 from harness.model.scenario import AudiencePlan, Metric, PopulationPlan
-from harness.model.section import Table, Timeline
-from harness.model.stack import FaultKind, Rung
+from harness.model.section import Timeline
+from harness.model.stack import EnvironmentKind, FaultKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.options import Options
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, PlannedExperiment
+from harness.rules.combine import combine
+from harness.rules.judged import event, result
+from harness.run.options import Options
+from harness.run.result import judged
+from harness.run.scenarios.load import load
 from harness.stack import manifests
-from harness.stack.targets import bundled
-from scenarios.load import load
+from harness.stack.target.targets import bundled
 from tests.deploys.made import pod
-from tests.judge.test_chaos import request
-from tests.judge.test_kill_series import SERIES
 from tests.rehearsal.made import by_id, seen
+from tests.rules.test_chaos import request
+from tests.rules.test_kill_series import SERIES
 
 SCENARIO = load("rollout_week4")
 #: Ten users, one request a second in all.
@@ -50,11 +50,11 @@ def plan(*names: str) -> ChaosPlan:
 
 @pytest.mark.parametrize("kind", [FaultKind.ERRORS, FaultKind.POD_KILL])
 def test_faults_in_front_of_the_pods_have_the_proxy_arranged_for(kind: FaultKind, tmp_path: Path) -> None:
-    rung, planned = Rung.LOCAL, plan("pod_kill", "database_cut")
+    rung, planned = EnvironmentKind.LOCAL, plan("pod_kill", "database_cut")
     own = msgspec.structs.replace(planned.experiments[1].experiment, faults=(kind,))
     both = (planned.experiments[0], PlannedExperiment(experiment=own))
     options = Options(rung=rung, target=bundled(), seed=1, reports=tmp_path, manifests=OVERLAYS / rung, replay="")
-    needs = REHEARSAL.arrange(
+    needs = REHEARSAL.stack_spec(
         msgspec.structs.replace(planned, experiments=both), options, manifests.load(OVERLAYS / rung, rung)
     )
     assert needs.fault_proxy is (kind is FaultKind.ERRORS)
@@ -64,9 +64,9 @@ def test_faults_in_front_of_the_pods_have_the_proxy_arranged_for(kind: FaultKind
 LATER_NS = 99 * NS
 
 
-def made(number: int = 1, **changed: object) -> Made:
+def made(number: int = 1, **changed: object) -> MadeExperiment:
     """From 10 s on, steady again 2 s after the undo at 20 s."""
-    as_it_went = Made(
+    as_it_went = MadeExperiment(
         number=number, begun_ns=5 * NS, start_ns=10 * NS, end_ns=30 * NS, answered_ns=30 * NS, steady_before=True,
         undone_ns=20 * NS, steady_ns=22 * NS, status="completed", journal="journals/01.json",
     )  # fmt: skip
@@ -92,13 +92,13 @@ def test_an_experiment_that_was_made_is_judged_and_stands_in_the_table() -> None
     bad = by_id(judged(REHEARSAL, kill, seen(ChaosDetails(origin_ns=LATER_NS, made=[made()]), probes(50))))["pod_kill"]
     assert bad.verdict is Verdict.FAIL and combine([bad]) is Decision.HOLD
     of = seen(ChaosDetails(origin_ns=LATER_NS, made=[made()]), probes(7))
-    course, table = REHEARSAL.sections(kill, of)
+    (course,) = REHEARSAL.sections(kill, of)
     (cost,) = REHEARSAL.costs(kill, of)
-    assert isinstance(course, Timeline) and isinstance(table, Table)
+    assert isinstance(course, Timeline)
     assert str(cost.said).startswith("7 of 100 probes failed, as an outage of") and cost.part == ""
     assert [str(each.title) for each in course.charts] == ["Availability probes"]
-    assert [str(cell) for cell in table.rows[0].cells[1:]] == ["7 of 100", "0.6 s", "2.0 s", "completed"]
-    assert table.rows[0].link == "journals/01.json"
+    facts = {each.name: each.seen for each in REHEARSAL.measured(kill, of)}
+    assert (facts["calls.failed"], facts["recovered_s"]) == (7, 2.0)
 
 
 def asked(operation: Operation, *due_s: float, outcome: Outcome = Outcome.OK) -> list[RequestRow]:
@@ -124,7 +124,7 @@ def timed(meanwhile_ms: int) -> list[RequestRow]:
     ]
 
 
-def told(plan_: ChaosPlan, made_: Made, *rows: Row) -> dict[str, tuple[Verdict, str]]:
+def told(plan_: ChaosPlan, made_: MadeExperiment, *rows: Row) -> dict[str, tuple[Verdict, str]]:
     """What is said of the experiments of a run that made one."""
     found = judged(REHEARSAL, plan_, seen(ChaosDetails(origin_ns=LATER_NS, made=[made_]), rows))
     return {each.id: (each.verdict, each.reason) for each in found}
@@ -343,7 +343,7 @@ def test_a_rolling_update_has_two_parts_and_the_first_is_measured_alone() -> Non
     unmoved = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, probes(3)))}
     assert (unmoved["as_written"].verdict, unmoved["as_written"].erratum) == (Verdict.INCONCLUSIVE, "")
     assert unmoved["as_written"].reason.startswith(
-        "nothing is shown: failures of a time in which no pod left: 3; 0 is wanted"
+        "nothing is shown: failures that no leaving pod explains: 3; 0 is wanted"
     )
     left = [pod(9, "a", "Ready"), pod(10.1, "a", "Terminating"), pod(12, "a", "Gone")]
     found = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, [*probes(3), *left]))}

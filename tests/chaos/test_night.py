@@ -16,24 +16,22 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Tell, message, verbatim
+from harness.model.message import Message, ProgressCallback, message, raw_text
 from harness.model.result import Result
-from harness.model.section import Table
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.command import parse
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Environment
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
-from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.command import ChaosNightly
 from harness.rehearsals.chaos.night import FAILING_SEEDS, REHEARSAL, keep_seed
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightPlan
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
+from harness.run.command import parse
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal
+from harness.run.runner import Environment, Runner
 from harness.stack.protocol import StackNeeds
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.rehearsal.made import facts, judged_again
 
 BROKEN_SEED, HOLDING_SEED, STACKLESS_SEED = 12, 13, 14
@@ -83,7 +81,7 @@ class Nowhere(Environment):
         self._one = one
         self._during = during
 
-    def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: ChaosPlan, options: Options) -> Drawn:
+    def child(self, on: RunContext[Any], rehearsal: Rehearsal[Any, Any], plan: ChaosPlan, options: Options) -> Drawn:
         assert rehearsal is CHAOS and options.reports == on.folder
         self._clock.now += 100 * NS
         if options.seed == STACKLESS_SEED:
@@ -94,10 +92,10 @@ class Nowhere(Environment):
             lambda: self._during(options.seed),
         )
 
-    async def sweep(self, say: Tell) -> None:
+    async def sweep(self, say: ProgressCallback) -> None:
         """Nothing to remove."""
 
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
+    def stack(self, run: Runner[Any, Any], needs: StackNeeds) -> Any:
         raise AssertionError("a night asks for no stack")
 
 
@@ -114,15 +112,15 @@ def made(run: ChaosPlan, options: Options, *, exercised: bool = True, interrupte
     """A run of 100 s that ends by its seed: one breaks, one does not pass."""
     seed = options.seed
     status = {BROKEN_SEED: Exit.RUN_BROKEN, HOLDING_SEED: Exit.HOLD}.get(seed, Exit.OK)
-    kill = Judgement(id="pod_kill", part="1", verdict=Verdict.PASS, told=(verbatim("ok"),), value=2, samples=50)
+    kill = Judgement(id="pod_kill", part="1", verdict=Verdict.PASS, told=(raw_text("ok"),), value=2, samples=50)
     if not exercised:
         status = Exit.HOLD
         kill = msgspec.structs.replace(kill, verdict=Verdict.NOT_EXERCISED, gates=False, value=None, samples=0)
-    details = ChaosDetails(made=[Made(number=1, begun_ns=0, start_ns=0, end_ns=1)] if exercised else [])
+    details = ChaosDetails(made=[MadeExperiment(number=1, begun_ns=0, start_ns=0, end_ns=1)] if exercised else [])
     return Result(
         rehearsal="chaos", plan=run.name, title=message("t"), run_id=f"chaos-s{seed}", decides=False,
         decision=Decision.ADVANCE, exit_status=Exit.INTERRUPTED if interrupted else status,
-        facts=facts(rung=Rung.LOCAL, seed=seed, errors=("firestore died",) if seed == BROKEN_SEED else ()), parts=(),
+        facts=facts(rung=EnvironmentKind.LOCAL, seed=seed, errors=("firestore died",) if seed == BROKEN_SEED else ()), parts=(),
         judgements=(kill, LOST) if seed == HOLDING_SEED else (kill,), sections=(),
         details=msgspec.to_builtins(details),
     )  # fmt: skip
@@ -133,16 +131,16 @@ async def night(
     plan: NightPlan,
     *,
     one: Callable[..., Result] = made,
-    during: Callable[[Conductor[Any, Any], int], None] = lambda conductor, seed: None,
+    during: Callable[[Runner[Any, Any], int], None] = lambda conductor, seed: None,
 ) -> tuple[Result, Path]:
     """The night's result, and its folder."""
     clock = HandClock()
     options = Options(
-        rung=Rung.LOCAL, target=bundled(), seed=plan.schedules[0].seed, reports=tmp_path, replay="the night's",
+        rung=EnvironmentKind.LOCAL, target=bundled(), seed=plan.schedules[0].seed, reports=tmp_path, replay="the night's",
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
     nowhere = Nowhere(clock, one, lambda seed: during(conductor, seed))
-    conductor = Conductor(REHEARSAL, plan, options, clock, Progress(clock), environment=nowhere)
+    conductor = Runner(REHEARSAL, plan, options, clock, Progress(clock), environment=nowhere)
     result = await conductor.run()
     assert RESULT.read(conductor.folder / RESULT_JSON) == result
     assert judged_again(REHEARSAL, conductor.folder) == result.judgements
@@ -174,8 +172,8 @@ async def test_a_failing_schedule_does_not_keep_the_next_and_its_seed_is_kept(tm
     assert [entry["seed"] for entry in kept] == [12, 13, 14]
     assert kept[0] == {"seed": 12, "rung": "local", "replay": plan.schedules[1].replay}
     reasons = {each.id: each.reason for each in result.judgements}
-    assert reasons["seed 13"] == "writes.acknowledged: fail: 1 lost"
-    assert reasons["seed 14"] == "no port is free"
+    assert "exit status 10; writes.acknowledged: fail: 1 lost" in reasons["seed 13"]
+    assert "no port is free" in reasons["seed 14"]
     (broke,) = result.facts.errors
     assert "seed 12: firestore died" in broke and "seed 14: no port is free" in broke
 
@@ -205,7 +203,7 @@ async def test_no_schedule_is_begun_after_the_budget_and_the_result_says_so(tmp_
     result, _ = await night(tmp_path, plan_of(range(1, 6), "--budget", "150s"))
     assert len(result.children) == 2 and result.exit_status == Exit.OK
     (enough,) = (each for each in result.judgements if each.id == "schedules")
-    assert "2 of 5 schedules made" in enough.reason
+    assert "2 of 5 schedules were made" in enough.reason
     told = {each.id: (each.verdict, each.gates, each.reason) for each in result.judgements if each is not enough}
     assert [told[f"seed {seed}"][0] for seed in (1, 2)] == [Verdict.PASS] * 2
     left = (Verdict.NOT_EXERCISED, False, "the budget of 150 s is spent; 2 of 5 schedules were made")
@@ -236,7 +234,7 @@ async def test_seeds_that_cannot_be_kept_end_no_night(tmp_path: Path) -> None:
 
 
 async def test_an_interrupt_ends_the_schedule_under_way_and_begins_no_other(tmp_path: Path) -> None:
-    def interrupt(conductor: Conductor[Any, Any], seed: int) -> None:
+    def interrupt(conductor: Runner[Any, Any], seed: int) -> None:
         if seed == 2:
             conductor.interrupt()
 
@@ -249,10 +247,8 @@ async def test_an_interrupt_ends_the_schedule_under_way_and_begins_no_other(tmp_
 
 async def test_the_page_names_each_schedule_with_its_replay_and_link(tmp_path: Path) -> None:
     result, folder = await night(tmp_path, plan_of(range(11, 14)))
-    (table,) = result.sections
-    assert isinstance(table, Table)
-    assert [row.link for row in table.rows] == [f"chaos-s{seed}/report.html" for seed in (11, 12, 13)]
     page = (folder / "report.html").read_text()
+    assert result.sections == () and all(f"chaos-s{seed}/report.html" in page for seed in (11, 12, 13))
     assert "writes.acknowledged: fail: 1 lost" in page and "--seed 13 --count 1" in page
     assert (folder / "junit.xml").read_bytes().count(b"<failure") == 2  # the schedules that did not pass
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.rehearsals.chaos.rolling import LEAST_CALLS, plan_of
+from harness.run.scenarios.load import load as load_scenario
 from harness.stack.manifests import load
-from harness.stack.manifests.honour import not_honoured_by_processes
-from scenarios.load import load as load_scenario
+from harness.stack.manifests.unsupported_features import not_honoured_by_processes
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaos import catalogue
 from harness.model.message import message
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, Expectation, Failover, Repeated
 from harness.rules.fact import Fact
+from harness.run.result import judged
 from tests.chaos.planted import FACT, SCENARIO, WELL, by_rules
 from tests.chaos.test_judge_run import LATER_NS, made, plan, probes
 from tests.rehearsal.made import by_id, seen
@@ -95,7 +95,7 @@ def test_what_decides_an_experiment(expects: Expectation, changed: tuple[Fact, .
 
 def test_an_experiment_of_ones_own_is_judged_by_its_kind_under_its_own_name(tmp_path: Path) -> None:
     mine = tmp_path / "nobody_knows_it.yaml"
-    mine.write_text((Path(catalogue.__file__).with_name("experiments") / "database_cut.yaml").read_text())
+    mine.write_text((catalogue.FOLDER / "database_cut.yaml").read_text())
     for bad, verdict in ((100, PASS), (50, FAIL)):
         left = seen(ChaosDetails(origin_ns=LATER_NS, made=[made()]), probes(bad))
         found = by_id(judged(REHEARSAL, plan(str(mine)), left))["nobody_knows_it"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,11 +13,11 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
+from harness.model.message import english
 from harness.model.result import Result
-from harness.model.section import Table
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import details_of
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
+from harness.run.result import details_of
 from tests.hurried import QUICK_PROBES
 from tests.main_job import ROOT, Job, left_since, machine_state, processes_of_runs
 from tests.rehearsal.made import by_id, judged_again, result_in
@@ -62,10 +63,11 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     exercised |= {"dual_write.documents", "service.new_connections"}
     assert {name: checks[name].verdict for name in exercised} == dict.fromkeys(exercised, Verdict.PASS)
     assert checks["flag.off_in_time"].verdict is Verdict.NOT_EXERCISED
-    took = {each.title.text: each for each in result.sections if isinstance(each, Table)}
-    (row,) = took["Failover of the database"].rows
-    detected_s, promoted_s, outage_s = (float(str(row.cells[place]).partition(" ")[0]) for place in (2, 3, 5))
-    assert 2.5 < detected_s < 15 and promoted_s < 10 and detected_s <= outage_s + 1 < 40
+    (outage,) = (each for each in result.measured if each.name == "outage_s")
+    said = re.search(r"detected after ([\d.]+) s, promoted in ([\d.]+) s", english(outage.told))
+    assert said is not None and outage.seen is not None
+    detected_s, promoted_s = map(float, said.groups())
+    assert 2.5 < detected_s < 15 and promoted_s < 10 and detected_s <= outage.seen + 1 < 40
 
 
 @pytest.mark.nightly  # the contract drains a stack per push, and one that gets no connection is judged in test_catalogue

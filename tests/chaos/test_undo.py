@@ -9,8 +9,8 @@ import pytest
 from harness.base.errors import Exit
 from harness.cli import standing
 from harness.cli.main import main
-from harness.model.message import Tell, message
-from harness.rehearsal.environment import RUNGS
+from harness.model.message import ProgressCallback, message
+from harness.run.runner import RUNGS
 from harness.stack.kind import keeper
 from harness.stack.kubernetes import labels
 from tests.lines import Lines
@@ -23,13 +23,13 @@ def found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     """Whether killed runs left something, and whether others have something here."""
     removed, others = request.param
 
-    async def sweep(progress: Tell, aside: Tell) -> None:
+    async def sweep(progress: ProgressCallback, aside: ProgressCallback) -> None:
         if removed:
             progress(message("removed container {name}", name="dead.postgres"))
         if others:
             aside(labels.left(reversed(OTHERS.split(", "))))
 
-    for place in ("harness.stack.rungs", "harness.rehearsal.environment"):
+    for place in ("harness.stack.environments.choice", "harness.run.runner"):
         monkeypatch.setattr(f"{place}.sweep", sweep)
     return removed, others
 
@@ -54,10 +54,10 @@ def test_undo_counts_what_others_have_as_neither_removed_nor_nothing(
 
 
 def test_undo_ends_in_40_where_something_cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def sweep(progress: Tell, _: Tell) -> None:
+    async def sweep(progress: ProgressCallback, _: ProgressCallback) -> None:
         progress(message("run {run}: process {pid} could not be ended", run="r", pid="7"))
 
-    for place in ("harness.stack.rungs", "harness.rehearsal.environment"):
+    for place in ("harness.stack.environments.choice", "harness.run.runner"):
         monkeypatch.setattr(f"{place}.sweep", sweep)
     assert main(["undo"]) == main(["undo", "--json"]) == Exit.LEAK
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from harness.base.clock import NS
-from harness.judge.steady import STEADY_S
-from harness.judge.window import Window
 from harness.rehearsals.chaos.flow import Experiments
-from harness.rehearsals.chaos.types import ChaosDetails, Made
+from harness.rehearsals.chaos.types import ChaosDetails, MadeExperiment
+from harness.rules.steady import STEADY_S
+from harness.rules.window import Window
 from tests.chaos.test_judge_run import plan
 
 
@@ -45,4 +45,4 @@ async def test_what_was_due_in_the_steady_state_afterwards_is_waited_for(
     assert window.start_ns == 10 * NS
     assert window.end_ns / NS == pytest.approx(until_s)
     (found,) = on.details.made
-    assert isinstance(found, Made) and found.answered_ns == 41 * NS
+    assert isinstance(found, MadeExperiment) and found.answered_ns == 41 * NS

@@ -11,7 +11,7 @@ import msgspec
 from harness.checks.reads import Reads, reads
 from harness.checks.written import Plans
 from harness.load.population.content import Content, created, fingerprint, updated
-from harness.load.population.schedule import Planned
+from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import PAGE_WALKS, NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.shown import Shown, ShownWalk, parse, text
@@ -44,7 +44,7 @@ class Store:
         self.walks: dict[str, Held] = {}
         self._made = 0
 
-    def apply(self, planned: Planned, walk_id: str, recorded: int) -> None:
+    def apply(self, planned: PlannedRequest, walk_id: str, recorded: int) -> None:
         """``recorded`` locations of the walk are there after a PUT."""
         body, before = planned.body, self.walks.get(walk_id)
         self._made += 1
@@ -79,13 +79,13 @@ def judged(rows: Sequence[RequestRow]) -> Reads:
     return reads(rows, PLANS)
 
 
-def id_on(side: Side, planned: Planned) -> str:
+def id_on(side: Side, planned: PlannedRequest) -> str:
     """The walk's id: the API makes its own for a CREATE."""
     own = planned.operation is Operation.CREATE_WALK and side is Side.API
     return f"00000000-0000-4000-8000-{planned.number:012d}" if own else planned.walk_id
 
 
-def recorded(planned: Sequence[Planned], until: Planned) -> int:
+def recorded(planned: Sequence[PlannedRequest], until: PlannedRequest) -> int:
     """Locations that the phone has recorded of the walk by then."""
     return sum(
         len(each.body.locations)
@@ -94,7 +94,7 @@ def recorded(planned: Sequence[Planned], until: Planned) -> int:
     )
 
 
-def honest(plan: Sequence[Planned], store: Store, side: Side = Side.API) -> list[RequestRow]:
+def honest(plan: Sequence[PlannedRequest], store: Store, side: Side = Side.API) -> list[RequestRow]:
     """The rows of a store that does what it says."""
     rows = []
     for each in plan:
@@ -104,7 +104,7 @@ def honest(plan: Sequence[Planned], store: Store, side: Side = Side.API) -> list
     return rows
 
 
-def answered(each: Planned, store: Store, side: Side = Side.API) -> RequestRow:
+def answered(each: PlannedRequest, store: Store, side: Side = Side.API) -> RequestRow:
     """The row of a request that ``store`` answers as it is. Firestore answers a write with nothing."""
     walk_id = id_on(side, each)
     silent = each.operation is Operation.DELETE_WALK or (side is Side.FIRESTORE and each.operation in WRITES)

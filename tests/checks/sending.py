@@ -12,7 +12,7 @@ import msgspec
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent, sent
 from harness.load.population.accounts import accounts
-from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan
@@ -23,12 +23,12 @@ USERS = accounts(PLAN, SEED)
 NOON = datetime(2025, 10, 20, 12, tzinfo=UTC)
 
 
-def planned(user: str, count: int = 25) -> list[Planned]:
-    slot = slots(USERS, SEED)[user]
+def planned(user: str, count: int = 25) -> list[PlannedRequest]:
+    slot = slots(PLAN, USERS, SEED)[user]
     return list(islice(user_schedule(user, slot, PLAN, SEED, ANCHOR), count))
 
 
-def row(each: Planned, *, ok: bool = True, later_ns: int = 0) -> RequestRow:
+def row(each: PlannedRequest, *, ok: bool = True, later_ns: int = 0) -> RequestRow:
     """The row of its request; ``ok``: answered as the contract says."""
     return RequestRow(
         operation_id=each.operation_id,

@@ -18,6 +18,7 @@ from harness.load.population import thumbnail
 from harness.load.population.accounts import canaries
 from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
+from harness.model.scenario import ProbePlan
 from tests.checks.sending import ANCHOR, BUCKET, NOON, SEED, USERS, as_sent, held, planned, row, rows_of
 from tests.session.examples import examples
 
@@ -200,7 +201,7 @@ def test_what_is_there_more_often_than_it_was_sent_is_found() -> None:
         assert any(what in str(each) for each in repeated), (what, repeated)
 
 
-CANARY = canaries(1, SEED)[0]
+CANARY = canaries(ProbePlan(), SEED)[0]
 
 
 def probe(method: str, outcome: Outcome) -> ProbeRow:
@@ -209,7 +210,7 @@ def probe(method: str, outcome: Outcome) -> ProbeRow:
     )
 
 
-PROBED = probed_walks([probe("PUT", Outcome.OK)], 1, SEED, ANCHOR)
+PROBED = probed_walks([probe("PUT", Outcome.OK)], ProbePlan(), SEED, ANCHOR)
 
 
 def canary_walk(**changes: Any) -> StoredWalk:
@@ -219,7 +220,7 @@ def canary_walk(**changes: Any) -> StoredWalk:
 
 
 def test_a_canary_without_an_acknowledged_put_promises_nothing() -> None:
-    assert probed_walks([probe("GET", Outcome.OK), probe("PUT", Outcome.TIMEOUT)], 1, SEED, ANCHOR) == ()
+    assert probed_walks([probe("GET", Outcome.OK), probe("PUT", Outcome.TIMEOUT)], ProbePlan(), SEED, ANCHOR) == ()
     found = acknowledged(SENT, {**HELD, CANARY.walk_id: canary_walk()}, PROBED)
     assert (found.writes, found.lost) == (len(ROWS) + 1, ())
 

@@ -13,29 +13,29 @@ import msgspec
 import pytest
 
 from harness.base.data import KUBERNETES, OVERLAYS, ROOT
-from harness.checks.as_printed import PRINTED, Applied, applied, as_printed
+from harness.checks.as_printed import PRINTED, AppliedManifests, applied, as_printed
 from harness.model.claim import ShownOn
 from harness.model.judgement import Judgement
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.rehearsal.options import Options
+from harness.run.options import Options
+from harness.stack.environments.choice import manifests_of
 from harness.stack.manifests import load
-from harness.stack.rungs import manifests_of
-from harness.stack.targets import bundled
-from scenarios import claims
+from harness.stack.target.targets import bundled
+from tests import register as claims
 
 FOUND = applied(load(OVERLAYS / "local"))
 HTTPS, UNUSED = "architecture.https_clients", "manifest.secret.firebase_credentials"
 STAGING = "manifest.configmap.environment"
 
 
-def judged(found: Applied) -> dict[str, Judgement]:
+def judged(found: AppliedManifests) -> dict[str, Judgement]:
     return {each.id: each for each in as_printed(found)}
 
 
-def planned(folder: Path, rung: Rung = Rung.LOCAL) -> Manifests:
+def planned(folder: Path, rung: EnvironmentKind = EnvironmentKind.LOCAL) -> Manifests:
     """As a run of a folder has them on ``rung``."""
     return manifests_of(Options(rung=rung, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder))
 
@@ -55,9 +55,9 @@ def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https
     assert not any(each.gates for each in found.values())
 
 
-@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND, Rung.KUBE])
+@pytest.mark.parametrize("rung", [EnvironmentKind.LOCAL, EnvironmentKind.KIND, EnvironmentKind.KUBE])
 def test_a_team_s_config_map_that_says_production_is_read_though_the_pods_are_told_staging(
-    rung: Rung, tmp_path: Path
+    rung: EnvironmentKind, tmp_path: Path
 ) -> None:
     theirs = shutil.copytree(KUBERNETES / "document", tmp_path / "theirs")
     secret = (theirs / "secret.yaml").read_text("utf-8")
@@ -70,7 +70,7 @@ def test_a_team_s_config_map_that_says_production_is_read_though_the_pods_are_to
 
 def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None:
     """A healthy week on kind once told its own ServiceAccount to fail."""
-    found = planned(OVERLAYS / "kind", Rung.KIND)
+    found = planned(OVERLAYS / "kind", EnvironmentKind.KIND)
     account = found.documents["ServiceAccount/tekutoko-api-sa"]["metadata"]
     assert "iam.gke.io/gcp-service-account" not in (account.get("annotations") or {})
     assert judged(applied(found))["manifest.serviceaccount"].verdict is Verdict.PASS
@@ -78,8 +78,8 @@ def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None
     assert judged(applied(without))["manifest.serviceaccount"].verdict is Verdict.FAIL
 
 
-@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
-def test_a_key_whose_variable_the_environment_gave_another_value_was_read(rung: Rung) -> None:
+@pytest.mark.parametrize("rung", [EnvironmentKind.LOCAL, EnvironmentKind.KIND])
+def test_a_key_whose_variable_the_environment_gave_another_value_was_read(rung: EnvironmentKind) -> None:
     """A healthy week on kind once told ``firebase_project_id`` to be read by no container."""
     found = planned(OVERLAYS / str(rung), rung)
     assert "firebase_project_id" in found.config
@@ -94,20 +94,20 @@ def test_no_value_of_a_variable_is_kept() -> None:
     assert not any(each.env or each.secrets for each in FOUND.deployment.template.containers)
 
 
-def deployment(**changes: Any) -> Applied:
+def deployment(**changes: Any) -> AppliedManifests:
     return msgspec.structs.replace(FOUND, deployment=msgspec.structs.replace(FOUND.deployment, **changes))
 
 
-def containers(change: Callable[[tuple[Container, ...]], tuple[Container, ...]]) -> Applied:
+def containers(change: Callable[[tuple[Container, ...]], tuple[Container, ...]]) -> AppliedManifests:
     template = FOUND.deployment.template
     return deployment(template=msgspec.structs.replace(template, containers=change(template.containers)))
 
 
-def api(**changes: Any) -> Applied:
+def api(**changes: Any) -> AppliedManifests:
     return containers(lambda all_: (msgspec.structs.replace(all_[0], **changes), *all_[1:]))
 
 
-def other(**changes: Any) -> Applied:
+def other(**changes: Any) -> AppliedManifests:
     return msgspec.structs.replace(FOUND, **changes)
 
 
@@ -118,7 +118,7 @@ API: Any = FOUND.deployment.template.containers[0]
 class Wrong:
     """Manifests that keep all of the document but these claims."""
 
-    found: Applied
+    found: AppliedManifests
     claims: set[str]
 
 
@@ -168,7 +168,7 @@ BETTER = [
 
 
 @pytest.mark.parametrize("better", BETTER, ids=["replicas", "size", "timeouts"])
-def test_more_pods_more_of_the_machine_and_longer_timeouts_are_not_called_wrong(better: Applied) -> None:
+def test_more_pods_more_of_the_machine_and_longer_timeouts_are_not_called_wrong(better: AppliedManifests) -> None:
     found, printed = judged(better), judged(FOUND)
     assert {name: each.verdict for name, each in found.items()} == {
         name: each.verdict for name, each in printed.items()

@@ -14,25 +14,25 @@ from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Row
 from harness.model.message import message
 from harness.model.section import Table
-from harness.rehearsal.rehearsal import Seen
+from harness.run.rehearsal import RunRecord
 from tests.corpus import today
 
 WHAT, SAID = 0, 2
 NONE = "nothing was seen"
 
 
-def left(run: str, *added: Row, kept: Iterable[Row] | None = None) -> Seen[Any]:
+def left(run: str, *added: Row, kept: Iterable[Row] | None = None) -> RunRecord[Any]:
     """What a run of the corpus left, with rows ``added``; ``kept`` are its rows instead."""
     evidence = Gathered()
     evidence.see([*(today.left(run).seen.evidence.rows if kept is None else kept), *added])
     return replace(today.left(run).seen, evidence=evidence, judgements=today.result(run).judgements)
 
 
-def of(seen: Seen[Any]) -> Iterator[Table]:
+def of(seen: RunRecord[Any]) -> Iterator[Table]:
     return cause(seen.evidence, seen.judgements, seen.facts.anchor, ended=seen.ended)
 
 
-def told(seen: Seen[Any]) -> list[tuple[str, str]]:
+def told(seen: RunRecord[Any]) -> list[tuple[str, str]]:
     (table,) = of(seen)
     return [(str(row.cells[WHAT]), str(row.cells[SAID])) for row in table.rows]
 

@@ -11,11 +11,11 @@ import pytest
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.checks.agreement import reconciled_result
-from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare, expected
+from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoredWalk, by_user, compare, expected
 from harness.checks.reconciled import reconciled
 from harness.checks.stores import DocumentsRead, dual_write
-from harness.judge.writes import Writes
 from harness.model.verdict import Verdict
+from harness.rules.writes import Writes
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.stored import NOON, WALK, documents, point, walk
 
@@ -51,19 +51,19 @@ def test_what_agrees_has_no_finding() -> None:
 
 def test_a_walk_without_a_document_is_missing_with_its_locations() -> None:
     [finding] = compare([walk()], {}).findings
-    assert (finding.flaw, finding.user, finding.locations) == (Flaw.MISSING, "u1", 3)
+    assert (finding.flaw, finding.user, finding.locations) == (DocumentFlaw.MISSING, "u1", 3)
 
 
 def test_a_document_under_the_lower_case_id_is_missing() -> None:
     held = documents(walk())
     [finding] = compare([walk()], {WALK: held[WALK.upper()]}).findings
-    assert finding.flaw is Flaw.MISSING
+    assert finding.flaw is DocumentFlaw.MISSING
 
 
 def test_a_document_of_a_deleted_walk_is_extra() -> None:
     held = documents(walk())
     [finding] = compare([], held, {WALK: "u1"}).findings
-    assert (finding.flaw, finding.user) == (Flaw.EXTRA, "u1")
+    assert (finding.flaw, finding.user) == (DocumentFlaw.EXTRA, "u1")
     assert compare([], {}, {WALK: "u1"}).findings == ()
     assert compare([walk()], held, {WALK: "u1"}).findings == ()  # deleted, and written again
 
@@ -71,7 +71,7 @@ def test_a_document_of_a_deleted_walk_is_extra() -> None:
 def test_a_document_of_an_earlier_write_is_stale_with_what_it_lacks() -> None:
     earlier = walk(points=1, updated_at=NOON)
     [finding] = compare([walk()], documents(earlier)).findings
-    assert (finding.flaw, finding.locations) == (Flaw.STALE, 2)
+    assert (finding.flaw, finding.locations) == (DocumentFlaw.STALE, 2)
 
 
 def _snake(document: Fields) -> None:
@@ -110,7 +110,7 @@ def test_a_planted_difference_is_found_and_named(plant: Callable[[Fields], None]
     held = documents(one, other)
     plant(held[WALK.upper()])
     [finding] = compare([one, other], held).findings
-    assert (finding.flaw, finding.walk_id, finding.field) == (Flaw.DIFFERENT, WALK, field)
+    assert (finding.flaw, finding.walk_id, finding.field) == (DocumentFlaw.DIFFERENT, WALK, field)
     assert field in str(finding)
 
 
@@ -120,14 +120,17 @@ def test_the_loss_is_told_by_user() -> None:
     compared = compare(walks, documents(walks[3], walk(ids[1], "u1", points=1, updated_at=NOON)))
     assert by_user(compared.findings) == {"u1": (1, 2), "u2": (2, 8)}
     assert compared.compared == 4
-    assert {flaw: compared.count(flaw) for flaw in Flaw if compared.count(flaw)} == {Flaw.MISSING: 2, Flaw.STALE: 1}
+    assert {flaw: compared.count(flaw) for flaw in DocumentFlaw if compared.count(flaw)} == {
+        DocumentFlaw.MISSING: 2,
+        DocumentFlaw.STALE: 1,
+    }
 
 
 def test_while_writes_go_on_a_newer_document_agrees() -> None:
     later = walk(points=4, updated_at=NOON + timedelta(hours=1))
-    assert compare([walk()], documents(later)).count(Flaw.DIFFERENT) == 1
+    assert compare([walk()], documents(later)).count(DocumentFlaw.DIFFERENT) == 1
     assert compare([walk()], documents(later), moving=True).findings == ()
-    assert compare([later], documents(walk()), moving=True).count(Flaw.STALE) == 1
+    assert compare([later], documents(walk()), moving=True).count(DocumentFlaw.STALE) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_how_late_a_mirror_may_be_no_contract_says(lag_s: float, verdict: Verdic
             now_s = (clock.now_ns() - begun_ns) / NS
             return {name: held for name, held in documents(*walks).items() if name in names and due_s[name] <= now_s}
 
-    async def looked_at() -> Comparison:
+    async def looked_at() -> StoreComparison:
         late = cast(DocumentsRead, Late())
         return await dual_write(walks, late, Writes(), clock, held=await late.get_many([*due_s]))
 

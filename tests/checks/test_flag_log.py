@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.judge.flag_log import FlagLog, of_rows
-from harness.judge.judged import counted
 from harness.model.due import Due
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 from harness.model.verdict import Verdict
+from harness.rules.flag_log import FlagLog, of_rows
+from harness.rules.judged import counted
 
 SCENARIO = Scenario(
     name="week",

@@ -7,9 +7,9 @@ import random
 import msgspec
 import pytest
 
-from harness.judge.flag_share import flag_share
 from harness.model.evidence import FlagRow
 from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.rules.flag_log import flag_share
 
 PLAN = PopulationPlan(
     audiences=(

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.checks.dual_write import Finding, Flaw
+from harness.base.ticks import NS
+from harness.checks.dual_write import DocumentFlaw, StoreDifference
 from harness.checks.mirror_losses import Logged, by_firestore, judged, logged, losses
-from harness.checks.reconciled import NS, Outage
+from harness.checks.reconciled import Outage
 from harness.model.verdict import Verdict
 
 A, B = "9c0ff0a3-b9e3-487e-8b48-8b3bbc910bed", "85e33a02-3c71-42d9-8a8b-2f0480e67419"
@@ -27,8 +28,8 @@ LINES = (
 NOON = round(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()) * NS
 
 
-def flawed(flaw: Flaw = Flaw.STALE) -> Finding:
-    return Finding(flaw=flaw, walk_id=A, user="u")
+def flawed(flaw: DocumentFlaw = DocumentFlaw.STALE) -> StoreDifference:
+    return StoreDifference(flaw=flaw, walk_id=A, user="u")
 
 
 def test_failures_that_name_a_walk_are_read_from_the_logs() -> None:
@@ -54,7 +55,9 @@ def test_only_what_firestore_alone_can_have_lost_has_to_be_logged(
     at_s: int, outages: list[Outage], lost: dict[str, int]
 ) -> None:
     assert by_firestore([(flawed(), outages[0].what)], {A: at_s * NS}, outages) == lost
-    assert by_firestore([(flawed(Flaw.EXTRA), outages[0].what)], {A: at_s * NS}, outages) == dict.fromkeys(lost, 0)
+    assert by_firestore([(flawed(DocumentFlaw.EXTRA), outages[0].what)], {A: at_s * NS}, outages) == dict.fromkeys(
+        lost, 0
+    )
 
 
 @pytest.mark.parametrize(

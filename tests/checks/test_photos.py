@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from harness.base.ticks import NS
 from harness.checks.photos import explained, photos
 from harness.checks.reconciled import STORAGE, outages
 from harness.load.population import thumbnail
 from harness.model.message import english
 from tests.checks.test_stack_checkers import event
 
-NS = 1_000_000_000
 BUCKET = "demo-tekutoko.appspot.com"
 ONE, TWO = "0b3a6c9e-1111-4222-8333-444455556666", "0c3a6c9e-1111-4222-8333-444455556666"
 NAMED = {

@@ -5,21 +5,21 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.checks.invariants import canary_body
-from harness.checks.probe_reads import judge_probes
-from harness.checks.reads import Flaw, Reads
-from harness.checks.walk_results import reads_result
+from harness.checks.read_facts import canary_body, reads_result
+from harness.checks.reads import ReadFlaw, Reads, probe_reads
 from harness.load.population.accounts import canaries
 from harness.load.population.content import fingerprint, updated
 from harness.model.evidence import Outcome, ProbeRow
+from harness.model.scenario import ProbePlan
 from harness.model.shown import Shown, ShownWalk, text
 from harness.model.verdict import Verdict
 from tests.checks.sending import ANCHOR, SEED
 
 MS = 1_000_000
-CANARY = canaries(8, SEED)[0]
+CANARY = canaries(ProbePlan(), SEED)[0]
 USER = CANARY.account.user
-CONTENT = fingerprint(updated(canary_body(CANARY, ANCHOR)))
+SAID = updated(canary_body(CANARY, ANCHOR))
+CONTENT = fingerprint(SAID)
 
 
 def probe(
@@ -48,11 +48,11 @@ def not_found(number: int) -> ProbeRow:
 
 def judged(*probes: ProbeRow) -> Reads:
     found = Reads()
-    judge_probes(probes, {USER: CONTENT}, found)
+    probe_reads(probes, {USER: SAID}, found)
     return found
 
 
-def flaws(*probes: ProbeRow) -> list[tuple[str, Flaw]]:
+def flaws(*probes: ProbeRow) -> list[tuple[str, ReadFlaw]]:
     return [(wrong.read, wrong.flaw) for wrong in judged(*probes).wrong]
 
 
@@ -65,14 +65,14 @@ def test_what_was_put_last_is_right() -> None:
 def test_an_old_walk_is_found_whatever_the_servers_clock_says(versions: tuple[str, str]) -> None:
     first, second = versions
     rows = [probe(0, first), probe(1, first), probe(2, second), probe(3, first)]
-    assert flaws(*rows) == [(f"probe 3 (GET of {USER})", Flaw.OLD)]
+    assert flaws(*rows) == [(f"probe 3 (GET of {USER})", ReadFlaw.OLD)]
     assert flaws(*reversed(rows), rows[1]) == flaws(*rows)
 
 
 def test_a_put_that_is_under_way_or_was_not_answered_may_be_shown_or_not() -> None:
     slow = probe(2, "b", took_ms=500)
     assert flaws(probe(0, "a"), slow, probe(3, "a"), probe(5, "b"), probe(7, "b")) == []
-    assert flaws(probe(0, "a"), slow, probe(9, "a")) == [(f"probe 9 (GET of {USER})", Flaw.OLD)]
+    assert flaws(probe(0, "a"), slow, probe(9, "a")) == [(f"probe 9 (GET of {USER})", ReadFlaw.OLD)]
     assert flaws(probe(0, "a"), probe(2), probe(3, "a"), probe(5, "unknown"), probe(7, "a")) == []
 
 
@@ -90,26 +90,29 @@ def test_a_get_that_shows_what_no_put_was_answered_with_has_not_been_compared() 
     rows = [probe(number, f"the target's {number}") for number in range(0, 20, 2)]
     rows += [probe(number, "the database's first") for number in range(1, 20, 2)]
     found = judged(*rows)
-    assert (found.probes, found.bound, found.undated, found.wrong) == (20, 0, 10, [])
+    assert (found.probes, found.bound, found.undated, found.wrong) == (20, 1, 9, [])  # the first PUT made the walk
     result = reads_result(found)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "0 of them requested from the API after an acknowledged write" in result.reason
-    assert "10 more probes after one are not among them: they show no updated_at that a PUT" in result.reason
+    assert "9 of 10 probes after an acknowledged write could not be told from older ones" in result.reason
     right = judged(probe(0, "a"), probe(1, "a"), probe(2, "b"), probe(3, "other"))
     assert (right.bound, right.undated) == (1, 1) and reads_result(right).verdict is Verdict.PASS
 
 
-def test_one_put_without_an_answer_explains_one_time_that_no_put_was_answered_with() -> None:
-    one = judged(probe(0, "a"), probe(2), probe(3, "b"), probe(5, "b"), probe(6, "c"), probe(7, "c"))
-    assert (one.bound, one.undated, one.wrong) == (1, 0, [])
-    two = judged(probe(0, "a"), probe(2), probe(3, "b"), probe(5, "d"), probe(6, "c"), probe(7, "c"))
-    assert (two.bound, two.undated, two.wrong) == (1, 2, [])
+def test_with_one_time_for_all_puts_nothing_can_be_told_but_that_the_walk_is_there() -> None:
+    found = judged(*(probe(number, "always") for number in range(20)))
+    assert (found.dated, found.undated, found.wrong) == (1, 9, [])
+    assert reads_result(found).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_time_that_no_put_was_answered_with_fits_any() -> None:
+    found = judged(probe(0, "a"), probe(2), probe(3, "b"), probe(5, "d"), probe(6, "c"), probe(7, "c"), probe(9, "x"))
+    assert (found.bound, found.undated, found.wrong) == (3, 1, [])
 
 
 def test_a_walk_that_is_not_there_or_not_as_put_is_found() -> None:
-    assert flaws(not_found(1), probe(2, "a"), not_found(3)) == [(f"probe 3 (GET of {USER})", Flaw.MISSING)]
-    assert flaws(probe(0, "a"), probe(1, "a", content="0" * 12)) == [(f"probe 1 (GET of {USER})", Flaw.STRANGE)]
-    assert flaws(probe(0, "a"), probe(1, "a", locations=3)) == [(f"probe 1 (GET of {USER})", Flaw.LOCATIONS)]
+    assert flaws(not_found(1), probe(2, "a"), not_found(3)) == [(f"probe 3 (GET of {USER})", ReadFlaw.MISSING)]
+    assert flaws(probe(0, "a"), probe(1, "a", content="0" * 12)) == [(f"probe 1 (GET of {USER})", ReadFlaw.STRANGE)]
+    assert flaws(probe(0, "a"), probe(1, "a", locations=3)) == [(f"probe 1 (GET of {USER})", ReadFlaw.LOCATIONS)]
 
 
 def test_a_row_that_does_not_tell_what_was_shown_is_counted() -> None:

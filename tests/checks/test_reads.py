@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks.reads import Flaw, Reads
-from harness.checks.walk_results import reads_result
-from harness.load.population.schedule import Planned
+from harness.checks.read_facts import reads_result, timeline
+from harness.checks.reads import ReadFlaw, Reads
+from harness.load.population.schedule import PlannedRequest
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.shown import NOT_IN_ORDER, Shown, parse, text
 from harness.model.verdict import Verdict
@@ -56,7 +56,7 @@ def shows(index: int, change: Callable[[Shown], Shown]) -> list[RequestRow]:
     return with_row(index, changed)
 
 
-def flaws(rows: list[RequestRow]) -> list[tuple[str, Flaw]]:
+def flaws(rows: list[RequestRow]) -> list[tuple[str, ReadFlaw]]:
     return [(wrong.read.split()[0], wrong.flaw) for wrong in judged(rows).wrong]
 
 
@@ -81,17 +81,17 @@ def test_an_honest_store_is_right_on_either_side(side: Side, user: str) -> None:
 def test_an_answer_as_before_the_last_write_is_found(index: int) -> None:
     found = flaws(old(index, write_before(index)))
     assert [read for read, _ in found] == [name(index)]
-    assert found[0][1] in {Flaw.OLD, Flaw.MISSING, Flaw.RETURNED}
+    assert found[0][1] in {ReadFlaw.OLD, ReadFlaw.MISSING, ReadFlaw.RETURNED}
 
 
 def test_a_walk_that_is_not_found_is_found() -> None:
     rows = with_row(GETS[0], lambda row: msgspec.structs.replace(row, status=404, shown=""))
-    assert flaws(rows) == [(name(GETS[0]), Flaw.MISSING)]
+    assert flaws(rows) == [(name(GETS[0]), ReadFlaw.MISSING)]
 
 
 def test_a_deleted_walk_that_returns_is_found() -> None:
     index = next(at for at in LISTS if at > DELETE)
-    assert flaws(old(index, DELETE)) == [(name(index), Flaw.RETURNED)]
+    assert flaws(old(index, DELETE)) == [(name(index), ReadFlaw.RETURNED)]
 
 
 def test_a_lost_update_is_found_by_every_answer_after_it() -> None:
@@ -102,25 +102,28 @@ def test_a_lost_update_is_found_by_every_answer_after_it() -> None:
         if each.operation in WRITES and at != index:
             store.apply(each, id_on(Side.API, each), recorded(PLANNED, each))
         rows.append(answered(each, store))
-    assert flaws(rows)[0] == (name(index), Flaw.OLD)  # its own answer shows the walk without it
-    assert (name(GETS[1]), Flaw.OLD) in flaws(rows)
+    assert flaws(rows)[0] == (name(index), ReadFlaw.OLD)  # its own answer shows the walk without it
+    assert (name(GETS[1]), ReadFlaw.OLD) in flaws(rows)
 
 
 @pytest.mark.parametrize(
     ("change", "flaw"),
     [
-        (lambda shown: Shown(shown.walks[::-1], shown.total), Flaw.ORDER),
-        (lambda shown: Shown(shown.walks[1:], shown.total), Flaw.MISSING),
-        (lambda shown: Shown((), 0), Flaw.MISSING),
-        (lambda shown: Shown((shown.walks[0], *shown.walks), shown.total), Flaw.TWICE),
-        (lambda shown: Shown(shown.walks, shown.total - 1), Flaw.COUNT),
-        (lambda shown: Shown(shown.walks, shown.total + 1), Flaw.COUNT),
-        (lambda shown: Shown((msgspec.structs.replace(shown.walks[0], content="0" * 12),), 1), Flaw.STRANGE),
-        (lambda shown: Shown((msgspec.structs.replace(shown.walks[0], content=""),), 1), Flaw.STRANGE),
-        (lambda shown: Shown((msgspec.structs.replace(shown.walks[0], id="another"), *shown.walks), 9), Flaw.STRANGE),
+        (lambda shown: Shown(shown.walks[::-1], shown.total), ReadFlaw.ORDER),
+        (lambda shown: Shown(shown.walks[1:], shown.total), ReadFlaw.MISSING),
+        (lambda shown: Shown((), 0), ReadFlaw.MISSING),
+        (lambda shown: Shown((shown.walks[0], *shown.walks), shown.total), ReadFlaw.TWICE),
+        (lambda shown: Shown(shown.walks, shown.total - 1), ReadFlaw.COUNT),
+        (lambda shown: Shown(shown.walks, shown.total + 1), ReadFlaw.COUNT),
+        (lambda shown: Shown((msgspec.structs.replace(shown.walks[0], content="0" * 12),), 1), ReadFlaw.STRANGE),
+        (lambda shown: Shown((msgspec.structs.replace(shown.walks[0], content=""),), 1), ReadFlaw.STRANGE),
+        (
+            lambda shown: Shown((msgspec.structs.replace(shown.walks[0], id="another"), *shown.walks), 9),
+            ReadFlaw.STRANGE,
+        ),
     ],
 )
-def test_a_list_that_is_wrong_is_found(change: Callable[[Shown], Shown], flaw: Flaw) -> None:
+def test_a_list_that_is_wrong_is_found(change: Callable[[Shown], Shown], flaw: ReadFlaw) -> None:
     assert flaws(shows(LISTS[-1], change)) == [(name(LISTS[-1]), flaw)]
 
 
@@ -129,7 +132,7 @@ def test_locations_that_are_left_out_are_found(count: int) -> None:
     def change(shown: Shown) -> Shown:
         return Shown((msgspec.structs.replace(shown.walks[0], locations=count),))
 
-    assert flaws(shows(GETS[-1], change)) == [(name(GETS[-1]), Flaw.LOCATIONS)]
+    assert flaws(shows(GETS[-1], change)) == [(name(GETS[-1]), ReadFlaw.LOCATIONS)]
 
 
 def test_a_list_may_leave_out_the_oldest_walks_when_it_is_full_and_no_others() -> None:
@@ -146,7 +149,7 @@ def test_a_list_may_leave_out_the_oldest_walks_when_it_is_full_and_no_others() -
     newest = sorted(store.walks, key=lambda each: -store.walks[each].made)
     del store.walks[newest[0]]
     rows[last] = answered(many[last], store)
-    assert flaws(rows) == [(many[last].operation_id, Flaw.MISSING)]
+    assert flaws(rows) == [(many[last].operation_id, ReadFlaw.MISSING)]
 
 
 # -- writes without an acknowledgement -----------------------------------------------------------------------------
@@ -183,7 +186,9 @@ def test_a_write_without_an_acknowledgement_may_be_shown_or_not() -> None:
     rows = unanswered_at(THIRD)
     assert flaws(rows) == []
     assert flaws(with_walk(LIST, THIRD, THIRD, rows)) == []
-    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), Flaw.OLD)]  # that before it was acknowledged
+    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [
+        (name(LIST), ReadFlaw.OLD)
+    ]  # that before it was acknowledged
 
 
 def test_locations_of_a_write_without_an_acknowledgement_may_be_left_out_amid_the_others() -> None:
@@ -198,38 +203,40 @@ def test_locations_of_a_write_without_an_acknowledgement_may_be_left_out_amid_th
 
         return with_row(GET, change, rows)
 
-    assert flaws(left_out(unanswered_at(FIRST))) == []
-    assert flaws(left_out(ROWS)) == [(name(GET), Flaw.LOCATIONS)]
+    hidden = with_walk(FIRST + 1, FIRST, FIRST, unanswered_at(FIRST))
+    assert flaws(left_out(hidden)) == []
+    assert flaws(left_out(unanswered_at(FIRST))) == [(name(GET), ReadFlaw.LOCATIONS)]  # a list has shown it since
+    assert flaws(left_out(ROWS)) == [(name(GET), ReadFlaw.LOCATIONS)]
     later, other = unanswered_at(THIRD), unanswered_at(DELETE)  # after the GET, and of another walk
-    assert flaws(left_out(later)) == flaws(left_out(other)) == [(name(GET), Flaw.LOCATIONS)]
+    assert flaws(left_out(later)) == flaws(left_out(other)) == [(name(GET), ReadFlaw.LOCATIONS)]
     sent_twice = with_row(FIRST, lambda row: msgspec.structs.replace(row, retried=True))
-    assert flaws(left_out(sent_twice)) == [(name(GET), Flaw.LOCATIONS)]  # the second was acknowledged
+    assert flaws(left_out(sent_twice)) == [(name(GET), ReadFlaw.LOCATIONS)]  # the second was acknowledged
 
 
 def test_one_that_was_shown_stays() -> None:
     rows = unanswered_at(SECOND, THIRD)  # the GET between shows the second
     assert flaws(rows) == []
     assert flaws(with_walk(LIST, THIRD, THIRD, rows)) == []
-    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), Flaw.BACK)]
-    assert flaws(with_walk(LIST, THIRD, 0, rows)) == [(name(LIST), Flaw.MISSING)]
+    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), ReadFlaw.BACK)]
+    assert flaws(with_walk(LIST, THIRD, 0, rows)) == [(name(LIST), ReadFlaw.MISSING)]
 
 
 def test_one_that_was_shown_and_replaced_does_not_come_back_unless_it_was_sent_twice() -> None:
     back = with_walk(LIST, THIRD, THIRD, unanswered_at(SECOND))
-    assert flaws(back) == [(name(LIST), Flaw.OLD)]
+    assert flaws(back) == [(name(LIST), ReadFlaw.OLD)]
     assert flaws(with_row(SECOND, lambda row: msgspec.structs.replace(row, retried=True), back)) == []
 
 
 def test_one_that_was_not_shown_may_come_late() -> None:
     rows = unanswered_at(FIRST)
-    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), Flaw.OLD)]  # the list after it showed it
+    assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), ReadFlaw.OLD)]  # the list after it showed it
     hidden = with_walk(FIRST + 1, FIRST, FIRST, rows)
     assert flaws(with_walk(LIST, THIRD, SECOND, hidden)) == []
 
 
 def test_a_write_sent_twice_may_come_late_a_second_time() -> None:
     back = with_walk(LIST, THIRD, THIRD)
-    assert flaws(back) == [(name(LIST), Flaw.OLD)]
+    assert flaws(back) == [(name(LIST), ReadFlaw.OLD)]
     assert flaws(with_row(SECOND, lambda row: msgspec.structs.replace(row, retried=True), back)) == []
 
 
@@ -238,8 +245,8 @@ def test_a_delete_without_an_acknowledgement_may_come_late_and_then_stays() -> N
     first, second, third = AFTER[:3]
     assert flaws(rows) == []
     assert flaws(with_walk(first, DELETE, DELETE, rows)) == []  # not yet
-    assert flaws(with_walk(third, DELETE, DELETE, rows)) == [(name(third), Flaw.BACK)]
-    assert flaws(with_walk(second, DELETE, DELETE, ROWS)) == [(name(second), Flaw.RETURNED)]
+    assert flaws(with_walk(third, DELETE, DELETE, rows)) == [(name(third), ReadFlaw.BACK)]
+    assert flaws(with_walk(second, DELETE, DELETE, ROWS)) == [(name(second), ReadFlaw.RETURNED)]
 
 
 def test_a_create_without_an_acknowledgement_is_known_by_its_content_and_made_once() -> None:
@@ -249,7 +256,7 @@ def test_a_create_without_an_acknowledgement_is_known_by_its_content_and_made_on
     index = next(at for at in LISTS if at > create)
     assert flaws(with_walk(index, create, 0, rows)) == []  # not yet
     later = next(at for at in LISTS if at > index)
-    assert flaws(with_walk(later, create, 0, rows)) == [(name(later), Flaw.BACK)]
+    assert flaws(with_walk(later, create, 0, rows)) == [(name(later), ReadFlaw.BACK)]
 
     def doubled(row: RequestRow) -> RequestRow:
         shown = parse(row.shown)
@@ -258,7 +265,7 @@ def test_a_create_without_an_acknowledgement_is_known_by_its_content_and_made_on
         again = msgspec.structs.replace(made, id="00000000-0000-4000-8000-999999999999")
         return msgspec.structs.replace(row, shown=text(Shown((*shown.walks, again), shown.total)))
 
-    assert flaws(with_row(index, doubled, rows)) == [(name(index), Flaw.STRANGE)]
+    assert flaws(with_row(index, doubled, rows)) == [(name(index), ReadFlaw.STRANGE)]
 
 
 # -- sides ----------------------------------------------------------------------------------------------------------
@@ -290,7 +297,7 @@ def test_after_a_change_of_sides_the_sides_own_writes_must_be_shown() -> None:
     assert flaws([*ROWS[:flip], *moved]) == []
     stale = answered(PLANNED[index], Store(), Side.FIRESTORE)
     moved[index - flip] = stale
-    assert (name(index), Flaw.MISSING) in flaws([*ROWS[:flip], *moved])
+    assert (name(index), ReadFlaw.MISSING) in flaws([*ROWS[:flip], *moved])
 
 
 def test_a_mirror_that_comes_late_may_overwrite_what_the_app_wrote_to_firestore() -> None:
@@ -367,7 +374,7 @@ def test_the_examples_begin_with_one_of_each_flaw() -> None:
         rows = old(index, 0, rows)
     rows = old(GETS[1], write_before(GETS[1]), rows)
     found = judged(rows)
-    assert {wrong.flaw for wrong in found.examples[:2]} == {Flaw.OLD, Flaw.MISSING}
+    assert {wrong.flaw for wrong in found.examples[:2]} == {ReadFlaw.OLD, ReadFlaw.MISSING}
     assert sorted(map(str, found.examples)) == sorted(map(str, found.wrong))
 
 
@@ -379,7 +386,7 @@ def test_the_examples_begin_with_one_of_each_flaw() -> None:
 def test_a_store_that_linearises_is_never_wrong(user: str, lost: set[int], data: st.DataObject) -> None:
     """Writes without an answer take effect at once, late, or never; what is shown is always the store as it is."""
     plan, store, rows = planned(user, 60), Store(), []
-    waiting: list[Planned] = []
+    waiting: list[PlannedRequest] = []
     for each in plan:
         while data.draw(st.booleans()) and waiting:
             late = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
@@ -410,3 +417,23 @@ def test_a_store_that_answers_once_as_before_an_acknowledged_write_is_always_fou
     rows[index], right = stale, rows[index]
     found = [wrong.read.split()[0] for wrong in judged(rows).wrong]
     assert found == ([plan[index].operation_id] if stale != right else [])
+
+
+def test_updates_that_are_applied_a_second_late_are_found_by_a_read_within_it_and_told_as_few_calls() -> None:
+    """At one ``updated_at`` for all, canaries tell nothing (``test_probe_reads``): the content does."""
+    index, half_s = GETS[0], 500_000_000
+    put = write_before(index)
+
+    def again(row: RequestRow) -> RequestRow:
+        at_ns = ROWS[put].done_ns + half_s
+        return msgspec.structs.replace(row, sent_ns=at_ns, done_ns=at_ns + 1)
+
+    right = judged(with_row(index, again))
+    assert (right.wrong, right.soon) == ([], 1)
+    found = judged(with_row(index, again, old(index, put)))
+    [wrong] = found.wrong
+    assert wrong.flaw is ReadFlaw.OLD and "0.000 s to " in str(wrong.story[0])
+    assert [str(call.values["call"]).split()[0] for call in wrong.story] == [name(put), name(index)]
+    bad = reads_result(found)
+    [table] = timeline([bad])
+    assert bad.verdict is Verdict.FAIL and len(table.rows) == len(wrong.story) == 2

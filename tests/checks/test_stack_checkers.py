@@ -10,25 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.clock import Anchor
+from harness.base.ticks import NS
 from harness.checks.budget import budget_kept
-from harness.checks.dual_write import Flaw, compare
-from harness.checks.endpoints import NS, new_connections
+from harness.checks.dual_write import DocumentFlaw, compare
+from harness.checks.endpoints import new_connections
 from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
-from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
+from harness.checks.isolation import CrossUserCall, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, not_whole_since, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
-from harness.judge.judged import COUNTED
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
 from harness.model.words import outcome_word
-from scenarios.claims import REGISTER
+from harness.rules.judged import COUNTED
 from tests.checks.stored import WALK, documents, walk
 from tests.control.budgets import budgets
+from tests.register import REGISTER
 
 ONE = Budget(name="walk-api", min_available=1)
 OTHER = WALK.replace("0b", "0c")
@@ -315,9 +316,11 @@ def test_what_stops_the_whole_service_leads_no_probe_to_a_departed_pod() -> None
 LEAK = '{"user_id":"u9","title":"Walk"}'
 
 
-def asked(get: int = 404, put: int = 404, *, shows: bool = False, changed: bool | None = False) -> Asked:
+def asked(get: int = 404, put: int = 404, *, shows: bool = False, changed: bool | None = False) -> CrossUserCall:
     got = Reply(method="GET", status=get, body=LEAK if shows else "", shows=shows)
-    return Asked(user="u2", owner="u1", walk_id=WALK, get=got, put=Reply(method="PUT", status=put), changed=changed)
+    return CrossUserCall(
+        user="u2", owner="u1", walk_id=WALK, get=got, put=Reply(method="PUT", status=put), changed=changed
+    )
 
 
 def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, Judgement]:
@@ -354,7 +357,7 @@ def test_what_is_refused_and_answered_as_the_contract_says_passes() -> None:
         *((asked(code, code), (UNKNOWN, UNKNOWN, PASS)) for code in (0, 503, 429)),
     ],
 )
-def test_a_leak_and_a_wrong_status_are_two_findings(planted: Asked, expected: tuple[Verdict, ...]) -> None:
+def test_a_leak_and_a_wrong_status_are_two_findings(planted: CrossUserCall, expected: tuple[Verdict, ...]) -> None:
     found = isolation(wrong_answers(ROWS), [planted])
     assert verdicts(found) == expected
     for check in judged(found).values():
@@ -517,7 +520,7 @@ def test_a_document_written_wrong_doubled_or_of_no_walk_is_never_explained() -> 
     doubled = reconciled(compare([walk()], documents(walk())), {}, always, names=[WALK.upper(), WALK])
     assert doubled.doubled == (f"{WALK.upper()} and {WALK}",)
     extra = with_unknown(compare([walk()], documents(walk())), [WALK.upper(), OTHER.upper()], {WALK})
-    assert [finding.flaw for finding in extra.findings] == [Flaw.EXTRA]
+    assert [finding.flaw for finding in extra.findings] == [DocumentFlaw.EXTRA]
 
 
 @pytest.mark.parametrize("claim", CLAIM.values())

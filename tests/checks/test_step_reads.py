@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from harness.base.clock import NS, Anchor
-from harness.checks.step_reads import reads_of_steps
+from harness.checks.read_facts import reads_of_steps
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import accounts
 from harness.load.population.arrivals import due_of_step
-from harness.load.population.schedule import Planned, slots, user_schedule
-from harness.load.result import Result
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.result import CallResult
 from harness.load.stages.plan import population
-from harness.load.stages.sender import Identity, Sender
+from harness.load.stages.sender import Sender, SenderIdentity
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged as judged_run
 from harness.rehearsals.scaling.rehearsal import REHEARSAL as SCALING
 from harness.rehearsals.scaling.types import ScalingDetails
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION
 from harness.rehearsals.secret_rotation.types import RotationDetails
+from harness.run.result import judged as judged_run
 from tests.checks.reading import Store, answered, honest
 from tests.checks.sending import ANCHOR
 from tests.rehearsal.made import by_id, seen
@@ -36,15 +38,20 @@ from tests.secret_rotation.test_rehearsal import PLAN as ROTATING
 SEED, COUNT = 7, 20
 USERS = accounts(population(COUNT), SEED)
 USER = USERS[3].user
-PLANNED: list[Planned] = list(
-    islice(user_schedule(USER, slots(USERS, SEED)[USER], population(COUNT), SEED, ANCHOR), 60)
+PLANNED: list[PlannedRequest] = list(
+    islice(user_schedule(USER, slots(population(COUNT), USERS, SEED)[USER], population(COUNT), SEED, ANCHOR), 60)
 )
 ROWS = honest(PLANNED, Store())
 LIST = next(number for number, each in enumerate(PLANNED) if each.operation is Operation.LIST_WALKS and number > 20)
 
 
 def judged(rows: list[RequestRow]) -> Judgement:
-    [found] = reads_of_steps(rows, users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR)
+    return word(reads_of_steps(rows, users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR))
+
+
+def word(words: Iterable[Judgement]) -> Judgement:
+    """That of the one check."""
+    [found] = words
     return found
 
 
@@ -84,7 +91,7 @@ def test_where_nobody_reads_after_a_write_there_was_nothing_to_see() -> None:
 
 
 def test_another_seed_s_requests_prove_nothing() -> None:
-    [found] = reads_of_steps(ROWS, users=COUNT, seed=SEED + 1, anchor_unix_ns=ANCHOR)
+    found = word(reads_of_steps(ROWS, users=COUNT, seed=SEED + 1, anchor_unix_ns=ANCHOR))
     assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
 
 
@@ -95,7 +102,7 @@ def test_without_load_there_is_nothing_to_judge() -> None:
 @pytest.mark.parametrize("step", [Step(name="s", arrivals=Arrivals.EVEN, seconds=30, users=1, rate_per_s=2),
                                   Step(name="s", arrivals=Arrivals.CLOSED, seconds=30, users=1, in_flight=1)])  # fmt: skip
 def test_of_load_that_left_no_row_nothing_is_known(step: Step) -> None:
-    [found] = reads_of_steps([], users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR, steps=[(step, 0)])
+    found = word(reads_of_steps([], users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR, steps=[(step, 0)]))
     assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
 
 
@@ -124,12 +131,22 @@ def test_what_is_lost_behind_a_user_s_last_row_leaves_nothing_decided(
     assert msgspec.json.decode(msgspec.json.encode(left), type=details) == left
 
 
+def test_at_the_end_of_a_part_no_check_of_the_whole_run_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads every request anew: seconds in which nobody follows the stack."""
+    asked = Mock(return_value=())
+    monkeypatch.setattr(type(SCALING), "checks", asked)
+    of = seen(ScalingDetails(users=COUNT), ROWS)
+    for part, checks in (("drain", 0), (None, 1)):
+        list(SCALING.by_rules(COSTLY, of, part))
+        assert asked.call_count == checks
+
+
 def test_a_step_s_row_keeps_what_the_answer_showed_and_that_it_was_sent_twice() -> None:
-    result = Result(status=200, outcome=Outcome.OK, acknowledged=False, walk_id="", shown="[[],0]", retried=True)
+    result = CallResult(status=200, outcome=Outcome.OK, acknowledged=False, walk_id="", shown="[[],0]", retried=True)
     written: list[RequestRow] = []
     api = SimpleNamespace(execute=lambda *_, **__: result)
     sender = Sender(cast(Any, api), cast(Any, SimpleNamespace(write=written.append)))
     token = SimpleNamespace(id_token="t")
-    sender.send(5, Identity(account=USERS[3], token=cast(Any, token), plan=iter(PLANNED), known=KnownWalks()))
+    sender.send(5, SenderIdentity(account=USERS[3], token=cast(Any, token), plan=iter(PLANNED), known=KnownWalks()))
     [row] = written
     assert (row.due_ns, row.operation_id, row.shown, row.retried) == (5, PLANNED[0].operation_id, "[[],0]", True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.checks import tables, walk_tables
 from harness.checks.dual_write import compare
 from harness.checks.tables import CONTRACT, OF_WALKS, Declared, Unread
-from harness.checks.values import Column, Kind, Unreadable, comparable, identity, instant, number, status
+from harness.checks.values import Column, ColumnKind, Unreadable, comparable, identity, instant, number, status
 from harness.load.population.content import Content, fingerprint
 from tests.checks.stored import documents, walk
 
@@ -82,7 +82,7 @@ def test_one_number_is_the_same_in_every_form(value: float) -> None:
         f"{value:.12e}",
         json.loads(json.dumps(value)),
     ):
-        assert Column(kind=Kind.NUMBER, grain=Decimal("0.000001")).holds(value, number(form)), form
+        assert Column(kind=ColumnKind.NUMBER, grain=Decimal("0.000001")).holds(value, number(form)), form
     assert number(Decimal("1E+2")) == number("100.0") == number(100) == 100 and type(number("100.0")) is int
 
 
@@ -93,7 +93,7 @@ def test_two_numbers_are_the_same_in_no_form(one: float, other: float) -> None:
         other += 1.5
     for form in (other, Decimal(repr(other)), repr(other)):
         assert number(form) != one
-        assert not Column(kind=Kind.NUMBER, grain=Decimal("0.000001")).holds(one, number(form)), form
+        assert not Column(kind=ColumnKind.NUMBER, grain=Decimal("0.000001")).holds(one, number(form)), form
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 5, 6])
@@ -101,7 +101,7 @@ def test_two_numbers_are_the_same_in_no_form(one: float, other: float) -> None:
 @given(value=NUMBERS)
 def test_what_a_decimal_rounds_or_cuts_is_the_same_and_one_step_off_is_not(scale: int, value: float) -> None:
     step = Decimal(1).scaleb(-scale)
-    column = Column(kind=Kind.NUMBER, grain=step)
+    column = Column(kind=ColumnKind.NUMBER, grain=step)
     exact = Decimal(repr(value))
     for rounding in ("ROUND_HALF_UP", "ROUND_HALF_EVEN", "ROUND_DOWN", "ROUND_FLOOR"):
         held = exact.quantize(step, rounding=rounding)
@@ -121,7 +121,7 @@ def test_nanoseconds_cut_by_one_store_and_rounded_by_another_agree(
     step = 10 ** (9 - digits)
     rounded = second + timedelta(microseconds=(nanoseconds + step // 2) // step * step // 1000)
     cut = second + timedelta(microseconds=nanoseconds // 1000)
-    column = Column(kind=Kind.INSTANT, grain=Decimal(grain))
+    column = Column(kind=ColumnKind.INSTANT, grain=Decimal(grain))
     assert column.agrees(rounded, cut)
     for off in (-3, 3):
         assert not column.agrees(rounded, cut + off * timedelta(microseconds=step // 1000))
@@ -130,7 +130,7 @@ def test_nanoseconds_cut_by_one_store_and_rounded_by_another_agree(
 @few
 @given(NUMBERS)
 def test_a_float_of_32_bits_holds_what_was_sent_and_nothing_seven_digits_away(value: float) -> None:
-    single = Column(kind=Kind.NUMBER, single=True)
+    single = Column(kind=ColumnKind.NUMBER, single=True)
     held = struct.unpack("f", struct.pack("f", value))[0]
     assert single.holds(value, held)
     assert not single.holds(value, held * 1.00001 + 0.00001)
@@ -158,20 +158,20 @@ def test_spellings() -> None:
 @pytest.mark.parametrize(
     ("kind", "raw"),
     [
-        (Kind.INSTANT, "yesterday"),
-        (Kind.INSTANT, 20251020),
-        (Kind.INSTANT, True),
-        (Kind.INSTANT, {"seconds": 1}),
-        (Kind.NUMBER, "far"),
-        (Kind.NUMBER, float("nan")),
-        (Kind.NUMBER, [1]),
-        (Kind.STATUS, "active"),
-        (Kind.STATUS, 2),
-        (Kind.ID, "walk-1"),
-        (Kind.TEXT, 5),
+        (ColumnKind.INSTANT, "yesterday"),
+        (ColumnKind.INSTANT, 20251020),
+        (ColumnKind.INSTANT, True),
+        (ColumnKind.INSTANT, {"seconds": 1}),
+        (ColumnKind.NUMBER, "far"),
+        (ColumnKind.NUMBER, float("nan")),
+        (ColumnKind.NUMBER, [1]),
+        (ColumnKind.STATUS, "active"),
+        (ColumnKind.STATUS, 2),
+        (ColumnKind.ID, "walk-1"),
+        (ColumnKind.TEXT, 5),
     ],
 )
-def test_what_is_not_beyond_doubt_is_not_read(kind: Kind, raw: Any) -> None:
+def test_what_is_not_beyond_doubt_is_not_read(kind: ColumnKind, raw: Any) -> None:
     with pytest.raises(Unreadable, match="which is n"):
         comparable(kind, raw)
     assert comparable(kind, None) is None
@@ -179,13 +179,13 @@ def test_what_is_not_beyond_doubt_is_not_read(kind: Kind, raw: Any) -> None:
 
 def test_local_time_in_a_column_without_zone_is_named_as_that() -> None:
     noon = datetime(2025, 10, 20, 12, tzinfo=UTC)
-    zoneless = Column(kind=Kind.INSTANT, zoneless=True)
+    zoneless = Column(kind=ColumnKind.INSTANT, zoneless=True)
     assert zoneless.shift(noon, noon + timedelta(hours=9)) == timedelta(hours=9)
     for column, held in (
         (zoneless, noon),
         (zoneless, noon + timedelta(hours=9, seconds=1)),
         (zoneless, noon + timedelta(days=2)),
-        (Column(kind=Kind.INSTANT), noon + timedelta(hours=9)),
+        (Column(kind=ColumnKind.INSTANT), noon + timedelta(hours=9)),
     ):
         assert column.shift(noon, held) is None
 
@@ -240,7 +240,7 @@ def test_what_cannot_be_read_says_what_was_expected_and_found(name: str, there: 
 @pytest.mark.parametrize("text", ["[" * 2_000 + "]" * 2_000, "1e999", '"\\ud800"'], ids=["levels", "number", "half"])
 def test_json_that_postgresql_takes_and_no_reader_does_is_unreadable(text: str) -> None:
     with pytest.raises(Unreadable, match="which no reader of JSON takes"):
-        walk_tables._read(Column(kind=Kind.TEXT), "json", [None, text])
+        walk_tables._read(Column(kind=ColumnKind.TEXT), "json", [None, text])
 
 
 def test_locations_in_an_array_are_read_in_either_spelling() -> None:
@@ -264,7 +264,7 @@ def test_the_risks_of_types_are_named() -> None:
     there["end_time"] = Declared(name="end_time", declared="bigint", base="int8")
     read = tables.read_as("walks", {name: OF_WALKS[name] for name in types}, there)
     columns = {name: column for name, column in read.items() if isinstance(column, Column)}
-    told = " / ".join(map(str, tables.Layout(walks=columns, locations=None).risks))
+    told = " / ".join(map(str, tables.ColumnLayout(walks=columns, locations=None).risks))
     assert "walks.start_time have no time zone and are read as UTC" in told
     assert "walks.total_distance (float4) keep rounded values" in told
     assert "walks.end_time (bigint) are read as counts since 1970" in told
@@ -275,8 +275,8 @@ def test_a_document_agrees_with_what_the_columns_keep_and_unread_fields_are_pass
     """The walk's distance in 32 bits and its time cut otherwise; the status was not read."""
     rounded: dict[str, Any] = {"total_distance": 0.10000000149011612, "updated_at": EPOCH + timedelta(microseconds=1)}
     there = walk(total_distance=0.1, updated_at=EPOCH, status="paused")
-    columns = {**OF_WALKS, "total_distance": Column(kind=Kind.NUMBER, single=True)}
-    layout = tables.Layout(walks=columns, locations=CONTRACT.locations).without("walks.status", "smallint")
+    columns = {**OF_WALKS, "total_distance": Column(kind=ColumnKind.NUMBER, single=True)}
+    layout = tables.ColumnLayout(walks=columns, locations=CONTRACT.locations).without("walks.status", "smallint")
     held = walk(status="in_progress", **rounded)
     assert compare([held], documents(there)).findings != ()
     kept = type(held)(id=held.id, columns=held.columns, locations=held.locations, layout=layout)

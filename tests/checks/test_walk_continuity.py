@@ -16,14 +16,14 @@ from harness.checks.walk_continuity import (
     together,
 )
 from harness.migration.convert import LOCATION_COLUMNS, walk_rows
-from harness.rehearsals.flag_proof.continuity import Recorder
+from harness.rehearsals.flag_proof.real import WalkRecorder
 
 OPTIONAL = LOCATION_COLUMNS[5:]
 
 
-def phone() -> tuple[Recorder, str, dict[str, Any]]:
+def phone() -> tuple[WalkRecorder, str, dict[str, Any]]:
     """A phone that recorded a walk, and its document as the old app writes it."""
-    recorder = Recorder("u1", 3, 1_790_000_000_000_000_000)
+    recorder = WalkRecorder("u1", 3, 1_790_000_000_000_000_000)
     walk_id = recorder.begin()
     recorder.walk_on(walk_id)
     return recorder, walk_id, dict(recorder.document(walk_id, recorder.walk_on(walk_id)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.judge.writes import Writes
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.rules.writes import Writes
 
 
 def row(

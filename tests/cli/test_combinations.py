@@ -17,22 +17,22 @@ from typing import Any
 import msgspec
 import pytest
 
-import scenarios.load
-from chaos import catalogue
+import harness.run.scenarios.load
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.cli.main import ALL, main
-from harness.model.stack import OwnCluster, Rung
-from harness.rehearsal.command import Command, Duration
-from harness.rehearsal.options import Options
-from harness.rehearsal.own_cluster import OnCluster
-from harness.rehearsal.registry import COMMANDS, rehearsal
+from harness.model.stack import EnvironmentKind, OwnCluster
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.command import DrRestore
+from harness.run.command import Command, Duration
+from harness.run.options import Options
+from harness.run.own_cluster import OnCluster
+from harness.run.registry import COMMANDS, rehearsal
+from harness.stack.environments.choice import stack_for
 from harness.stack.protocol import StackNeeds
-from harness.stack.rungs import stack_for
 from tests.cli.test_commands import options, values
 
 Given = dict[str, Any]
@@ -43,9 +43,9 @@ ASIDE = {"json", "junit", "verbose", "quiet", "no_defaults", "list", "detach", "
 STACKS = ("harness.stack.local.LocalStack", "harness.stack.kind.stack.KindStack", "harness.stack.kube.stack.KubeStack")
 #: What a text, or a file by its name, holds: the same at each combination, and never changed.
 READERS = {
-    "chaos.catalogue.load": cache(catalogue.load),
+    "harness.rehearsals.chaos.catalogue.load": cache(catalogue.load),
     "harness.base.planfile.parse": cache(planfile.parse),
-    "scenarios.load.parse": cache(scenarios.load.parse),
+    "harness.run.scenarios.load.parse": cache(harness.run.scenarios.load.parse),
     "harness.rehearsals.deploy.plan.load": cache(deploy.load),
     "harness.rehearsals.conformance.openapi.plan.OpenApiPlan": cache(OpenApiPlan),
 }
@@ -62,8 +62,8 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in STACKS:
         monkeypatch.setattr(name, lambda **made: made)
-    monkeypatch.setattr("harness.stack.rungs.cluster_images", lambda *asked: repr(asked[:2]))
-    monkeypatch.setattr("harness.stack.rungs.provide", lambda rung: None)
+    monkeypatch.setattr("harness.stack.environments.choice.cluster_images", lambda *asked: repr(asked[:2]))
+    monkeypatch.setattr("harness.stack.environments.choice.provide", lambda rung: None)
     monkeypatch.setattr("harness.stack.kube.access.look", look)
     for reader, reads in READERS.items():  # files, at each of thousands of combinations
         monkeypatch.setattr(reader, reads)
@@ -113,12 +113,12 @@ def of(command: type[Command], *given: Given) -> Any:
     typed = made(command, *given)
     if command.name == "stack up":
         asked: Options = typed.placed(0, typed.lang, typed.manifests)
-        if asked.rung is Rung.SIM:
+        if asked.rung is EnvironmentKind.SIM:
             raise BadInput("a stack is none that is simulated")
         return stack_of(asked)
     plan, asked = typed.planned(), typed.resolved()
     found = rehearsal(typed.rehearsal or typed.name)
-    if asked.rung is Rung.SIM and found.unable(plan, ()):
+    if asked.rung is EnvironmentKind.SIM and found.unable(plan, ()):
         raise BadInput("the environment lacks what it needs")
     return untyped(msgspec.to_builtins(plan, enc_hook=str)), stack_of(asked)
 
@@ -126,7 +126,9 @@ def of(command: type[Command], *given: Given) -> Any:
 def stack_of(asked: Options) -> Any:
     """What every run reads of its options, and what the environment's stack does."""
     read = (asked.rung, asked.seed, asked.reports, asked.manifests, asked.target, asked.lang)
-    if asked.rung is Rung.SIM or (asked.rung is Rung.KUBE and asked.own_cluster is None):  # or one that is looked at
+    if asked.rung is EnvironmentKind.SIM or (
+        asked.rung is EnvironmentKind.KUBE and asked.own_cluster is None
+    ):  # or one that is looked at
         return read
     nothing: Any = None
     needs = StackNeeds(manifests=nothing)
@@ -147,11 +149,11 @@ def bases(command: type[Command]) -> Iterator[Given]:
     for rung in rungs:
         if rung == "auto":
             continue
-        own = {"context": "mine", "yes_use_this_cluster": True} if rung == Rung.KUBE else {}
+        own = {"context": "mine", "yes_use_this_cluster": True} if rung == EnvironmentKind.KUBE else {}
         yield {**needed, **({"on": rung} if rung else {}), **own}
     for name, value in {"context": "mine", "alerts": RULES}.items():  # what others go with
         if name in options(command) and (name != "context" or rungs == [""]):
-            yield {**needed, **({} if rungs == [""] else {"on": Rung.LOCAL.value}), name: value}
+            yield {**needed, **({} if rungs == [""] else {"on": EnvironmentKind.LOCAL.value}), name: value}
 
 
 def others(command: type[Command], given: Given) -> Iterator[tuple[str, list[Any]]]:
@@ -208,11 +210,11 @@ def test_what_is_accepted_changes_what_is_run(name: str, tmp_path: Path) -> None
     command = ALL[name].load()
     walk = Walk(command, files(tmp_path, name))
     every = list(bases(command))
-    first = next((base for base in every if base.get("on") == Rung.LOCAL), every[0])
+    first = next((base for base in every if base.get("on") == EnvironmentKind.LOCAL), every[0])
     for base in (*({**first, "only": only} for only in parts(command, first)), *every):
         walk.beside(base)
         walk.reading |= {*base}  # without which it is refused
-        if walk.accepted(base) is None and base.get("on") == Rung.KUBE:  # which the rehearsal cannot have
+        if walk.accepted(base) is None and base.get("on") == EnvironmentKind.KUBE:  # which the rehearsal cannot have
             walk.reading |= {field.name for field in dataclasses.fields(OnCluster)}
     assert not walk.without, walk.without[:5]
     assert walk.reading >= walk.every, "an option that is refused wherever it was tried shows nothing"

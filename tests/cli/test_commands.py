@@ -26,16 +26,16 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, RehearsalError, StackNotStarted
 from harness.cli.main import ALL, main, parse
 from harness.model.stack import OwnCluster
-from harness.rehearsal import command as declared
-from harness.rehearsal.arguments import AsJson, Spoken, TargetOnLocal
-from harness.rehearsal.command import Command, Duration, flags, replay, words
-from harness.rehearsal.registry import COMMANDS, Entry
+from harness.run import command as declared
+from harness.run.arguments import AsJson, Spoken, TargetOnLocal
+from harness.run.command import Command, Duration, flags, replay, words
+from harness.run.registry import COMMANDS, Entry
 
 NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
     "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
-    "daily", "zsh", "sha256:0a",
+    "daily", "zsh", "log", "2026-12-02T10:00:00+09:00", "sha256:0a",
 ))  # fmt: skip
 
 
@@ -194,8 +194,8 @@ def test_every_option_of_a_rehearsal_is_read(name: str, tmp_path: Path, monkeypa
     def look(*_: object, **__: object) -> OwnCluster:
         return OwnCluster(context="mine", server="https://127.0.0.1:1", kubeconfig="")
 
-    monkeypatch.setattr("harness.rehearsal.arguments.conducted", nothing)
-    monkeypatch.setattr("harness.rehearsals.rollout.command.conducted", nothing)
+    monkeypatch.setattr("harness.run.arguments.run_to_end", nothing)
+    monkeypatch.setattr("harness.run.resuming.run_to_end", nothing)
     monkeypatch.setattr("harness.cli.stack_command._start_detached", not_begun)
     monkeypatch.setattr("harness.stack.kube.access.look", look)
     every = list(variants(command, tmp_path))
@@ -212,8 +212,8 @@ def test_every_option_of_a_rehearsal_is_read(name: str, tmp_path: Path, monkeypa
 def test_the_first_line_of_each_rehearsal_says_what_its_run_is_made_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in ("harness.rehearsal.arguments", "harness.rehearsals.rollout.command"):
-        monkeypatch.setattr(f"{module}.conducted", lambda *_, **__: 0)
+    for module in ("harness.run.arguments", "harness.run.resuming"):
+        monkeypatch.setattr(f"{module}.run_to_end", lambda *_, **__: 0)
     for words_ in map(begun, COMMANDS):
         assert main([*words_, "--reports", str(tmp_path)]) == 0
         first, second, *_ = capsys.readouterr().err.splitlines()
@@ -370,7 +370,7 @@ def test_no_help_loads_what_only_a_run_needs() -> None:
     script = f"""
 import sys
 from harness.cli.main import ALL
-from harness.rehearsal.command import parser
+from harness.run.command import parser
 for entry in ALL.values():
     parser(entry.load()).format_help()
     loaded = [name for name in {HEAVY} if name in sys.modules]

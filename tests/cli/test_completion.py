@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.cli.main import ALL, main
-from harness.rehearsal.command import flags
+from harness.run.command import flags
 
 TRY = """
 source /dev/stdin <<< "$SCRIPT"

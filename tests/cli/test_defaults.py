@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.cli.main import parse
-from harness.rehearsal.command import given, replay
+from harness.run.command import given, replay
 
 Write = Callable[[str], Path]
 

@@ -9,18 +9,18 @@ from harness.base.errors import Exit
 from harness.cli import cluster as clusters
 from harness.cli import stack_command, standing
 from harness.cli.main import main
-from harness.model.message import Message, message, verbatim
-from harness.model.stack import Rung
+from harness.model.message import Message, message, raw_text
+from harness.model.stack import EnvironmentKind
 from harness.report.language import Language, language
-from harness.stack import rungs
-from harness.stack.keeping import PartStatus, Standing
+from harness.stack.environments import choice as rungs
+from harness.stack.environments.standing import StackFacts
 from harness.stack.kind import keeper
-from harness.stack.standing import StackFacts
+from harness.stack.state.keeping import LeftRunning, PartStatus
 from tests.nowhere import all_at
 
 ENGLISH = language("en")
-KEPT = Standing(
-    kind="kept", rung=Rung.KIND, run_id="kept", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
+KEPT = LeftRunning(
+    kind="kept", rung=EnvironmentKind.KIND, run_id="kept", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
     parts=(
         PartStatus(part="worker", pid=12345, alive=True, memory_bytes=3 * 2**20),
         PartStatus(part="worker2", pid=12346, alive=False),
@@ -40,7 +40,7 @@ class Upper(Language):
         return ENGLISH(text, **values).upper()
 
 
-def shown(each: Standing, say: Language = ENGLISH) -> list[str]:
+def shown(each: LeftRunning, say: Language = ENGLISH) -> list[str]:
     return stack_command._shown(each, say).splitlines()
 
 
@@ -78,7 +78,9 @@ def test_all_of_it_goes_through_the_catalogue() -> None:
 
 
 def test_a_stack_that_is_up_says_so_as_before(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = StackFacts(run_id="a-stack", rung=Rung.LOCAL, target="api", endpoints=all_at(), up_utc="2026", logs="logs/")
+    facts = StackFacts(
+        run_id="a-stack", rung=EnvironmentKind.LOCAL, target="api", endpoints=all_at(), up_utc="2026", logs="logs/"
+    )
     stack_command._tell(ENGLISH, facts)
     first, *_, logs, last = capsys.readouterr().out.splitlines()
     assert first == "stack a-stack is up (environment local, target api)"
@@ -104,7 +106,7 @@ def test_what_could_not_be_ended_is_left_in_every_language(lang: str, monkeypatc
 
 
 def test_a_cluster_is_told_in_the_language_or_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = verbatim("export KUBECONFIG=x"), message("none")
+    lines = raw_text("export KUBECONFIG=x"), message("none")
     for lang, none in (("en", "none"), ("ja", "なし")):
         assert clusters.told([], *lines, as_json=False, lang=lang) == Exit.OK
         assert capsys.readouterr().out == f"export KUBECONFIG=x\n{none}\n"

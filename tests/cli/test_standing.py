@@ -15,7 +15,7 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.cli import stack_command, standing
-from harness.rehearsal.lifecycle import ENDING_LIMIT_S
+from harness.run.lifecycle import ENDING_LIMIT_S
 from harness.stack.state import processes
 from tests.lines import Lines
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.cli.main import ALL
-from harness.rehearsal.registry import COMMANDS
+from harness.run.registry import COMMANDS
 from tests.cli.test_commands import begun
 
 pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.nightly]

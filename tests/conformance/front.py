@@ -43,11 +43,11 @@ class Call(msgspec.Struct):
 
     @property
     def uid(self) -> str:
-        """Who the token says is calling; "" without one, and where its claims are no mapping."""
+        """Who the token says is calling; "" without one, and where its claims are no mapping, or too deep."""
         try:
             part = self.headers["authorization"].split(".")[1]
             return str(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["sub"])
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, RecursionError):
             return ""
 
     def asks(self, method: str, path: str = WALKS) -> bool:

@@ -31,24 +31,22 @@ from api.settings import Settings
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.checks import tables
+from harness.checks.contract import people
+from harness.checks.contract.check import Check, CheckFixture
+from harness.checks.contract.http import Connect
+from harness.checks.contract.logs import Logs
+from harness.checks.contract.reach import StandaloneTarget
+from harness.checks.contract.rules import Rules
+from harness.checks.contract.run import CheckRun
+from harness.checks.contract.runner import run_checks
 from harness.checks.dual_write import StoredWalk
-from harness.checks.walk_tables import Stored
-from harness.contract import people
-from harness.contract.bench import Ground
-from harness.contract.beside import Spare
-from harness.contract.check import Check
-from harness.contract.http import Connect
-from harness.contract.logs import Logs
-from harness.contract.rules import Rules
-from harness.contract.run import CheckRun
-from harness.contract.runner import run_checks
+from harness.checks.walk_tables import StoredWalks
 from harness.model.evidence import happened
 from harness.model.stack import Address
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.stack.firebase.document_writes import typed
-from harness.stack.firebase.documents import Documents, Fields
-from harness.stack.firebase.sign_up import Ended
-from harness.stack.sim.parts import Parts
+from harness.stack.firebase.documents import Documents, Fields, typed
+from harness.stack.firebase.rest import AccountEnd
+from harness.stack.sim.parts import SimParts
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
@@ -157,7 +155,7 @@ class Target:
         self.layout = tables.CONTRACT  # what is read of the tables, past the target
         self.databases: list[Database] = []  # of the processes that run, the youngest last
         self.firestore = Firestore(clock)
-        self.parts = Parts(clock)
+        self.parts = SimParts(clock)
         self.front = Front()
         self.tokens: Any = _Refusing(FirebaseTokens(firebase_app.start(self.settings), clock, None))
         self.log_line: Callable[[bytes], bytes] = lambda line: line
@@ -209,7 +207,7 @@ Plant = Callable[[Target], None]
 
 
 class InProcess:
-    """As ``harness.contract.reach.Reach``."""
+    """As ``harness.checks.contract.reach.Reach``."""
 
     endpoints = all_at(service=_SERVICE, storage=NOWHERE, project_id=PROJECT, database_password=PASSWORD)
 
@@ -217,12 +215,12 @@ class InProcess:
         self.connect = connect
         self._target = target
 
-    async def sign_up(self, uid: str) -> people.User:
+    async def sign_up(self, uid: str) -> people.SignedUpUser:
         """A token as the Auth emulator makes it."""
         now = int(self._target.clock.unix_s())
-        return people.User(uid=uid, token=unsigned_token(uid, auth_time=now, iat=now, exp=now + 3600))
+        return people.SignedUpUser(uid=uid, token=unsigned_token(uid, auth_time=now, iat=now, exp=now + 3600))
 
-    async def end_account(self, uid: str, how: Ended) -> None:
+    async def end_account(self, uid: str, how: AccountEnd) -> None:
         """Nobody asks an emulator here."""
 
     def seal(self, head: object, claims: object) -> str:
@@ -233,21 +231,21 @@ class InProcess:
         """In memory."""
         return [*self._target.database.users].count(uid)
 
-    async def stored(self, walk_id: str) -> Stored:
+    async def stored(self, walk_id: str) -> StoredWalks:
         """In memory."""
         database, layout = self._target.database, self._target.layout
         located = database.location_rows(walk_id) if layout.locations is not None else []
         row = database.walk_row(walk_id)
         walk = StoredWalk(id=walk_id, columns=row, locations=located, layout=layout)
-        return Stored(walks=[walk] if row else [], layout=layout)
+        return StoredWalks(walks=[walk] if row else [], layout=layout)
 
     @contextlib.asynccontextmanager
-    async def spare(self, name: str) -> AsyncIterator[Spare]:
+    async def spare(self, name: str) -> AsyncIterator[StandaloneTarget]:
         """One more process of it, with a way of its own to the same database."""
         del name
         own = copy.copy(self._target.database)
         async with self._target.running(own) as connect:
-            one = Spare(cast(Any, _Process), cast(Any, _Relay(own)), self._target.clock, connect)
+            one = StandaloneTarget(cast(Any, _Process), cast(Any, _Relay(own)), self._target.clock, connect)
             await one.until_ready()
             yield one
 
@@ -314,7 +312,7 @@ async def _checked(
 ) -> list[CheckRun]:
     found: list[CheckRun] = []
     async with planted(clock, plants, folder) as (target, reach, logs):
-        ground = Ground(
+        ground = CheckFixture(
             reach=reach,
             clock=clock,
             documents=cast(Documents, target.firestore),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from harness.contract.judged import judgement
-from harness.contract.run import CheckRun
+from harness.checks.contract.facts import deviations
+from harness.checks.contract.run import CheckRun
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Verdict
+from harness.rehearsals.conformance.rehearsal import REHEARSAL
+from harness.rules import engine
 
 
 class Outcome(StrEnum):
@@ -32,6 +35,12 @@ _OF = {
 def of_judgement(judged: Judgement) -> Outcome:
     """By its judgement."""
     return Outcome.ADVICE if judged.kind is Kind.OBSERVATION else _OF[judged.verdict]
+
+
+def judgement(run: CheckRun) -> Judgement:
+    """On one check, by the rules."""
+    (found,) = engine.judged([Expected("", run.id)], REHEARSAL.rules, [deviations(run)], None, ())
+    return found
 
 
 def outcome(run: CheckRun) -> Outcome:

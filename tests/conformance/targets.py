@@ -14,24 +14,23 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.progress import Progress
-from harness.contract.bench import Ground
-from harness.contract.check import Check
-from harness.contract.logs import Logs
-from harness.contract.reach import OnStack
-from harness.contract.run import CheckRun
-from harness.contract.runner import run_checks
+from harness.checks.contract.check import Check, CheckFixture
+from harness.checks.contract.logs import Logs
+from harness.checks.contract.reach import LocalReach
+from harness.checks.contract.run import CheckRun
+from harness.checks.contract.runner import run_checks
 from harness.model.manifests import Manifests
 from harness.model.result import Result
 from harness.model.stack import Target
-from harness.rehearsal.conclude import details_of
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails
 from harness.report.published import RESULT
+from harness.run.result import details_of
 from harness.stack.firebase.documents import Documents
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load
 from harness.stack.manifests.change import without_autoscaler
-from harness.stack.targets import BUNDLED_MIGRATIONS
+from harness.stack.target.targets import BUNDLED_MIGRATIONS
 from tests.conformance.outcomes import Outcome, of_judgement
 from tests.hurried import QUICK_PROBES
 from tests.main_job import INTERRUPTED_WITHIN_S
@@ -144,8 +143,10 @@ async def results(
     stack: LocalStack, documents: Documents, logs: Logs, checks: tuple[Check, ...], folder: Path, seed: int
 ) -> dict[str, CheckRun]:
     """Every check on a running stack, in the order of ``seed``."""
-    reach = OnStack(stack, stack._clock)
-    ground = Ground(reach=reach, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id)
+    reach = LocalReach(stack, stack._clock)
+    ground = CheckFixture(
+        reach=reach, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id
+    )
     found: list[CheckRun] = []
     await run_checks(checks, ground, folder, Progress(stack._clock), found.append)
     return {result.id: result for result in found}

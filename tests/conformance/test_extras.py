@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.model.stack import Address
-from harness.rehearsals.conformance.extras import extras
-from harness.stack.scraping import ClientCertificate, PodMetrics
+from harness.rehearsals.conformance.acts import extras
+from harness.stack.target.scraping import ClientCertificate, PodMetrics
 
 POD, SERVICE = (Address(host="127.0.0.1", port=port) for port in (1, 2))
 BY = ClientCertificate(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
@@ -28,7 +28,7 @@ async def test_pods_that_take_a_certificate_are_not_asked_by_plain_http(
             metrics.append(address)
         return SimpleNamespace(status=200, headers={"content-type": "text/plain"})
 
-    monkeypatch.setattr("harness.contract.http.send", send)
+    monkeypatch.setattr("harness.checks.contract.http.send", send)
     stack: Any = SimpleNamespace(
         endpoints=lambda: SimpleNamespace(service=SERVICE),
         metrics=lambda: [PodMetrics(pod="a", address=POD, path="/metrics")],

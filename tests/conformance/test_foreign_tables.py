@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
-from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Layout, Unread
-from harness.checks.values import Column, Kind
-from harness.contract.check import NotExercised
-from harness.contract.run import CheckRun, Deviation
-from harness.model.message import verbatim
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import CheckRun, Deviation
+from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, ColumnLayout, Unread
+from harness.checks.values import Column, ColumnKind
+from harness.model.message import raw_text
 from harness.rehearsals.conformance.checks import ALL
 from tests.conformance.in_process import InProcess, Target, checked
 from tests.conformance.outcomes import Outcome, outcome
 
 OF_POSTGRES = [check for check in ALL if check.id.startswith("postgres.")]
-ROUNDED = Column(kind=Kind.NUMBER, declared="integer", grain=Decimal(1))
-SINGLE = Column(kind=Kind.NUMBER, declared="real", single=True)
+ROUNDED = Column(kind=ColumnKind.NUMBER, declared="integer", grain=Decimal(1))
+SINGLE = Column(kind=ColumnKind.NUMBER, declared="real", single=True)
 
 
-def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, CheckRun]:
+def found(layout: ColumnLayout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, CheckRun]:
     """What the checks say when the tables are read by ``layout``, and hold ``row`` of what the API wrote."""
 
     def plant(target: Target) -> None:
@@ -50,7 +50,7 @@ def kept(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_what_a_column_rounds_is_held_and_what_it_would_not_keep_is_found(tmp_path: Path) -> None:
     walks, locations = {**OF_WALKS, "total_distance": ROUNDED}, {**OF_LOCATIONS, "latitude": SINGLE}
-    layout = Layout(walks=walks, locations=locations)
+    layout = ColumnLayout(walks=walks, locations=locations)
     assert {outcome(each) for each in found(layout, tmp_path, kept).values()} == {Outcome.PASSED}
     exact = found(CONTRACT, tmp_path, kept)
     assert {id_ for id_, each in exact.items() if outcome(each) is Outcome.DEVIATION} == {
@@ -62,7 +62,7 @@ def test_what_a_column_rounds_is_held_and_what_it_would_not_keep_is_found(tmp_pa
     assert str(of(exact, "postgres.locations").expected).startswith("location 0 in walk_locations")
 
 
-def without(name: str) -> Layout:
+def without(name: str) -> ColumnLayout:
     return CONTRACT.without(name, "bytea")
 
 
@@ -72,7 +72,7 @@ def without(name: str) -> Layout:
         (without("walks.status"), "postgres.walk", "walks.status cannot be read: docs/contract has walk_status"),
         (without("walk_locations.latitude"), "postgres.locations", "the database has bytea"),
         (
-            Layout(
+            ColumnLayout(
                 walks=OF_WALKS, locations=None, unread=(Unread(place=LOCATIONS, expected="a table", found="a view"),)
             ),
             "postgres.locations",
@@ -81,7 +81,7 @@ def without(name: str) -> Layout:
     ],
 )
 def test_what_cannot_be_read_is_not_exercised_with_the_reason(
-    layout: Layout, id_: str, says: str, tmp_path: Path
+    layout: ColumnLayout, id_: str, says: str, tmp_path: Path
 ) -> None:
     results = found(layout, tmp_path, dict)
     assert (outcome(results[id_]), says in str(results[id_].lacking)) == (Outcome.NOT_EXERCISED, True), results[id_]
@@ -96,10 +96,10 @@ def test_a_real_finding_is_not_hidden_behind_a_column_that_cannot_be_read(tmp_pa
 
 def test_users_that_cannot_be_read_are_not_exercised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unread(_self: InProcess, _uid: str) -> int:
-        raise NotExercised(verbatim("users cannot be read"))
+        raise NotExercised(raw_text("users cannot be read"))
 
     monkeypatch.setattr(InProcess, "user_rows", unread)
-    assert found(CONTRACT, tmp_path, dict)["postgres.user"].lacking == verbatim("users cannot be read")
+    assert found(CONTRACT, tmp_path, dict)["postgres.user"].lacking == raw_text("users cannot be read")
 
 
 def test_a_walk_that_is_nowhere_is_found(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from harness.base.errors import EvidenceNotWritten, Exit
 from harness.base.virtual import VirtualClock
 from harness.rehearsals.conformance import fuzz as fuzzing
-from harness.rehearsals.conformance.fuzz import TOKENS_VARIABLE, Checked, Entry, checked, judged, read
+from harness.rehearsals.conformance.fuzz import TOKENS_VARIABLE, FuzzedRequest, FuzzResult, checked, judged, read
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of
 from tests.conformance.targets import outcomes as outcomes_of
@@ -26,8 +26,8 @@ from tests.endless import endless_server
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
-NOTHING, ODD = Checked(whole=True), Checked(odd=3, whole=True)
-GOOD = tuple(Entry("GET", "/v1/walks", status) for status in (200, 400, 404, 204) * 30)
+NOTHING, ODD = FuzzResult(whole=True), FuzzResult(odd=3, whole=True)
+GOOD = tuple(FuzzedRequest("GET", "/v1/walks", status) for status in (200, 400, 404, 204) * 30)
 
 
 def finished(*checks: dict[str, str]) -> dict[str, object]:
@@ -48,14 +48,14 @@ EVENTS = [
 ]
 
 
-def outcomes(entries: tuple[Entry, ...], status: int, seen: Checked = NOTHING) -> list[Outcome]:
+def outcomes(entries: tuple[FuzzedRequest, ...], status: int, seen: FuzzResult = NOTHING) -> list[Outcome]:
     return [outcome(result) for result in judged(entries, status, seen)]
 
 
 def test_a_single_5xx_or_missing_answer_deviates_and_is_shown() -> None:
     assert outcomes(GOOD, 0) == [Outcome.PASSED, Outcome.PASSED]
     for status in (500, 503, 0):
-        errors, schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1, NOTHING)
+        errors, schema = judged((*GOOD, FuzzedRequest("PUT", "/v1/walks/x", status, "oh")), 1, NOTHING)
         assert (outcome(errors), outcome(schema)) == (Outcome.DEVIATION, Outcome.PASSED)
         assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in (
             str(errors.deviation.got) if errors.deviation else ""
@@ -71,20 +71,22 @@ def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
 def test_an_error_of_schemathesis_own_is_none_of_the_target(tmp_path: Path) -> None:
     """It ends with the status of an odd answer, too."""
     assert outcomes(GOOD, 1) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
-    unseen = Checked(errors=("x",), whole=True)
+    unseen = FuzzResult(errors=("x",), whole=True)
     assert outcomes(GOOD, 1, unseen) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
-    assert outcomes(GOOD, 1, Checked(odd=1, errors=("x",))) == [Outcome.PASSED, Outcome.DEVIATION]
+    assert outcomes(GOOD, 1, FuzzResult(odd=1, errors=("x",))) == [Outcome.PASSED, Outcome.DEVIATION]
     for status in (0, 1):
-        failed = (*GOOD, Entry("PUT", "/v1/walks/x", 500))
-        assert outcomes(failed, status, Checked()) == [Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR], "no whole record"
+        failed = (*GOOD, FuzzedRequest("PUT", "/v1/walks/x", 500))
+        assert outcomes(failed, status, FuzzResult()) == [Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR], (
+            "no whole record"
+        )
         assert outcomes(failed, status, unseen) == [Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR]
     events = tmp_path / "fuzz.ndjson"
-    assert checked(events) == Checked()
+    assert checked(events) == FuzzResult()
     events.write_text("\n".join(json.dumps(each) for each in EVENTS[:-1]))
     cut = checked(events)
-    assert cut == Checked(odd=2, errors=("PUT /v1/walks: {'type': 'Unsatisfiable', 'message': 'no body'}",))
+    assert cut == FuzzResult(odd=2, errors=("PUT /v1/walks: {'type': 'Unsatisfiable', 'message': 'no body'}",))
     events.write_text("\n".join(json.dumps(each) for each in EVENTS))
-    assert checked(events) == Checked(odd=2, errors=(*cut.errors, "{'title': 'left'}"), whole=True)
+    assert checked(events) == FuzzResult(odd=2, errors=(*cut.errors, "{'title': 'left'}"), whole=True)
     events.write_text('{"ScenarioFinished":{"recor')
     with pytest.raises(EvidenceNotWritten):
         checked(events)
@@ -96,21 +98,21 @@ def test_an_error_of_schemathesis_own_is_none_of_the_target(tmp_path: Path) -> N
         (GOOD[:99], 0, "fewer than 100"),
         ((), 0, "fewer than 100"),
         (GOOD, 2, "status 2"),
-        ((*GOOD, *[Entry("GET", "/", 401)] * 7), 1, "95%"),
-        ((*GOOD, *[Entry("GET", "/", 429)] * 121), 0, "rate limit"),
-        (tuple([Entry("GET", "/v2/walks", 404)] * 200), 0, "none of 200 requests was answered 2xx"),
-        (tuple([Entry("GET", "/v1/walks", 302)] * 200), 0, "none of 200 requests was answered 2xx"),
+        ((*GOOD, *[FuzzedRequest("GET", "/", 401)] * 7), 1, "95%"),
+        ((*GOOD, *[FuzzedRequest("GET", "/", 429)] * 121), 0, "rate limit"),
+        (tuple([FuzzedRequest("GET", "/v2/walks", 404)] * 200), 0, "none of 200 requests was answered 2xx"),
+        (tuple([FuzzedRequest("GET", "/v1/walks", 302)] * 200), 0, "none of 200 requests was answered 2xx"),
     ],
 )
-def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], status: int, says: str) -> None:
+def test_requests_that_show_nothing_are_no_pass(entries: tuple[FuzzedRequest, ...], status: int, says: str) -> None:
     for result in judged(entries, status, NOTHING):
         assert outcome(result) is Outcome.MEASUREMENT_ERROR
         assert says in result.broken
 
 
 def test_of_a_target_that_answers_nothing_well_what_it_does_wrong_is_told_all_the_same() -> None:
-    refused = tuple([Entry("GET", "/v1/walks", 404)] * 200)
-    assert outcomes((*refused, Entry("GET", "/v1/walks", 500)), 0) == [
+    refused = tuple([FuzzedRequest("GET", "/v1/walks", 404)] * 200)
+    assert outcomes((*refused, FuzzedRequest("GET", "/v1/walks", 500)), 0) == [
         Outcome.DEVIATION,
         Outcome.MEASUREMENT_ERROR,
     ]
@@ -118,7 +120,7 @@ def test_of_a_target_that_answers_nothing_well_what_it_does_wrong_is_told_all_th
 
 
 def test_5_percent_of_401_are_allowed() -> None:
-    assert outcomes((*GOOD, *[Entry("GET", "/", 401)] * 6), 0) == [Outcome.PASSED, Outcome.PASSED]
+    assert outcomes((*GOOD, *[FuzzedRequest("GET", "/", 401)] * 6), 0) == [Outcome.PASSED, Outcome.PASSED]
 
 
 def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
@@ -128,9 +130,9 @@ def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
 
 
 def test_an_endless_answer_deviates_however_few_requests_it_left_time_for() -> None:
-    endless = Entry("GET", "/v1/walks", 0, "TooLong", endless=True)
-    for entries, status in (((endless,), 1), ((*GOOD, Entry("PUT", "/v1/walks", 500), endless), -9)):
-        errors, schema = judged(entries, status, Checked())
+    endless = FuzzedRequest("GET", "/v1/walks", 0, "TooLong", endless=True)
+    for entries, status in (((endless,), 1), ((*GOOD, FuzzedRequest("PUT", "/v1/walks", 500), endless), -9)):
+        errors, schema = judged(entries, status, FuzzResult())
         assert (outcome(errors), outcome(schema)) == (Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR)
         assert "first GET /v1/walks: longer than a client reads" in str(errors.deviation and errors.deviation.got)
 
@@ -171,7 +173,7 @@ def test_an_endless_answer_costs_the_fuzz_less_than_64_mib_and_is_told(tmp_path:
     assert {entry.status for entry in read(tmp_path / "whole" / fuzzing.ANSWERS)} == {200}
     told = read(tmp_path / "body" / fuzzing.ANSWERS)
     assert {entry.url.rpartition("/")[2] for entry in told if entry.endless} == {*paths}
-    [errors, _] = judged(told, 1, Checked())
+    [errors, _] = judged(told, 1, FuzzResult())
     assert outcome(errors) is Outcome.DEVIATION
 
 

@@ -10,28 +10,35 @@ import msgspec
 import pytest
 
 from api.model import WalkDetail
-from harness.contract.check import Check
-from harness.contract.chosen import chosen
-from harness.contract.grade import FINDINGS, GRADES, Finding, Grade, SourceKind, document, walk_api
-from harness.contract.judged import judgement
-from harness.contract.run import CheckRun, Deviation
-from harness.judge.combine import combine
+from harness.checks.contract.check import Check, chosen
+from harness.checks.contract.run import (
+    FINDINGS,
+    GRADES,
+    CheckRun,
+    Deviation,
+    DeviationKind,
+    Grade,
+    SourceKind,
+    document,
+    walk_api,
+)
 from harness.model.judgement import Kind
-from harness.model.message import english, verbatim
-from harness.model.section import Lines, Pairs, Table
+from harness.model.message import english, raw_text
+from harness.model.section import Lines, Pairs
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import judged as concluded
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
-from harness.rehearsals.conformance.judge import judged
+from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.sections import sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
+from harness.rules.combine import combine
+from harness.run.result import judged as concluded
 from harness.stack.firebase.documents import Fields, Value
 from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target, checked
-from tests.conformance.outcomes import Outcome, outcome
+from tests.conformance.outcomes import Outcome, judgement, outcome
 from tests.conformance.plants import PLANTS
 from tests.rehearsal.made import seen
 from tests.test_citations import ROOT, missing
@@ -56,7 +63,7 @@ def check(deviation: Deviation | None = None, **changes: object) -> CheckRun:
 
 
 def deviating(grade: Grade) -> CheckRun:
-    found = Deviation(expected="status 200", got="status 500", grade=grade, finding=Finding.STATUS)
+    found = Deviation(expected="status 200", got="status 500", grade=grade, finding=DeviationKind.STATUS)
     return check(found, curl="curl x", request_file="requests/a.b.http", decided=("x = 1 (f:7), not 2",))
 
 
@@ -66,7 +73,7 @@ PLAN = ConformancePlan()
 
 def decided(*runs: CheckRun) -> Decision:
     """What they come to."""
-    return combine([*judged(PLAN, ConformanceDetails(checks=[*runs]))])
+    return combine([*REHEARSAL.by_rules(PLAN, seen(ConformanceDetails(checks=[*runs])))])
 
 
 @pytest.mark.parametrize("grade", [Grade.CONTRACT, Grade.OPENAPI])
@@ -88,16 +95,13 @@ def test_one_check_that_was_not_made_leaves_it_open() -> None:
     (missing,) = (each for each in concluded(REHEARSAL, PLAN, seen(ConformanceDetails(checks=made[1:]))) if each.holds)
     assert (missing.id, missing.verdict) == (ALL[0].id, Verdict.INCONCLUSIVE)
     fuzzed = msgspec.structs.replace(PLAN, fuzz_s=30)
-    found = [*judged(fuzzed, ConformanceDetails(checks=[PASSED]))]
-    assert combine(found) is Decision.HOLD
-    assert [(each.id, each.verdict, each.reason) for each in found[1:]] == [
-        ("fuzz", Verdict.INCONCLUSIVE, "no requests were drawn from the OpenAPI file")
-    ]
+    drawn = [each for each in concluded(REHEARSAL, fuzzed, seen(ConformanceDetails(checks=made))) if each.holds]
+    assert [(each.id, each.verdict) for each in drawn] == [(id_, Verdict.INCONCLUSIVE) for id_ in SENTENCES]
 
 
 def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:
     for run, verdict in (
-        (check(lacking=verbatim("it needs a walk")), Verdict.NOT_EXERCISED),
+        (check(lacking=raw_text("it needs a walk")), Verdict.NOT_EXERCISED),
         (check(broken="it needs a walk"), Verdict.INCONCLUSIVE),
     ):
         found = judgement(run)
@@ -107,7 +111,7 @@ def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:
 
 
 def test_what_a_target_may_do_without_holds_nothing_up() -> None:
-    lacking = check(lacking=verbatim("it has none"), allowed=True)
+    lacking = check(lacking=raw_text("it has none"), allowed=True)
     assert decided(PASSED, lacking) is Decision.ADVANCE
     assert decided(lacking) is Decision.HOLD  # nothing was exercised
 
@@ -133,12 +137,11 @@ def test_the_page_has_the_target_the_requests_and_what_was_not_covered() -> None
         extras=[Extra(name="X-Pod-Name", offered=False, without="w"), Extra(name="m", offered=True, without="v")],
         fuzz=Fuzz(cases=3, statuses={"200": 3}, seconds=1.5, exit=0),
     )
-    facts, requests, uncovered, lacking = sections(details)
+    facts, uncovered, lacking = sections(details)
     assert isinstance(facts, Pairs) and [str(what) for _, what in facts.pairs] == [
         "x y (/f)",
         "3 requests in 1.5 s (200: 3)",
     ]
-    assert isinstance(requests, Table) and [row.link for row in requests.rows] == ["requests/a.b.http"]
     assert isinstance(uncovered, Lines) and len(uncovered.lines) == len(NOT_COVERED)
     assert isinstance(lacking, Lines)
     assert [str(line) for line in lacking.lines] == ["X-Pod-Name (beyond the contract): w"]

@@ -11,17 +11,15 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, Exit
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.rules import FileRule, Rules
+from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade, SentenceSource, SourceKind
+from harness.checks.contract.runner import by_file
 from harness.cli.main import main
-from harness.contract.grade import Finding, Grade, Source, SourceKind
-from harness.contract.http import Exchange
-from harness.contract.rules import Rule, Rules
-from harness.contract.run import CheckRun, Deviation
-from harness.contract.runner import by_file
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import command
-from harness.rehearsals.conformance.openapi.decides import _RATES
-from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.conformance.openapi.plan import _RATES, OpenApiPlan
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target, checked
 from tests.conformance.outcomes import Outcome, holding, outcome
@@ -255,7 +253,7 @@ def test_a_target_that_keeps_the_contract_breaks_a_file_that_contradicts_it(tmp_
     assert {id_ for id_ in TRIED if outcome(found[id_]) is Outcome.DEVIATION} == theirs
     for id_ in theirs:
         assert found[id_].deviation.grade is Grade.OPENAPI and found[id_].source.kind is SourceKind.OPENAPI
-    assert found["openapi.answers.create"].deviation.finding is Finding.STATUS
+    assert found["openapi.answers.create"].deviation.finding is DeviationKind.STATUS
     assert holding(found.values()) >= theirs
 
 
@@ -287,7 +285,7 @@ def test_answers_are_held_to_the_schemas_of_the_file(tmp_path: Path) -> None:
     found = run("by-hand.yaml", tmp_path, texts, ids=ids)
     wrong = found["openapi.answers.get"]
     assert outcome(wrong) is Outcome.DEVIATION
-    assert wrong.deviation.grade is Grade.OPENAPI and wrong.deviation.finding is Finding.BODY
+    assert wrong.deviation.grade is Grade.OPENAPI and wrong.deviation.finding is DeviationKind.BODY
     assert str(wrong.deviation.got).startswith("total_distance: '4321.5'")
     assert found["walks.get.body"].deviation.grade is Grade.CONTRACT
 
@@ -335,19 +333,19 @@ def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("rule", "finding", "grade"),
     [
-        ("put.status", Finding.STATUS, Grade.OPENAPI),
-        ("put.status", Finding.EFFECT, Grade.CONTRACT),
-        ("walk.nullable", Finding.BODY, Grade.CONTRACT),
-        ("rate_limit", Finding.STATUS, Grade.OPENAPI),
+        ("put.status", DeviationKind.STATUS, Grade.OPENAPI),
+        ("put.status", DeviationKind.EFFECT, Grade.CONTRACT),
+        ("walk.nullable", DeviationKind.BODY, Grade.CONTRACT),
+        ("rate_limit", DeviationKind.STATUS, Grade.OPENAPI),
     ],
 )
-def test_only_what_the_file_sets_breaks_the_file(rule: str, finding: Finding, grade: Grade) -> None:
+def test_only_what_the_file_sets_breaks_the_file(rule: str, finding: DeviationKind, grade: Grade) -> None:
     """A check that asks for a status and then finds another walk has found a break of the contract."""
     deviation = Deviation(expected="x", got="y", grade=Grade.CONTRACT, finding=finding)
     found = CheckRun(id="a", sentence="s", deviation=deviation)
-    graded = by_file(found, [rule], Rules({rule: Rule(1, "theirs.yaml:7")}))
+    graded = by_file(found, [rule], Rules({rule: FileRule(1, "theirs.yaml:7")}))
     assert graded.deviation is not None and graded.deviation.grade is grade and graded.decided
-    assert grade is Grade.CONTRACT or graded.source == Source(SourceKind.OPENAPI, "theirs.yaml:7")
+    assert grade is Grade.CONTRACT or graded.source == SentenceSource(SourceKind.OPENAPI, "theirs.yaml:7")
 
 
 ONE = """\
@@ -378,7 +376,7 @@ def test_answers_on_which_the_file_is_silent_keep_nothing(
     answers = OpenApiPlan(file).answers()
     answers.take(
         [
-            Exchange(
+            HttpExchange(
                 method="GET", path="/v1/walks", sent_headers=(), sent_body=b"", raw=b"", status=status, body=b"{}",
                 headers={"content-type": "application/json"},
             )
@@ -413,7 +411,7 @@ def test_a_body_is_compared_or_nothing_is_said(
     )
     answers = OpenApiPlan(file).answers()
     answers.take(
-        [Exchange(method="GET", path="/v1/walks", sent_headers=(), sent_body=b"", raw=b"", status=200, body=body,
+        [HttpExchange(method="GET", path="/v1/walks", sent_headers=(), sent_body=b"", raw=b"", status=200, body=body,
                   headers={"content-type": media})]
     )  # fmt: skip
     results = [run_.deviation for run_, _ in answers.results()]

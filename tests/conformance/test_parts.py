@@ -16,28 +16,26 @@ from hypothesis import strategies as st
 
 from harness.base.clock import NS, Anchor, MachineClock
 from harness.base.errors import BadInput
-from harness.contract import shape
-from harness.contract.beside import spare
-from harness.contract.check import Deviates, NotExercised, must, needs
-from harness.contract.chosen import chosen
-from harness.contract.grade import Finding, Grade, Source, SourceKind
-from harness.contract.http import Exchange, send
-from harness.contract.people import changed
-from harness.contract.run import CheckRun, Deviation
-from harness.contract.runner import keep_request
-from harness.contract.samples import location
+from harness.checks.contract import shape
+from harness.checks.contract.check import Deviates, chosen, must, needs
+from harness.checks.contract.http import HttpExchange, send
+from harness.checks.contract.people import changed
+from harness.checks.contract.reach import NotExercised, spare
+from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade, SentenceSource, SourceKind
+from harness.checks.contract.runner import keep_request
+from harness.checks.contract.shape import location
 from harness.evidence.gathered import Gathered
-from harness.model.message import verbatim
-from harness.model.result import Facts
-from harness.model.stack import Address, Rung
-from harness.rehearsal.conclude import Page, conclude, judged
-from harness.rehearsal.rehearsal import Seen
+from harness.model.message import raw_text
+from harness.model.result import RunInfo
+from harness.model.stack import Address, EnvironmentKind
 from harness.rehearsals.conformance.checks import ALL, rate_limit
-from harness.rehearsals.conformance.command import Conformance
+from harness.rehearsals.conformance.command import ConformanceCommand
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 from harness.report.write_all import write_reports
-from scenarios import claims
+from harness.run.rehearsal import RunRecord
+from harness.run.result import Page, build_result, judged
+from tests import register as claims
 
 WALK = {
     "id": "5B6F3AFF-0000-4000-8000-0123456789AB",
@@ -59,8 +57,8 @@ WALK = {
 }
 
 
-FACTS = Facts(
-    rung=Rung.LOCAL,
+FACTS = RunInfo(
+    rung=EnvironmentKind.LOCAL,
     target="t",
     target_bundled=False,
     seed=1,
@@ -70,9 +68,9 @@ FACTS = Facts(
 )
 
 
-def exchange(**changes: object) -> Exchange:
+def exchange(**changes: object) -> HttpExchange:
     fields = {"method": "PUT", "path": "/v1/walks/x", "sent_headers": (), "sent_body": b"", "raw": b"", "status": 200}
-    return Exchange(**(fields | changes))  # type: ignore[arg-type]
+    return HttpExchange(**(fields | changes))  # type: ignore[arg-type]
 
 
 def test_ids_are_unique_and_sentences_are_there() -> None:
@@ -219,24 +217,24 @@ def test_only_chooses_by_pattern() -> None:
     }
     assert chosen(ALL, []) == ALL
     with pytest.raises(BadInput, match="stopp"):
-        Conformance(only=("stop.*", "stopp.*")).planned()
+        ConformanceCommand(only=("stop.*", "stopp.*")).planned()
 
 
 def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     nasty = "| <b>*x*</b> {curly} \x00\x1b[31m \ud800".encode("utf-8", "replace").decode()
-    deviation = Deviation(expected=nasty, got=nasty, grade=Grade.OPENAPI, finding=Finding.BODY)
-    source = Source(SourceKind.OPENAPI, f"{nasty}:7")
+    deviation = Deviation(expected=nasty, got=nasty, grade=Grade.OPENAPI, finding=DeviationKind.BODY)
+    source = SentenceSource(SourceKind.OPENAPI, f"{nasty}:7")
     runs = [
         CheckRun(id="a.b", sentence="s", deviation=deviation, source=source, curl=f"curl {nasty}"),
-        CheckRun(id="a.c", sentence="s", lacking=verbatim(nasty)),
+        CheckRun(id="a.c", sentence="s", lacking=raw_text(nasty)),
         CheckRun(id="a.d", sentence="s", broken=nasty),
     ]
     details = ConformanceDetails(checks=runs)
-    seen = Seen(facts=FACTS, details=details, evidence=Gathered())
+    seen = RunRecord(facts=FACTS, details=details, evidence=Gathered())
     plan = ConformancePlan(only=("stop.*",))
     judgements = judged(REHEARSAL, plan, seen)
     drawn = Page(REHEARSAL.title(plan), sections=tuple(REHEARSAL.sections(plan, replace(seen, judgements=judgements))))
-    result = conclude(REHEARSAL, plan, seen, judgements, drawn, run_id="r")
+    result = build_result(REHEARSAL, plan, seen, judgements, drawn, run_id="r")
     write_reports(tmp_path, result, claims.REGISTER)
     page = (tmp_path / "report.html").read_text()
     assert "<b>*x*" not in page and page.count("&lt;b&gt;") >= 4

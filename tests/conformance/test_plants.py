@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract.check import Check
-from harness.contract.run import CheckRun
+from harness.checks.contract.check import Check
+from harness.checks.contract.run import CheckRun
 from harness.rehearsals.conformance.checks import ALL
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS
 from tests.conformance.front import refusal

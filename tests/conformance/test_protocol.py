@@ -13,10 +13,9 @@ import pytest
 import uvicorn
 
 from api.protocol import LimitedProtocol, Limits
-from harness.contract import http
-from harness.contract.bench import Bench, Caller
-from harness.contract.check import Deviates
-from harness.contract.checks import protocol
+from harness.checks.contract import http
+from harness.checks.contract.check import ContractCaller, ContractClient, Deviates
+from harness.checks.contract.checks import protocol
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import errors
 from tests.api.test_serve import Base, Message
@@ -30,10 +29,10 @@ class Asking:
     """As much of a bench as these checks use."""
 
     def __init__(self, address: Address) -> None:
-        self.exchanges: list[http.Exchange] = []
+        self.exchanges: list[http.HttpExchange] = []
         self.connect = http.over_tcp
         self.ground = SimpleNamespace(hides_tokens=False)
-        self.nobody = Caller(cast(Bench, self), address, "", None)
+        self.nobody = ContractCaller(cast(ContractClient, self), address, "", None)
 
 
 def answering(body: bytes, status: int = 200) -> Any:
@@ -47,7 +46,7 @@ def answering(body: bytes, status: int = 200) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def bench(app: Any, http_protocol: Any) -> AsyncIterator[Bench]:
+async def bench(app: Any, http_protocol: Any) -> AsyncIterator[ContractClient]:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http=http_protocol, ws="none", lifespan="off", log_config=None,
         timeout_graceful_shutdown=1,
@@ -58,7 +57,7 @@ async def bench(app: Any, http_protocol: Any) -> AsyncIterator[Bench]:
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield cast(Bench, Asking(Address(host="127.0.0.1", port=port)))
+        yield cast(ContractClient, Asking(Address(host="127.0.0.1", port=port)))
     finally:
         server.should_exit = True
         await running
@@ -96,7 +95,7 @@ async def test_a_server_that_answers_what_is_no_request_is_found(status: int, bo
         address = Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
         for check in (protocol.no_request, errors.path):
             with pytest.raises(Deviates):
-                await check(cast(Bench, Asking(address)))
+                await check(cast(ContractClient, Asking(address)))
 
 
 async def test_json_of_another_form_is_held_against_it() -> None:
@@ -108,4 +107,4 @@ async def test_json_of_another_form_is_held_against_it() -> None:
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         address = Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
         with pytest.raises(Deviates, match="INVALID_REQUEST"):
-            await protocol.no_request(cast(Bench, Asking(address)))
+            await protocol.no_request(cast(ContractClient, Asking(address)))

@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.contract import http
-from harness.contract.bench import Bench
-from harness.contract.beside import Relay, Spare
+from harness.checks.contract import http
+from harness.checks.contract.check import ContractClient
+from harness.checks.contract.reach import Relay, StandaloneTarget
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import stopping
 from tests.nowhere import NOWHERE
@@ -30,12 +30,12 @@ async def test_a_program_that_takes_a_connection_and_says_nothing_has_not_stoppe
         await asyncio.sleep(60)
         raise AssertionError
 
-    async def status(path: str, timeout_s: float) -> http.Exchange:
+    async def status(path: str, timeout_s: float) -> http.HttpExchange:
         to = Address(host="127.0.0.1", port=1)
         return await http.send(to, "GET", path, headers={}, timeout_s=timeout_s / 100, connect=connect)
 
-    bench = cast("Bench", SimpleNamespace(clock=MachineClock()))
-    last = await stopping._until_refused(bench, cast("Spare", SimpleNamespace(status=status)))
+    bench = cast("ContractClient", SimpleNamespace(clock=MachineClock()))
+    last = await stopping._until_refused(bench, cast("StandaloneTarget", SimpleNamespace(status=status)))
     assert (last.status, stopping._refused(last)) == (0, refused), last.shown
 
 

@@ -8,8 +8,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness.contract.check import NotExercised, decided
-from harness.contract.http import Exchange
+from harness.checks.contract.check import decided
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
 from harness.rehearsals.conformance.checks import ALL
 from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target, checked
@@ -46,7 +47,7 @@ def test_a_log_that_tells_nothing_of_a_walk_hides_no_token(logs: bool, tmp_path:
 
 
 def test_no_answer_is_no_decision() -> None:
-    asked = Exchange(
+    asked = HttpExchange(
         method="PUT", path="/v1/walks/x", sent_headers=(), sent_body=b"", raw=b"", status=0, broken="reset"
     )
     with pytest.raises(NotExercised, match="PUT /v1/walks/x that is no 429 and no 5xx: no answer: reset"):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import ROOT
-from harness.contract import beside
-from harness.contract.chosen import chosen
-from harness.contract.logs import Logs
+from harness.checks.contract import reach as beside
+from harness.checks.contract.check import chosen
+from harness.checks.contract.logs import Logs
 from harness.rehearsals.conformance.checks import ALL, operations
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended

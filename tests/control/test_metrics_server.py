@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.control.metrics_server import Reading, usage
+from harness.control.metrics_server import ContainerCounters, usage
 
 S = 10**9
 
 
-def _at(at_s: float, cpu_s: float, *, started_s: float = 0, memory: int = 1000) -> Reading:
-    return Reading(round(at_s * S), round(started_s * S), cpu_s, memory)
+def _at(at_s: float, cpu_s: float, *, started_s: float = 0, memory: int = 1000) -> ContainerCounters:
+    return ContainerCounters(round(at_s * S), round(started_s * S), cpu_s, memory)
 
 
 def test_cpu_is_the_rate_between_two_readings_and_memory_the_later_one() -> None:

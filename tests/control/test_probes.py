@@ -11,7 +11,7 @@ from harness.evidence.read import read_rows
 from harness.model.evidence import EventRow
 from harness.model.manifests import Probe
 from harness.model.stack import PodState
-from tests.corpus.today import TODAY
+from tests.corpus.today import folder
 
 S = 1_000_000_000
 READINESS = Probe(path="/ready", port=8080, initial_delay_s=5, period_s=10, failure_threshold=3)
@@ -70,7 +70,7 @@ def test_a_real_kubelet_s_pods_become_ready_when_the_rule_has_it() -> None:
     """Of the stored run on kind: seconds from Running to Ready. The watch, the status' own second and the container's
     start beside its worker's add less than half a period."""
     ready_s, ran_ns = [], dict[str, int]()
-    for row in read_rows(TODAY / "scaling_commands_kind" / "evidence.sqlite"):
+    for row in read_rows(folder("scaling_commands_kind") / "evidence.sqlite"):
         if not isinstance(row, EventRow) or row.kind != "pod":
             continue
         if row.data["state"] == PodState.RUNNING:

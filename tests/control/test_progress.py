@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.control import progress
-from harness.control.progress import Counts, Progress, follow
+from harness.control.progress import Counts, ProgressCondition, follow
 from harness.model.cluster import PodView
 from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
 
@@ -12,7 +12,7 @@ STUCK = Counts(3, 1, 2, 2)
 
 
 def test_the_deadline_counts_from_the_last_sign_of_progress() -> None:
-    seen = progress.begin(Progress(counts=Counts(2, 0, 2, 2)), 0)
+    seen = progress.begin(ProgressCondition(counts=Counts(2, 0, 2, 2)), 0)
     seen = follow(seen, STUCK, 2, 600, 10 * S)
     assert (seen.reason, seen.updated_ns) == (progress.UPDATED, 10 * S)
     assert follow(seen, STUCK, 2, 600, 610 * S).reason == progress.UPDATED
@@ -21,7 +21,7 @@ def test_the_deadline_counts_from_the_last_sign_of_progress() -> None:
 
 
 def test_each_sign_of_progress() -> None:
-    seen = Progress(progress.UPDATED, 0, STUCK)
+    seen = ProgressCondition(progress.UPDATED, 0, STUCK)
     for counts in (Counts(4, 2, 2, 2), Counts(2, 1, 2, 2), Counts(3, 1, 3, 2), Counts(3, 1, 2, 3)):
         assert follow(seen, counts, 2, 600, 5 * S).updated_ns == 5 * S
     for counts in (STUCK, Counts(3, 1, 1, 1), Counts(4, 1, 2, 2)):
@@ -29,11 +29,14 @@ def test_each_sign_of_progress() -> None:
 
 
 def test_a_stuck_one_that_moves_again_progresses() -> None:
-    assert follow(Progress(progress.TIMED_OUT, 0, STUCK), Counts(3, 1, 3, 3), 2, 600, S).reason == progress.UPDATED
+    assert (
+        follow(ProgressCondition(progress.TIMED_OUT, 0, STUCK), Counts(3, 1, 3, 3), 2, 600, S).reason
+        == progress.UPDATED
+    )
 
 
 def test_complete_stays_complete_until_a_new_template() -> None:
-    done = follow(Progress(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
+    done = follow(ProgressCondition(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
     assert done.reason == progress.COMPLETE
     crashed = follow(done, Counts(2, 2, 0, 0), 2, 1, 900 * S)
     assert (crashed.reason, crashed.updated_ns) == (progress.COMPLETE, S)
@@ -41,12 +44,12 @@ def test_complete_stays_complete_until_a_new_template() -> None:
 
 
 def test_without_a_deadline_there_is_no_condition() -> None:
-    assert follow(Progress(progress.UPDATED, 0, STUCK), STUCK, 2, None, 10**6 * S).reason == ""
+    assert follow(ProgressCondition(progress.UPDATED, 0, STUCK), STUCK, 2, None, 10**6 * S).reason == ""
 
 
 def test_what_rollout_status_says() -> None:
     def told(counts: Counts, reason: str = progress.UPDATED) -> tuple[bool | None, str]:
-        return progress.told("api", Progress(reason, 0, counts), counts, 2)
+        return progress.told("api", ProgressCondition(reason, 0, counts), counts, 2)
 
     assert told(Counts(2, 0, 2, 2)) == (
         None,
@@ -88,24 +91,26 @@ def test_the_counts_of_a_deployment_are_its_live_pods_by_revision_readiness_and_
 
 
 def test_a_replacement_begins_with_the_counts_that_there_were() -> None:
-    seen = Progress(progress.COMPLETE, 5, Counts(2, 2, 2, 2))
-    assert progress.begin(seen, 9 * S) == Progress(progress.CREATED, 9 * S, Counts(2, 2, 2, 2))
+    seen = ProgressCondition(progress.COMPLETE, 5, Counts(2, 2, 2, 2))
+    assert progress.begin(seen, 9 * S) == ProgressCondition(progress.CREATED, 9 * S, Counts(2, 2, 2, 2))
 
 
 def test_every_look_keeps_its_counts() -> None:
     """What fell counts as progress when it comes back."""
-    assert follow(Progress(), STUCK, 2, None, S) == Progress(counts=STUCK)
-    done = follow(Progress(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
-    assert done == Progress(progress.COMPLETE, S, Counts(2, 2, 2, 2))
-    fallen = follow(Progress(progress.UPDATED, 0, STUCK), Counts(3, 1, 1, 1), 2, 600, S)
-    assert fallen == Progress(progress.UPDATED, 0, Counts(3, 1, 1, 1))
+    assert follow(ProgressCondition(), STUCK, 2, None, S) == ProgressCondition(counts=STUCK)
+    done = follow(ProgressCondition(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
+    assert done == ProgressCondition(progress.COMPLETE, S, Counts(2, 2, 2, 2))
+    fallen = follow(ProgressCondition(progress.UPDATED, 0, STUCK), Counts(3, 1, 1, 1), 2, 600, S)
+    assert fallen == ProgressCondition(progress.UPDATED, 0, Counts(3, 1, 1, 1))
     assert follow(fallen, STUCK, 2, 600, 2 * S).updated_ns == 2 * S
 
 
 def test_a_crash_after_the_end_and_its_recovery_are_no_new_progress() -> None:
-    done = Progress(progress.COMPLETE, S, Counts(2, 2, 0, 0))
-    assert follow(done, Counts(2, 2, 1, 1), 2, 600, 9 * S) == Progress(progress.COMPLETE, S, Counts(2, 2, 1, 1))
+    done = ProgressCondition(progress.COMPLETE, S, Counts(2, 2, 0, 0))
+    assert follow(done, Counts(2, 2, 1, 1), 2, 600, 9 * S) == ProgressCondition(
+        progress.COMPLETE, S, Counts(2, 2, 1, 1)
+    )
 
 
 def test_without_a_condition_no_deadline_passes() -> None:
-    assert follow(Progress(counts=STUCK), STUCK, 2, 600, 10**6 * S) == Progress(counts=STUCK)
+    assert follow(ProgressCondition(counts=STUCK), STUCK, 2, 600, 10**6 * S) == ProgressCondition(counts=STUCK)

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.control.replicaset import manage, rank, victims
+from harness.control.deployment import manage, rank, victims
 from harness.model.cluster import PodView, ReplicaSet
 
 S = 1_000_000_000

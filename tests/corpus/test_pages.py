@@ -11,11 +11,10 @@ from harness.model.message import english
 from harness.report.html import render
 from harness.report.language import language
 from harness.report.summary import summary
-from scenarios.claims import REGISTER
 from tests.corpus.standing import numbers, texts
-from tests.corpus.today import TODAY, result
+from tests.corpus.today import NAMES, whole
+from tests.register import REGISTER
 
-RUNS = sorted(path.name for path in TODAY.iterdir())
 #: What the style sheet sets apart: a number that ends one and a word that begins the next are no word.
 _APART = re.compile(r"(?=<(?:small|span))")
 
@@ -31,16 +30,16 @@ def begun(text: str) -> set[str]:
     return {run[:end] for run in runs for end in (*(at for at, each in enumerate(run) if each == "."), len(run))}
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", NAMES)
 def test_every_number_of_the_page_stands_in_japanese_too(run: str, tmp_path: Path) -> None:
-    there = {each["number"] for each in numbers(text_of(render(tmp_path, result(run), REGISTER, language("en"))))}
-    page = render(tmp_path, result(run), REGISTER, language("ja"))
+    there = {each["number"] for each in numbers(text_of(render(tmp_path, whole(run), REGISTER, language("en"))))}
+    page = render(tmp_path, whole(run), REGISTER, language("ja"))
     assert '<html lang="ja">' in page and len(there) > 5
     assert there - begun(text_of(page).replace(",", "")) == set()
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", NAMES)
 def test_its_summary_names_whatever_is_not_good(run: str) -> None:
-    told = summary(result(run), REGISTER, language("en")).replace("\\", "")
-    for each in result(run).judgements:
+    told = summary(whole(run), REGISTER, language("en")).replace("\\", "")
+    for each in whole(run).judgements:
         assert each.verdict.good or each.id in told or english(each.asked) in told, each.id

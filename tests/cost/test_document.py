@@ -15,14 +15,14 @@ from harness.base import units
 from harness.base.data import MONITORING, ROOT
 from harness.base.units import DAY_S
 from harness.model.verdict import Verdict
-from harness.objectives.alerts import RATE_WINDOW_S
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.savings import ranked
 from harness.rehearsals.cost.rehearsal import CLAIMS, REHEARSAL
 from harness.rehearsals.cost.types import CostPlan
-from scenarios import index
-from scenarios.claims import ERRATA, REGISTER
+from harness.rules.objectives.alerts import RATE_WINDOW_S
+from harness.run.scenarios import index
 from tests.cost.made import BUNDLED, PLAN, POD, changed, of_document
+from tests.register import ERRATA, REGISTER
 from tests.scenarios.document import seed_text
 
 #: The erratum by which each printed figure is not as the unit prices have it; "" where it is.
@@ -181,7 +181,7 @@ def test_a_team_s_prices_decide() -> None:
 
 
 def test_figures_by_hand() -> None:
-    """The register's own arithmetic (``scenarios/claims_cost.py``), by which it calls the figures wrong."""
+    """The register's own arithmetic (``scenarios/claims/07_costs.yaml``), by which it calls the figures wrong."""
     written, corrected = PLAN.as_written(), PLAN.corrected(POD)
     assert round(written.pods, 2) == round(3 * 730 * (0.5 * 0.0445 + 0.5 * 0.0049225), 2) == 54.12
     assert round(written.database, 2) == round(2 * 730 * (2 * 0.0413 + 4 * 0.007), 2) == 161.48

@@ -10,7 +10,7 @@ import pytest
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Verdict
-from harness.rehearsals.cost.month.bill import Size
+from harness.rehearsals.cost.month.bill import MachineSize
 from harness.rehearsals.cost.rehearsal import OF_A_RUN
 from harness.rehearsals.cost.types import CostPlan, PodSizes
 from tests.cost.made import FACTS, PLAN, changed, of_document, of_run
@@ -165,7 +165,7 @@ def test_other_tables(claim: str, plan: CostPlan, verdict: Verdict, value: float
 
 
 def test_a_pod_that_asks_for_what_it_may_use_is_billed_by_either_and_has_no_sidecar() -> None:
-    half = Size(cores=0.5, gib=0.5)
+    half = MachineSize(cores=0.5, gib=0.5)
     found = of_document(pod=PodSizes(requested=half, api_limits=half))
     assert figures(found["cost.assumption.billing"]) == (PASS, 54.12, 54.12)
     assert figures(found["cost.autopilot"]) == (FAIL, 110.0, 54.12), "twice the price, and no limits to explain it"

@@ -17,18 +17,18 @@ from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Si
 from harness.model.judgement import Kind
 from harness.model.message import message
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged as accounted
 from harness.rehearsals.cost import reading
-from harness.rehearsals.cost.command import Cost
+from harness.rehearsals.cost.command import CostCommand
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import Usage
+from harness.rehearsals.cost.month.bill import MonthUsage
 from harness.rehearsals.cost.rehearsal import OF_A_RUN, REHEARSAL
-from harness.rehearsals.cost.types import Measured
+from harness.rehearsals.cost.types import MeasuredUsage
 from harness.report.language import language
 from harness.report.published import RESULT
 from harness.report.words import figure
+from harness.run.result import judged as accounted
 from tests.cost.made import BUNDLED, FACTS, PLAN, POD, RUN, details, of_run
 from tests.rehearsal.made import by_id, result_in, seen
 from tests.stored.conftest import main
@@ -70,7 +70,7 @@ def test_a_hair_too_much_is_not_shown_as_the_limit(claim: str, fields: dict[str,
     assert figure(found, found.value, language("en")) != figure(found, found.limit, language("en"))
 
 
-def used_by(run: Measured) -> Usage:
+def used_by(run: MeasuredUsage) -> MonthUsage:
     return bill.measured(PLAN.tables, PLAN.prices, POD.requested, run.rates)
 
 
@@ -133,7 +133,7 @@ def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
 
 
 def test_without_a_run_its_claims_are_not_exercised() -> None:
-    of = by_id(REHEARSAL.judge(PLAN, seen(details(None))), part="measured")
+    of = by_id(REHEARSAL.by_rules(PLAN, seen(details(None))), part="measured")
     assert {each.verdict for each in of.values()} == {Verdict.NOT_EXERCISED} and set(of) == set(OF_A_RUN)
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_the_plan_names_and_that_is_gone_leaves_its_claims_open() -> 
 
 
 def test_the_plan_names_the_newest_run_that_there_is(tmp_path: Path) -> None:
-    asked = Cost(reports=tmp_path)
+    asked = CostCommand(reports=tmp_path)
     assert asked.planned().of == ""
     folder = tmp_path / "1-rollout_week4"
     folder.mkdir()
@@ -270,14 +270,14 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
 def test_the_newest_real_run_is_taken(tmp_path: Path) -> None:
     def put(folder: str, started: str, **fields: Any) -> None:
         (tmp_path / folder).mkdir(parents=True)
-        more = {"rung": fields.pop("rung", Rung.LOCAL), "injected": fields.pop("injected", ())}
+        more = {"rung": fields.pop("rung", EnvironmentKind.LOCAL), "injected": fields.pop("injected", ())}
         facts = msgspec.structs.replace(FACTS, started_utc=started, **more)
         RESULT.write(tmp_path / folder, msgspec.structs.replace(result(), facts=facts, **fields))
 
     assert reading.newest(tmp_path, "rollout_week4") is None
     put("1-rollout_week4", "2026-01-01T00:00:00Z")
     put("0-rollout/2-rollout_week4", "2026-01-02T00:00:00Z")
-    put("3-rollout_week4", "2026-01-03T00:00:00Z", rung=Rung.SIM)
+    put("3-rollout_week4", "2026-01-03T00:00:00Z", rung=EnvironmentKind.SIM)
     put("4-rollout_week4", "2026-01-04T00:00:00Z", exit_status=None)
     put("5-rollout_week3", "2026-01-05T00:00:00Z", plan="rollout_week3")
     put("7-rollout_week4", "2026-01-06T00:00:00Z", injected=(message("errors=12%"),))

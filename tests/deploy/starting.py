@@ -7,9 +7,9 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.progress import Progress
 from harness.model.manifests import Manifests
-from harness.model.message import Tell
+from harness.model.message import ProgressCallback
 from harness.stack.firebase import rest
-from harness.stack.firebase.sign_up import sign_up
+from harness.stack.firebase.rest import sign_up
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import Stack
 
@@ -41,7 +41,7 @@ async def walk_through(stack: Stack) -> None:
     assert stranger.status == 401
 
 
-def told(name: str, clock: Clock) -> Tell:
+def told(name: str, clock: Clock) -> ProgressCallback:
     """Progress that says whose it is: several start at once."""
     progress = Progress(clock)
     return lambda line: progress(f"{name}: {line}")

@@ -12,14 +12,14 @@ import yaml
 from harness.base.errors import BadInput
 from harness.model.autoscaling import MetricKind
 from harness.model.manifests import Manifests
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.stack.manifests import load
-from harness.stack.manifests.honour import not_honoured_by_processes
-from harness.stack.manifests.selecting import picks
-from harness.stack.targets import bundled
+from harness.stack.manifests.spec import picks
+from harness.stack.manifests.unsupported_features import not_honoured_by_processes
+from harness.stack.target.targets import bundled
 
 Json = dict[str, Any]
-RUNGS = [Rung.LOCAL, Rung.KIND]
+RUNGS = [EnvironmentKind.LOCAL, EnvironmentKind.KIND]
 
 
 def workload(name: str, kind: str = "Deployment", selector: Json | None = None, **container: Any) -> Json:
@@ -48,7 +48,7 @@ def scaler(of: str, version: str = "v2", **spec: Any) -> Json:
             "metadata": {"name": name}, "spec": given}  # fmt: skip
 
 
-def loaded(folder: Path, rung: Rung, *documents: Json, keep: tuple[str, ...] = ()) -> Manifests:
+def loaded(folder: Path, rung: EnvironmentKind, *documents: Json, keep: tuple[str, ...] = ()) -> Manifests:
     (folder / "all.yaml").write_text(yaml.safe_dump_all(documents))
     (folder / "kustomization.yaml").write_text("resources: [all.yaml]\n")
     target = msgspec.structs.replace(bundled(), deployment="api", keep=keep)
@@ -57,7 +57,9 @@ def loaded(folder: Path, rung: Rung, *documents: Json, keep: tuple[str, ...] = (
 
 @pytest.mark.parametrize("rung", RUNGS)
 @pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
-def test_another_workload_goes_with_its_budget_and_its_autoscaler(tmp_path: Path, rung: Rung, kind: str) -> None:
+def test_another_workload_goes_with_its_budget_and_its_autoscaler(
+    tmp_path: Path, rung: EnvironmentKind, kind: str
+) -> None:
     found = loaded(
         tmp_path, rung, workload("redis", kind), budget("redis", {"matchLabels": {"app": "redis"}}),
         budget("by-expression", {"matchExpressions": [{"key": "app", "operator": "In", "values": ["redis"]}]}),
@@ -80,13 +82,13 @@ def test_what_operators_and_cron_jobs_make_pods_of_goes_with_its_budget(tmp_path
     of_report, of_db = budget("report", {"matchLabels": {"app": "report"}}), budget("db", {"matchLabels": {"x": "db"}})
     argo = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {}}
     for beside in ([cron, of_report], [cluster, of_db], [argo, scaler("Rollout/web")]):
-        found = loaded(tmp_path, Rung.KIND, *beside, workload("api"), service("api"))
+        found = loaded(tmp_path, EnvironmentKind.KIND, *beside, workload("api"), service("api"))
         assert (found.pdb, found.hpa) == (None, None)
 
 
 def test_a_workload_that_is_kept_keeps_its_own(tmp_path: Path) -> None:
     found = loaded(
-        tmp_path, Rung.KIND, workload("worker"), budget("worker", {"matchLabels": {"app": "worker"}}),
+        tmp_path, EnvironmentKind.KIND, workload("worker"), budget("worker", {"matchLabels": {"app": "worker"}}),
         scaler("Deployment/worker"), workload("api"), service("api"), keep=("Deployment/worker",),
     )  # fmt: skip
     assert (found.pdb, found.hpa) == (None, None), "they are none of the API's"
@@ -100,7 +102,7 @@ def test_a_workload_that_is_kept_keeps_its_own(tmp_path: Path) -> None:
 )
 def test_what_belongs_to_nothing_that_is_there_is_a_mistake(tmp_path: Path, stray: Json) -> None:
     with pytest.raises(BadInput, match=r"does not select the pods|is not among the manifests"):
-        loaded(tmp_path, Rung.LOCAL, workload("api"), service("api"), stray)
+        loaded(tmp_path, EnvironmentKind.LOCAL, workload("api"), service("api"), stray)
 
 
 def test_what_makes_no_pods_excuses_no_budget(tmp_path: Path) -> None:
@@ -108,16 +110,24 @@ def test_what_makes_no_pods_excuses_no_budget(tmp_path: Path) -> None:
                "spec": {}}  # fmt: skip
     with pytest.raises(BadInput, match="does not select the pods"):
         loaded(
-            tmp_path, Rung.KIND, workload("api"), service("api"), monitor, budget("api", {"matchLabels": {"app": "ap"}})
+            tmp_path,
+            EnvironmentKind.KIND,
+            workload("api"),
+            service("api"),
+            monitor,
+            budget("api", {"matchLabels": {"app": "ap"}}),
         )
 
 
 def test_a_deployment_may_select_by_expressions(tmp_path: Path) -> None:
     rules = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["api", "walks"]}]}
-    assert loaded(tmp_path, Rung.LOCAL, workload("api", selector=rules), service("api")).deployment.name == "api"
+    assert (
+        loaded(tmp_path, EnvironmentKind.LOCAL, workload("api", selector=rules), service("api")).deployment.name
+        == "api"
+    )
     with pytest.raises(BadInput, match="does not select the pods"):
         no = {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["api"]}]}
-        loaded(tmp_path, Rung.LOCAL, workload("api", selector=no), service("api"))
+        loaded(tmp_path, EnvironmentKind.LOCAL, workload("api", selector=no), service("api"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +154,7 @@ def test_every_operator_of_a_selector(rule: Json, picked: bool) -> None:
 
 def test_an_autoscaler_of_the_first_version_is_read_as_the_api_server_converts_it(tmp_path: Path) -> None:
     old = scaler("Deployment/api", "v1", targetCPUUtilizationPercentage=40)
-    found = loaded(tmp_path, Rung.LOCAL, workload("api"), service("api"), old)
+    found = loaded(tmp_path, EnvironmentKind.LOCAL, workload("api"), service("api"), old)
     assert found.hpa is not None
     (metric,) = found.hpa.metrics
     assert (metric.kind, metric.name, metric.average_utilization) == (MetricKind.RESOURCE, "cpu", 40)
@@ -158,7 +168,7 @@ def test_what_says_nothing_is_the_default(tmp_path: Path) -> None:
     api = workload("api", readinessProbe=probe)
     roots = {"name": "roots", "configMap": {"name": "kube-root-ca.crt"}}
     api["spec"]["template"]["spec"]["volumes"] = [roots]
-    found = loaded(tmp_path, Rung.KIND, api, service("api"), whole)
+    found = loaded(tmp_path, EnvironmentKind.KIND, api, service("api"), whole)
     read = found.deployment.template.containers[0].readiness
     assert read is not None
     assert (read.period_s, read.timeout_s, read.success_threshold, read.failure_threshold) == (10, 1, 1, 3)
@@ -178,5 +188,5 @@ def test_what_says_nothing_is_the_default(tmp_path: Path) -> None:
 def test_a_probe_that_local_asks_otherwise_is_told(tmp_path: Path, asked: Json, told: str) -> None:
     ports = [{"containerPort": 8080, "name": "http"}, {"containerPort": 9000}]
     api = workload("api", readinessProbe={"httpGet": {"path": "/ready", **asked}}, ports=ports)
-    said = " / ".join(map(str, not_honoured_by_processes(loaded(tmp_path, Rung.LOCAL, api, service("api")))))
+    said = " / ".join(map(str, not_honoured_by_processes(loaded(tmp_path, EnvironmentKind.LOCAL, api, service("api")))))
     assert ("readinessProbe" in said) is bool(told) and told in said

@@ -10,7 +10,7 @@ import yaml
 
 from harness.base import bootstrap
 from harness.base.errors import BadInput
-from harness.stack.manifests import kubectl, kustomize, layers
+from harness.stack.manifests import kustomize, layers
 from tests.session import rendered
 from tests.test_manifests import folder
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.process
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """The program is looked for once a process."""
-    kubectl.program.cache_clear()
+    kustomize.program.cache_clear()
     yield
-    kubectl.program.cache_clear()
+    kustomize.program.cache_clear()
 
 
 def script(at: Path, *lines: str) -> str:
@@ -51,7 +51,7 @@ def test_a_kubectl_of_the_path_serves_where_it_is_new_enough(
     there = script(tmp_path / "bin", said)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(bootstrap, "program", lambda name: Path("/locked", name))
-    assert kubectl.program() == (there if taken else "/locked/kubectl")
+    assert kustomize.program() == (there if taken else "/locked/kubectl")
 
 
 def test_where_none_can_be_had_it_says_what_would_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,22 +70,22 @@ def test_the_locked_one_is_installed_once(tmp_path: Path, monkeypatch: pytest.Mo
     found = bootstrap.program("kubectl", told.append)
     assert bootstrap.program("kubectl", told.append) == found
     assert len(told) <= 1
-    assert kubectl.version(str(found)) >= kubectl.OLDEST
+    assert kustomize.version(str(found)) >= kustomize.OLDEST
     documents = [kustomize.documents_of(each(plain(tmp_path)), "")[0] for each in (_by(found), _in_process)]
     assert documents[0] == documents[1], "what tests in process take for rendered is what kubectl renders"
 
 
 def _by(program: Path) -> Callable[[Path], str]:
-    return lambda given: kubectl.rendered(given, layers.read(given), str(program))[0]
+    return lambda given: kustomize.rendered(given, layers.read(given), str(program))[0]
 
 
 @pytest.mark.parametrize("endless", ["exec /usr/bin/yes", "exec /bin/sleep 60"])
 def test_a_program_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: str) -> None:
-    monkeypatch.setattr(kubectl, "LIMIT_S", 0.5)
-    monkeypatch.setattr(kubectl, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(kustomize, "LIMIT_S", 0.5)
+    monkeypatch.setattr(kustomize, "MAX_BYTES", 10_000)
     own = plain(tmp_path)
     with pytest.raises(BadInput, match=r"longer than 0.5 s, or printed more than 0.01 MB"):
-        kubectl.rendered(own, layers.read(own), script(tmp_path / "bin", endless))
+        kustomize.rendered(own, layers.read(own), script(tmp_path / "bin", endless))
 
 
 def test_it_is_given_no_cluster_and_no_way_to_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_it_is_given_no_cluster_and_no_way_to_the_network(tmp_path: Path, monkey
     own = plain(tmp_path)
     with pytest.raises(BadInput, match="refuses the folder: no"):
         program = script(tmp_path / "bin", f"export -p > {tmp_path}/given", "echo error: no >&2", "exit 1")
-        kubectl.rendered(own, layers.read(own), program)
+        kustomize.rendered(own, layers.read(own), program)
     given = (tmp_path / "given").read_text()
     assert "KUBECONFIG" not in given and "https_proxy" in given and str(Path.home()) not in given
     own = plain(tmp_path, configMapGenerator=[{"name": "far", "files": ["x=https://example.invalid/x.txt"]}])
@@ -130,7 +130,7 @@ def test_both_forms_of_a_refusal_are_read_alike(tmp_path: Path) -> None:
         f'E1202 05:00:00.000001    1 run.go:72] "command failed" err="{path}: ' + reason.format('\\"') + '"\n',
         f'E1202 05:00:00.000001    1 run.go:72] "command failed" err=<\n\t{path}: {reason.format(chr(34))}\n >\n',
     ):
-        error = kubectl.refusal(said, found)
+        error = kustomize.refusal(said, found)
         assert error.what.endswith(': json: unknown field "nonsense"')
         assert error.where == f"{own}/kustomization.yaml:1"
 

@@ -13,11 +13,11 @@ import yaml
 
 from harness.base import bootstrap
 from harness.base.data import DOCUMENT, ROOT
-from harness.model.stack import Rung
-from harness.objectives.render import EXTERNAL_P95
-from harness.stack.manifests import kubectl, kustomize, layers, load
+from harness.model.stack import EnvironmentKind
+from harness.rules.objectives.render import EXTERNAL_P95
+from harness.run.scenarios import index
+from harness.stack.manifests import kustomize, layers, load
 from harness.stack.manifests.forced import reasons
-from scenarios import index
 from tests.scenarios.document import seed_text
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -91,7 +91,9 @@ def test_what_is_printed_stands_to_the_letter() -> None:
     texts = {
         place: "\n\n".join(each.read_text("utf-8").strip() for each in its) for place, its in TO_THE_LETTER.items()
     }
-    found = [index.Block(place=place, kind="code", text=text) for place, text in (texts | _deployment()).items()]
+    found = [
+        index.DocumentBlock(place=place, kind="code", text=text) for place, text in (texts | _deployment()).items()
+    ]
     known = {each.place: each.digest for each in index.committed()}
     assert [each.place for each in found if each.entry().digest != known[each.place]] == []
     files = {path for its in TO_THE_LETTER.values() for path in its} | {KUBERNETES / "document" / "deployment.yaml"}
@@ -128,8 +130,8 @@ def test_the_rehearsal_is_never_in_production() -> None:
     assert load(KUBERNETES / "base").config["environment"] == "staging"
 
 
-@pytest.mark.parametrize("rung", [Rung.KIND, Rung.KUBE])
-def test_the_project_never_reaches_firebase(rung: Rung) -> None:
+@pytest.mark.parametrize("rung", [EnvironmentKind.KIND, EnvironmentKind.KUBE])
+def test_the_project_never_reaches_firebase(rung: EnvironmentKind) -> None:
     env = load(KUBERNETES / "overlays" / rung, rung).deployment.template.containers[0].env
     projects = {each.value for each in env if each.name in ("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")}
     assert projects == {"demo-tekutoko"}
@@ -151,7 +153,7 @@ def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
 def test_the_local_rung_forces_nothing_but_images() -> None:
     base, local = (
         kustomize.render(KUBERNETES / "base").documents,
-        load(KUBERNETES / "overlays/local", Rung.LOCAL).documents,
+        load(KUBERNETES / "overlays/local", EnvironmentKind.LOCAL).documents,
     )
     for container in range(2):
         for documents in (base, local):
@@ -163,7 +165,7 @@ def test_the_overlay_of_a_rung_forces_by_meaning_alone() -> None:
     base = kustomize.render(KUBERNETES / "base").documents
     for rung in ("local", "kind", "kube"):
         assert kustomize.render(KUBERNETES / "overlays" / rung).documents == base
-    notes = [note for note in load(KUBERNETES / "overlays/kind", Rung.KIND).patches if note.forced]
+    notes = [note for note in load(KUBERNETES / "overlays/kind", EnvironmentKind.KIND).patches if note.forced]
     assert {note.layer for note in notes} == {"rung/kind"}
     assert {note.reason for note in notes} <= set(reasons.ALL)
     names = [note.name for note in notes]
@@ -219,7 +221,7 @@ def test_kubectl_renders_what_is_committed(layer: Path) -> None:
     """The locked one to the letter; the one of the PATH, where it is new enough, the same documents."""
     text = kustomize.bundled()[layer].read_text(encoding="utf-8")
     assert kustomize.sealed(layer, str(bootstrap.program("kubectl"))) == text
-    theirs = kustomize.sealed(layer, kubectl.program())
+    theirs = kustomize.sealed(layer, kustomize.program())
     assert list(yaml.safe_load_all(theirs)) == list(yaml.safe_load_all(text))
 
 

@@ -14,11 +14,11 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.model.autoscaling import PolicyKind
 from harness.model.manifests import Probe
-from harness.model.stack import Rung, Target
+from harness.model.stack import EnvironmentKind, Target
+from harness.stack.environments.choice import manifests_of, overlay
 from harness.stack.manifests import load
-from harness.stack.manifests.honour import not_honoured_by_processes
-from harness.stack.rungs import manifests_of, overlay
-from harness.stack.targets import bundled
+from harness.stack.manifests.unsupported_features import not_honoured_by_processes
+from harness.stack.target.targets import bundled
 
 pytestmark = pytest.mark.process
 OWN = Path(__file__).parent / "own"
@@ -42,7 +42,7 @@ def test_what_it_asks_for_is_read() -> None:
 
 
 def test_the_rung_forces_its_own_upon_a_folder_made_for_none() -> None:
-    manifests = load(OWN, Rung.KIND)
+    manifests = load(OWN, EnvironmentKind.KIND)
     images = [each.image for each in manifests.deployment.template.containers]
     assert images == ["tekutoko-rehearsal/api:current", "tekutoko-rehearsal/database-sidecar:current"]
     assert manifests.documents["ConfigMap/rehearsal-outside"]["data"]["auth"] == "set-by-the-rung/auth"
@@ -53,18 +53,18 @@ def test_the_rung_forces_its_own_upon_a_folder_made_for_none() -> None:
 
 def test_a_commands_folder_and_another_in_its_place_are_forced_alike() -> None:
     class Asked(NamedTuple):
-        rung: Rung
+        rung: EnvironmentKind
         manifests: Path
         target: Target = bundled()
 
     for found in (
-        manifests_of(Asked(Rung.KIND, OWN)),
-        manifests_of(Asked(Rung.KIND, overlay(Rung.KIND)), OWN),
-        manifests_of(Asked(Rung.KUBE, OWN)),
+        manifests_of(Asked(EnvironmentKind.KIND, OWN)),
+        manifests_of(Asked(EnvironmentKind.KIND, overlay(EnvironmentKind.KIND)), OWN),
+        manifests_of(Asked(EnvironmentKind.KUBE, OWN)),
     ):
         assert "ConfigMap/rehearsal-outside" in found.documents
     assert found.documents["Service/tekutoko-api"]["spec"]["type"] == "ClusterIP"  # of the last, on kube
-    processes = manifests_of(Asked(Rung.LOCAL, OWN)).deployment.template.containers
+    processes = manifests_of(Asked(EnvironmentKind.LOCAL, OWN)).deployment.template.containers
     assert [each.image for each in processes] == ["local-process/target", "local-process/database-proxy"]
 
 
@@ -75,7 +75,7 @@ def test_what_processes_cannot_honour_is_said() -> None:
                  "volumes of the pod", "volumeMounts of container api"):  # fmt: skip
         assert word in told
     assert "startupProbe" not in told  # it is kept
-    assert not_honoured_by_processes(load(overlay(Rung.LOCAL))) == ()
+    assert not_honoured_by_processes(load(overlay(EnvironmentKind.LOCAL))) == ()
 
 
 MORE = {
@@ -95,7 +95,7 @@ def more(tmp_path: Path) -> Path:
 
 
 def test_more_of_kustomize_is_read(tmp_path: Path) -> None:
-    manifests = load(more(tmp_path), Rung.KIND)
+    manifests = load(more(tmp_path), EnvironmentKind.KIND)
     assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
     assert "environment" in {note.name for note in manifests.patches}  # of base, below it
     plain = load(more(tmp_path / "again"))
@@ -107,7 +107,7 @@ def test_a_folder_s_own_metadata_are_kept_and_ours_taken_off(tmp_path: Path) -> 
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({**MORE, "buildMetadata": ["managedByLabel"]}), encoding="utf-8"
     )
-    documents = load(folder, Rung.KIND).documents
+    documents = load(folder, EnvironmentKind.KIND).documents
     labels = documents["Service/tekutoko-api"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/managed-by"].startswith("kustomize-")
     assert "config.kubernetes.io" not in str(documents)

@@ -17,12 +17,12 @@ from harness.base.errors import StackNotStarted
 from harness.control import backoff
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests, Probe
-from harness.model.stack import Rung, Target
+from harness.model.stack import EnvironmentKind, Target
 from harness.stack.kind.stack import KindStack
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load
 from harness.stack.manifests.change import without_autoscaler
-from harness.stack.targets import resolve
+from harness.stack.target.targets import resolve
 from tests.deploy.test_own import OWN
 from tests.lines import Lines
 from tests.stack.rungs import SMALL, manifests, run_id
@@ -67,7 +67,7 @@ async def listed(stack: KindStack, kind: str) -> list[dict[str, Any]]:
 async def test_a_cluster_honours_all_of_it(tmp_path: Path) -> None:
     told = Lines()
     stack = KindStack(
-        run_id=run_id(), manifests=load(OWN, Rung.KIND), target=resolve(None), folder=tmp_path,
+        run_id=run_id(), manifests=load(OWN, EnvironmentKind.KIND), target=resolve(None), folder=tmp_path,
         clock=MachineClock(), progress=told.tell,
     )  # fmt: skip
     async with up(stack):

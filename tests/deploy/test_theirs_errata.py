@@ -20,20 +20,19 @@ from harness.model.manifests import (
     RepositoryErratum,
 )
 from harness.model.result import Result
-from harness.model.stack import Rung
-from harness.rehearsal.facts import manifest_facts
+from harness.model.stack import EnvironmentKind
 from harness.report.html import write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
 from harness.report.summary import summary
-from harness.stack.manifests import errata, kustomize, load, risks
-from harness.stack.manifests.folder import Folder, ends_tls
-from harness.stack.manifests.places import Places
-from harness.stack.rungs import manifests_of, overlay
-from harness.stack.targets import bundled
-from scenarios.claims import ERRATA
-from scenarios.claims import REGISTER as CLAIMS
+from harness.run.facts import manifest_facts
+from harness.stack.environments.choice import manifests_of, overlay
+from harness.stack.manifests import errata, kustomize, load
+from harness.stack.manifests.folder import Folder, ManifestPlaces, ends_tls
+from harness.stack.target.targets import bundled
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
+from tests.register import ERRATA
+from tests.register import REGISTER as CLAIMS
 from tests.report.results import advanced, facts
 from tests.test_manifests import folder, pod
 
@@ -143,7 +142,7 @@ def test_a_proxy_that_waits_longer_than_the_target_is_not_stopped_together_with_
 
     own = folder(tmp_path, with_hooks)
     assert states(own)["manifest.sidecar_stops_at_once"] == state
-    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+    for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND, EnvironmentKind.KUBE):
         template = load(own, rung).deployment.template
         waits_s = 20 if proxy == sleeping(20) else 5 if proxy == sleeping(5) else 0
         assert [each.pre_stop_s for each in template.containers if each.proxy] == [waits_s]
@@ -169,7 +168,7 @@ def test_a_proxy_that_waits_for_its_connections_does_so_here_too(
 ) -> None:
     own = folder(tmp_path, lambda documents: pod(documents)["containers"][1].update(says))
     assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == (accepts_s + waits_s > 0)
-    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+    for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND, EnvironmentKind.KUBE):
         template = load(own, rung).deployment.template
         assert [(each.accepts_s, each.drain_s) for each in template.containers] == [(0, 0), (accepts_s, waits_s)]
         assert template.proxy_stops_at_once == (accepts_s + waits_s == 0)
@@ -194,7 +193,7 @@ def test_a_proxy_that_cuts_its_connections_before_the_target_is_told_to_end_does
 
     own = folder(tmp_path, waiting)
     assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == fixed
-    assert load(own, Rung.KIND).deployment.template.proxy_stops_at_once is not fixed
+    assert load(own, EnvironmentKind.KIND).deployment.template.proxy_stops_at_once is not fixed
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ def test_a_proxy_that_waits_for_its_connections_must_wait_longer_than_the_target
 
     own = folder(tmp_path, with_hooks)
     assert states(own)["manifest.sidecar_stops_at_once"] == state
-    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+    for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND, EnvironmentKind.KUBE):
         assert load(own, rung).deployment.template.proxy_stops_at_once == (state == STILL_THERE)
 
 
@@ -288,7 +287,9 @@ TLS, PORTS = [{"secretName": "s"}], {"type": "LoadBalancer", "ports": [{"port": 
 def test_of_several_ways_in_the_one_that_can_end_tls_counts(
     documents: tuple[dict[str, Any], ...], state: str, says: str
 ) -> None:
-    folder = Folder({f"{each['kind']}/{each['metadata']['name']}": each for each in documents}, Places({}), "api")
+    folder = Folder(
+        {f"{each['kind']}/{each['metadata']['name']}": each for each in documents}, ManifestPlaces({}), "api"
+    )
     found = {each.id: each for each in errata.read(folder)}
     for name in ("architecture.https_at_l4", "security.load_balancer_ends_no_tls"):
         assert (found[name].state, says in str(found[name].told)) == (state, True)
@@ -305,7 +306,10 @@ def test_errata_in_the_corpus(name: str, erratum: str, state: str) -> None:
 def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
     rendered = kustomize.render(each.path)
     folder = Folder(rendered.documents, rendered.places)
-    everything: list[RepositoryErratum | ManifestWarning] = [*errata.read(folder), *risks.warnings(rendered, folder)]
+    everything: list[RepositoryErratum | ManifestWarning] = [
+        *errata.read(folder),
+        *kustomize.warnings(rendered, folder),
+    ]
     for told in everything:
         assert str(told.told)
         if told.file:
@@ -315,7 +319,7 @@ def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
 
 def warned(name: str) -> list[str]:
     rendered = kustomize.render(BY_NAME[name].path)
-    found = risks.warnings(rendered, Folder(rendered.documents, rendered.places))
+    found = kustomize.warnings(rendered, Folder(rendered.documents, rendered.places))
     return [f"{told.told} ({Path(told.file).name}:{told.line})" for told in found]
 
 
@@ -344,20 +348,20 @@ def test_a_patch_that_changes_nothing_is_warned_of(tmp_path: Path) -> None:
     file = copy / "overlays" / "live" / "kustomization.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("walk-d.*e", "nothing-.*"), encoding="utf-8")
     rendered = kustomize.render(file.parent)
-    told = [str(each.told) for each in risks.warnings(rendered, Folder(rendered.documents, rendered.places))]
+    told = [str(each.told) for each in kustomize.warnings(rendered, Folder(rendered.documents, rendered.places))]
     assert any("changes nothing: its target selects no resource" in each for each in told)
 
 
 class Asked:
     def __init__(self, manifests: Path) -> None:
-        self.rung = Rung.LOCAL
+        self.rung = EnvironmentKind.LOCAL
         self.manifests = manifests
         self.target = bundled()
 
 
 def result_of(folder: Path) -> Result:
     """A result of a run with that folder's manifests."""
-    theirs = manifest_facts(manifests_of(Asked(folder)), Rung.LOCAL)
+    theirs = manifest_facts(manifests_of(Asked(folder)), EnvironmentKind.LOCAL)
     return advanced(facts=facts(**theirs))
 
 
@@ -372,7 +376,7 @@ def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neit
     assert "manifest.gcr_shut_down: まだ残っている: コンテナ walk は eu.gcr.io" in japanese
     assert "平文で置かれている" in japanese
     assert "no reason given" not in english  # their own patches are no changes of the rehearsal's
-    ours = result_of(overlay(Rung.LOCAL)).facts
+    ours = result_of(overlay(EnvironmentKind.LOCAL)).facts
     assert (ours.manifest_warnings, ours.repository_errata) == ((), ())
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.progress import Progress
-from harness.model.stack import Rung, Target
+from harness.model.stack import EnvironmentKind, Target
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images import load as loading
 from harness.stack.kind.record import Cluster
 from harness.stack.kind.stack import KindStack
-from harness.stack.targets import bundled, resolve
+from harness.stack.target.targets import bundled, resolve
 from tests.deploy.starting import hindered, small, told, walk_through
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs
@@ -38,7 +38,7 @@ _OWN = Path(__file__).parent / "theirs_target" / "target.yaml"
 def stack_of(theirs: Theirs, target: Target, folder: Path) -> KindStack:
     clock = MachineClock()
     return KindStack(
-        run_id=run_id(), manifests=small(loaded(theirs, Rung.KIND, target)), target=target_of(theirs, target),
+        run_id=run_id(), manifests=small(loaded(theirs, EnvironmentKind.KIND, target)), target=target_of(theirs, target),
         folder=folder / theirs.name, clock=clock, progress=told(theirs.name, clock),
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ async def test_a_deployment_that_is_kept_runs_beside_the_target(tmp_path: Path) 
     """Its image is at hand in Docker, as a person has it after ``docker pull``."""
     [monorepo] = [each for each in STARTING if each.name == "monorepo"]
     keeping = msgspec.structs.replace(bundled(), keep=("Deployment/thumbnails",))
-    [image] = loaded(monorepo, Rung.KIND, keeping).beside
+    [image] = loaded(monorepo, EnvironmentKind.KIND, keeping).beside
     clock = MachineClock()
     api = await build.ensure(recipes.api(clock), clock, Progress(clock))
     worker = f'FROM {api}\nENTRYPOINT ["/bin/sh", "-c", "echo $BUCKET; exec sleep infinity"]\n'

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.model.stack import OwnCluster, Rung
+from harness.model.stack import EnvironmentKind, OwnCluster
+from harness.stack.environments.choice import cluster_images
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images import load as loading
 from harness.stack.kind.record import Cluster
 from harness.stack.kube.stack import KubeStack
-from harness.stack.rungs import cluster_images
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.deploy.starting import hindered, small, told
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs
@@ -54,7 +54,7 @@ async def test_folders_start_in_a_namespace_and_leave_the_cluster_as_it_was(
     def stack(theirs: Theirs) -> KubeStack:
         target = target_of(theirs, bundled())
         return KubeStack(
-            run_id=run_id(), manifests=small(loaded(theirs, Rung.KUBE)), target=target, cluster=own,
+            run_id=run_id(), manifests=small(loaded(theirs, EnvironmentKind.KUBE)), target=target, cluster=own,
             images=cluster_images(target, "", clock), folder=tmp_path / theirs.name, clock=clock,
             progress=told(theirs.name, clock),
         )  # fmt: skip

@@ -12,17 +12,17 @@ from harness.evidence.gathered import Gathered
 from harness.model.command import Ran
 from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import verbatim
+from harness.model.message import raw_text
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.plan import load
-from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed, PartKind
+from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 
 
 def pod(at_s: float, name: str, state: str) -> EventRow:
     return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
 
 
-def one(kind: PartKind, **changed: Any) -> DeployPlan:
+def one(kind: DeployPartKind, **changed: Any) -> DeployPlan:
     """The bundled plan's first part of this kind alone, for which ten calls are enough."""
     plan = load()
     part = next(each for each in plan.parts if each.kind is kind)
@@ -94,5 +94,5 @@ UNDONE: dict[str, Any] = {
 
 def fired(limit: str = "rollback.error_ratio") -> Judgement:
     return Judgement(
-        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=(verbatim("fired"),), fired_at_ns=14 * NS
+        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=(raw_text("fired"),), fired_at_ns=14 * NS
     )  # fmt: skip

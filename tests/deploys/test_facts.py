@@ -12,6 +12,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.load.population.due import due_within
+from harness.model.command import Ran
 from harness.model.due import Due
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 from harness.model.expected import Expected
@@ -20,10 +21,10 @@ from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.deploy.facts import View, facts
+from harness.rehearsals.deploy.facts import PartView, facts
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
-from harness.rehearsals.deploy.tallies import Tally
-from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, PartKind
+from harness.rehearsals.deploy.tallies import CallTally
+from harness.rehearsals.deploy.types import DeployDetails, DeployPartKind, DeployPlan
 from harness.rules import engine
 from tests.deploys.made import (
     BAD,
@@ -59,8 +60,8 @@ def judged(
     return {each.claim: each for each in found}
 
 
-def met(plan: DeployPlan, of: DeployDetails, *rows: Row, seed: int = 1) -> Tally:
-    return View(plan, of.followed[0], of, gathered(*rows), seed).met()
+def met(plan: DeployPlan, of: DeployDetails, *rows: Row, seed: int = 1) -> CallTally:
+    return PartView(plan, of.followed[0], of, gathered(*rows), seed).met()
 
 
 def verdicts(found: dict[str, Judgement]) -> dict[str, Verdict]:
@@ -69,7 +70,7 @@ def verdicts(found: dict[str, Judgement]) -> dict[str, Verdict]:
 
 # -- what cannot be judged -------------------------------------------------------------------------------------------
 
-RELEASE = one(PartKind.RELEASE)
+RELEASE = one(DeployPartKind.RELEASE)
 
 
 @pytest.mark.parametrize(
@@ -160,16 +161,19 @@ def test_downtime_that_the_environment_cannot_show_is_not_exercised_and_what_is_
 
 
 @pytest.mark.parametrize(
-    ("failed_s", "shown"),
-    [((14, 14.9), False), ((14, 15.1), True), ((17, 17.1), True), ((28, 28.1), True), ((28.1, 40), False)],
-)
+    ("failed_s", "shown", "downtime"),
+    [
+        ((14, 14.9), False, FAIL), ((14, 15.1), True, FAIL), ((17, 17.1), True, SHOWN), ((28, 28.1), True, SHOWN),
+        ((28.1, 40), False, FAIL),
+    ],
+)  # fmt: skip
 def test_downtime_without_a_prestop_is_what_fails_while_a_pod_leaves(
-    failed_s: tuple[float, float], shown: bool
+    failed_s: tuple[float, float], shown: bool, downtime: Verdict
 ) -> None:
-    """Pod a leaves from 16 to 18 s: what a new version answers wrong by itself is another thing."""
+    """Pod a leaves from 16 to 18 s: what a new version answers wrong by itself is another thing, and a fail."""
     found = released(*probes(50, failed_s))
     assert found[PRESTOP].verdict is (SHOWN if shown else UNKNOWN)
-    assert found["deploy.rolling.no_downtime"].verdict is (SHOWN if shown else FAIL)
+    assert found["deploy.rolling.no_downtime"].verdict is downtime
 
 
 def test_users_who_were_never_looked_at_count_to_the_end_and_pods_as_long_as_they_were_watched() -> None:
@@ -187,7 +191,7 @@ def test_what_was_due_and_is_not_in_evidence_is_counted_from_the_begin_of_the_lo
     """Ten users at one request in ten seconds: 30 in the 30 s that count."""
     population = PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0)
     claim = "deploy.rolling.no_downtime"
-    plan = one(PartKind.RELEASE, claims=(claim,), least_calls=300)
+    plan = one(DeployPartKind.RELEASE, claims=(claim,), least_calls=300)
     plan = msgspec.structs.replace(plan, scenario=msgspec.structs.replace(plan.scenario, population=population))
     of = followed(plan)
     assert judged(plan, of, *PODS, *probes(50))[claim].verdict is PASS
@@ -195,7 +199,9 @@ def test_what_was_due_and_is_not_in_evidence_is_counted_from_the_begin_of_the_lo
     missing = judged(plan, of, *PODS, *probes(50))[claim]
     assert missing.verdict is UNKNOWN and "30 more that were due are not in evidence" in missing.reason
     at_once = msgspec.structs.replace(of, followed=[*followed(plan, looked_ns=10 * NS).followed])
-    assert met(plan, at_once) == Tally(calls=0, failed=0, missing=2), "the probe and the request of that very moment"
+    assert met(plan, at_once) == CallTally(calls=0, failed=0, missing=2), (
+        "the probe and the request of that very moment"
+    )
     of = msgspec.structs.replace(of, followed=[msgspec.structs.replace(of.followed[0], looked_ns=42_500_000_000)])
     due = due_within(plan.scenario, 7, 0, 10 * NS, 42_500_000_000).requests
     rows: list[Row] = [*PODS, *probes(50), *(answered(each) for each in due)]
@@ -204,13 +210,13 @@ def test_what_was_due_and_is_not_in_evidence_is_counted_from_the_begin_of_the_lo
     assert judged(plan, of, *rows, seed=8)[claim].verdict is UNKNOWN, "others were due then"
     assert met(plan, of, *rows, seed=7).missing == 0
     assert met(plan, of, *rows, seed=8).missing > 0
-    few = one(PartKind.RELEASE, claims=(claim,), least_calls=301)
+    few = one(DeployPartKind.RELEASE, claims=(claim,), least_calls=301)
     assert judged(few, followed(few), *PODS, *probes(50))[claim].verdict is UNKNOWN
 
 
 # -- a version that is never ready ------------------------------------------------------------------------------------
 
-NEVER = one(PartKind.NEVER_READY, least_calls=300)
+NEVER = one(DeployPartKind.NEVER_READY, least_calls=300)
 STUCK = [
     pod(1, "a", "Ready"), pod(12, "n", "Running"), pod(32, "n", "Terminating"), pod(35, "n", "Gone"),
     pod(36, "m", "Pending"), pod(38, "m", "Gone"),
@@ -235,9 +241,17 @@ def test_a_version_that_is_never_ready() -> None:
     assert told(looked_ns=39_900_000_000)[1] is UNKNOWN, "299 calls, and 300 are needed"
 
 
+def test_a_command_that_ends_in_0_and_shows_nothing_has_put_nothing_out() -> None:
+    silent = Ran(command="set image", status=0, output="No resources found in tekutoko namespace.\n")
+    for ran, verdict in (((FINE, FINE), PASS), ((silent, FINE), FAIL)):
+        found = judged(RELEASE, followed(RELEASE, ran=ran), *PODS, *probes(50))["cicd.set_image"]
+        assert found.verdict is verdict, found.reason
+        assert ("`set image` showed nothing" in found.reason) is (verdict is FAIL)
+
+
 # -- a version that breaks a limit --------------------------------------------------------------------------------------
 
-BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
+BREAKS = one(DeployPartKind.BREAKS_LIMIT, least_calls=300)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +268,7 @@ def test_a_version_that_breaks_the_limit_of_errors(
     changed: dict[str, Any], least_calls: int, verdict: Verdict, bad_s: float | None, calls: int
 ) -> None:
     """Bad from 12 to 20 s. It counts until no pod of it was left, and the ten seconds after that have to be good."""
-    plan = one(PartKind.BREAKS_LIMIT, least_calls=least_calls)
+    plan = one(DeployPartKind.BREAKS_LIMIT, least_calls=least_calls)
     of = followed(plan, **{**UNDONE, "fired": fired(), **changed})
     (found,) = judged(plan, of, *probes(61, (12, 20))).values()
     assert found.verdict is verdict, found.reason
@@ -265,7 +279,7 @@ def test_a_version_that_breaks_the_limit_of_errors(
 
 def test_in_time_is_from_the_first_bad_answer_to_the_last() -> None:
     for within_s, verdict in ((7.9, PASS), (7.8, FAIL)):
-        plan = one(PartKind.BREAKS_LIMIT, least_calls=300, within_s=within_s)
+        plan = one(DeployPartKind.BREAKS_LIMIT, least_calls=300, within_s=within_s)
         (found,) = judged(plan, followed(plan, **UNDONE, fired=fired()), *probes(61, (12, 20))).values()
         assert (found.verdict, found.limit) == (verdict, within_s)
 
@@ -345,7 +359,7 @@ def test_a_schema_that_breaks_the_old_version(
     changed: dict[str, Any], least_calls: int, verdict: Verdict, calls: int
 ) -> None:
     """Bad from 12 s until the schema is taken back at 28; the undo was complete at 20, and the way back began at 25."""
-    plan = one(PartKind.BREAKING_SCHEMA, least_calls=least_calls)
+    plan = one(DeployPartKind.BREAKING_SCHEMA, least_calls=least_calls)
     (found,) = judged(plan, followed(plan, **{**SCHEMA, **changed}), *probes(61, (12, 28))).values()
     assert (found.claim, found.verdict, found.samples) == (only(plan).claims[0], verdict, calls), found.reason
 
@@ -353,7 +367,7 @@ def test_a_schema_that_breaks_the_old_version(
 @pytest.mark.parametrize(("until_s", "verdict"), [(20.2, UNKNOWN), (22.5, UNKNOWN), (22.6, SHOWN)])
 def test_an_undo_that_helps_after_a_moment_shows_no_lack_of_a_schema_step(until_s: float, verdict: Verdict) -> None:
     """As of an old version that prepares its statements anew: the last of the other's answers came after the undo."""
-    plan = one(PartKind.BREAKING_SCHEMA, least_calls=300)
+    plan = one(DeployPartKind.BREAKING_SCHEMA, least_calls=300)
     (found,) = judged(plan, followed(plan, **SCHEMA), *probes(61, (12, until_s))).values()
     assert found.verdict is verdict, found.reason
 

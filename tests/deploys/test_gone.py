@@ -10,12 +10,12 @@ import pytest
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import EventRow
-from harness.rehearsals.deploy.parts import GONE_LIMIT_S, Parts
+from harness.rehearsals.deploy.flow import GONE_LIMIT_S, DeployParts
 from harness.rehearsals.deploy.tallies import of_version
-from harness.rehearsals.deploy.types import PartKind
+from harness.rehearsals.deploy.types import DeployPartKind
 from tests.deploys.made import followed, one, pod
 
-PLAN = one(PartKind.BREAKS_LIMIT)
+PLAN = one(DeployPartKind.BREAKS_LIMIT)
 #: Two old pods; of the version two, of which one is ready; from second 15 on the undo, which makes another old one.
 COURSE = [
     pod(1, "a", "Ready"), pod(2, "b", "Ready"), pod(10, "bad1", "Pending"), pod(12, "bad1", "Ready"),
@@ -43,7 +43,7 @@ def waited_until_s(course: list[EventRow]) -> float:
     clock = SimpleNamespace(now_ns=lambda: virtual.now_ns() - first_ns, sleep=sleep)
     details = followed(PLAN, since_ns=9 * NS, undo_ns=15 * NS)
     on = SimpleNamespace(clock=clock, evidence=Evidence(), stack=None, details=details)
-    virtual.run(Parts(cast(Any, on), PLAN, cast(Any, None), {})._gone())
+    virtual.run(DeployParts(cast(Any, on), PLAN, cast(Any, None), {})._gone())
     return float(clock.now_ns() / NS)
 
 

@@ -11,20 +11,20 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.checks.invariants import CHECKS, OFF
-from harness.judge.combine import combine
 from harness.model.evidence import Row
 from harness.model.message import message
 from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.command import Duration
-from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
-from harness.rehearsals.deploy.types import DeployPlan, PartKind
+from harness.rehearsals.deploy.types import DeployPartKind, DeployPlan
+from harness.rules.combine import combine
+from harness.run.command import Duration
+from harness.run.result import judged, sections
 from harness.stack.kind.images import recipes
-from harness.stack.versions import SCRIPT, in_front
+from harness.stack.target.versions import SCRIPT, in_front
 from tests.deploys.made import details, one, pod, probe, release
 from tests.rehearsal.made import by_id, seen
 
@@ -104,7 +104,7 @@ def versions_of(plan: DeployPlan) -> tuple[str, ...]:
 
 
 def test_a_part_is_judged_by_details_and_evidence() -> None:
-    plan = one(PartKind.RELEASE)
+    plan = one(DeployPartKind.RELEASE)
     rows: list[Row] = [*PODS, *(probe(number, 20 * NS + number, good=number != 3) for number in range(20))]
     found = by_id(judged(REHEARSAL, plan, seen(details(release(), versions=versions_of(plan)), rows)))
     whole = {each.id for each in found.values() if not each.part}
@@ -118,21 +118,21 @@ def test_a_part_is_judged_by_details_and_evidence() -> None:
 
 @pytest.mark.parametrize("origin_ns", [None, 5 * NS])
 def test_of_a_run_that_followed_no_part_every_check_has_a_word(origin_ns: int | None) -> None:
-    plan = one(PartKind.RELEASE)
+    plan = one(DeployPartKind.RELEASE)
     left = msgspec.structs.replace(details(versions=versions_of(plan)), origin_ns=origin_ns)
     found = judged(REHEARSAL, plan, seen(left, ended=False))
     assert {each.id for each in found} >= {*CHECKS, OFF}
 
 
 def test_parts_of_a_load_whose_begin_is_not_in_evidence_hold() -> None:
-    plan = one(PartKind.RELEASE)
+    plan = one(DeployPartKind.RELEASE)
     left = msgspec.structs.replace(details(release(), versions=versions_of(plan)), origin_ns=None)
     found = [each for each in judged(REHEARSAL, plan, seen(left, PODS)) if each.part]
     assert found and all(each.holds for each in found)
 
 
 def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exercised() -> None:
-    plan = one(PartKind.RELEASE)
+    plan = one(DeployPartKind.RELEASE)
     none = by_id(judged(REHEARSAL, plan, seen(details(versions=()))))
     assert {(each.verdict, each.gates) for each in none.values() if each.part} == {(Verdict.NOT_EXERCISED, False)}
     for followed in ((), (release(end_ns=0),), (release(not_steady=message("no pod is ready")),)):
@@ -146,19 +146,17 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 
 
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
-    plan = one(PartKind.RELEASE)
+    plan = one(DeployPartKind.RELEASE)
     rows: list[Row] = [*PODS, *(probe(number, 20 * NS + number, good=number != 3) for number in range(20))]
     of = seen(details(release(written={"a": 3, "n": 4})), rows)
     course, lines, blocks = REHEARSAL.sections(plan, of)
     assert isinstance(course, Timeline) and isinstance(lines, Lines) and isinstance(blocks, Blocks)
     assert course.part == lines.part == blocks.part == "as_written"
     assert [str(each.title) for each in course.charts] == ["Availability probes"], "no event tells of a revision"
-    told = [str(line) for line in lines.lines]
-    assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
+    assert [str(line) for line in lines.lines] == ["rows with the new column: 3 inserted by old pods, 4 by new ones"]
     *_, cost = sections(REHEARSAL, plan, of)  # the seam's own
     assert isinstance(cost, Lines) and cost.part == "as_written"
     assert str(cost.lines[0]).startswith(
         "the deploy: 1 of 20 probes failed, as an outage of 2.0 s: 0.077 % of the month's 43.2 minutes"
     )
-    assert told[2] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
     assert (str(blocks.blocks[0].caption), blocks.blocks[0].text) == ("set image ended in 0", "said")

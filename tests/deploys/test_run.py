@@ -10,9 +10,9 @@ from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.model.result import Result
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import details_of
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import Followed
+from harness.run.result import details_of
 from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in

@@ -8,11 +8,11 @@ import pytest
 
 from harness.base.clock import NS
 from harness.model.evidence import EventRow
-from harness.rehearsals.deploy.facts import View, observed
-from harness.rehearsals.deploy.types import Followed, PartKind
+from harness.rehearsals.deploy.facts import PartView, observed
+from harness.rehearsals.deploy.types import DeployPartKind, Followed
 from tests.deploys.made import PODS, SLOW, UNDONE, details, fired, followed, gathered, one, probes, release
 
-BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
+BREAKS = one(DeployPartKind.BREAKS_LIMIT, least_calls=300)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
 )
 def test_what_users_met_of_a_part(changed: dict[str, Any], calls: int, failed: int) -> None:
     (of,) = followed(BREAKS, **changed).followed
-    met = View(BREAKS, of, details(), gathered(*probes(61, (12, 20))), 1).met()
+    met = PartView(BREAKS, of, details(), gathered(*probes(61, (12, 20))), 1).met()
     assert (met.calls, met.failed, met.missing) == (calls, failed, 0)
 
 
 def test_what_users_met_of_a_slow_version_is_what_it_answered_late() -> None:
     (of,) = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95")).followed
-    met = View(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), 1).met()
+    met = PartView(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), 1).met()
     assert (met.calls, met.failed) == (120, 80)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.judge.window import NS
+from harness.base.ticks import NS
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import verbatim
+from harness.model.message import raw_text
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import facts, tallies
-from harness.rehearsals.deploy.tallies import Pods
-from tests.judge.evidence import START_NS, criterion, ledger, probe, request
+from harness.rehearsals.deploy.tallies import PodTally
+from tests.rules.evidence import START_NS, criterion, ledger, probe, request
 
 NOTHING = DueList(requests=(), probes=())
 
@@ -32,7 +32,7 @@ def replaced(*, old_first: bool = False, stays: bool = False, surge: int = 1) ->
     return rows if stays else [*rows, pod(9.1, "b", "Terminating"), pod(11, "b", "Gone")]
 
 
-def seen(rows: list[EventRow], until_s: float = 60) -> Pods:
+def seen(rows: list[EventRow], until_s: float = 60) -> PodTally:
     return tallies.pods(rows, 0, round(until_s * NS))
 
 
@@ -120,7 +120,7 @@ def test_pods_that_somebody_took_away_wait_no_more() -> None:
 
 def fired(at_s: float, limit: str = "rollback.error_ratio") -> Judgement:
     return Judgement(
-        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=(verbatim("fired"),),
+        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=(raw_text("fired"),),
         fired_at_ns=round(at_s * NS),
     )  # fmt: skip
 

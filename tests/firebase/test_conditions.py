@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.model.flag import FLAG, Client, Condition, Parameter, Template, evaluate
-from harness.stack.firebase.conditions import expression, parse
+from harness.model.flag import FLAG, FlagClient, FlagCondition, Parameter, Template, evaluate
+from harness.stack.firebase.template import expression, parse
 
 NAME = st.text(
     st.characters(codec="utf-8", exclude_characters="'\\", exclude_categories=["Cs"]), min_size=1, max_size=12
 )
 CONDITION = st.builds(
-    Condition,
+    FlagCondition,
     name=st.just("c"),
     audiences=st.lists(NAME, max_size=3).map(tuple),
     percent=st.integers(0, 100_000_000).map(lambda n: round(n / 1_000_000, 6)),
@@ -25,18 +25,18 @@ CONDITION = st.builds(
 
 @settings(deadline=None)
 @given(CONDITION)
-@example(Condition(name="c", audiences=("a && b", "', '".replace("'", "")), percent=1, seed=" && "))
-def test_every_condition_of_ours_comes_back(condition: Condition) -> None:
+@example(FlagCondition(name="c", audiences=("a && b", "', '".replace("'", "")), percent=1, seed=" && "))
+def test_every_condition_of_ours_comes_back(condition: FlagCondition) -> None:
     assert parse("c", expression(condition)) == condition
 
 
 def test_firebase_own_examples_of_the_subset() -> None:
-    assert parse("c", "percent('rollout') <= 10") == Condition(name="c", percent=10)
-    assert parse("c", "app.userProperty['audience'].exactlyMatches(['beta', 'developers'])") == Condition(
+    assert parse("c", "percent('rollout') <= 10") == FlagCondition(name="c", percent=10)
+    assert parse("c", "app.userProperty['audience'].exactlyMatches(['beta', 'developers'])") == FlagCondition(
         name="c", audiences=("beta", "developers")
     )
     both = "percent('x') <= 0.5 && app.userProperty['audience'].exactlyMatches(['general'])"
-    assert parse("c", both) == Condition(name="c", audiences=("general",), percent=0.5, seed="x")
+    assert parse("c", both) == FlagCondition(name="c", audiences=("general",), percent=0.5, seed="x")
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def test_anything_else_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "condition",
     [
-        Condition(name="c", percent=-1),
-        Condition(name="c", percent=100.5),
-        Condition(name="c", percent=0.0000001),
-        Condition(name="c", percent=float("nan")),
-        Condition(name="c", seed="it's", percent=1),
-        Condition(name="c", audiences=("",)),
+        FlagCondition(name="c", percent=-1),
+        FlagCondition(name="c", percent=100.5),
+        FlagCondition(name="c", percent=0.0000001),
+        FlagCondition(name="c", percent=float("nan")),
+        FlagCondition(name="c", seed="it's", percent=1),
+        FlagCondition(name="c", audiences=("",)),
     ],
 )
-def test_what_firebase_could_not_hold_is_not_written(condition: Condition) -> None:
+def test_what_firebase_could_not_hold_is_not_written(condition: FlagCondition) -> None:
     with pytest.raises(ValueError, match=r"steps of|quotation mark"):
         expression(condition)
 
@@ -90,7 +90,7 @@ def test_what_firebase_could_not_hold_is_not_written(condition: Condition) -> No
 def _as_server_template(template: Template) -> dict[str, Any]:
     """Our template in the form that Google's server-side evaluator takes."""
 
-    def parts(condition: Condition) -> list[dict[str, Any]]:
+    def parts(condition: FlagCondition) -> list[dict[str, Any]]:
         percent = {
             "percentOperator": "LESS_OR_EQUAL",
             "seed": condition.seed,
@@ -124,9 +124,9 @@ def test_two_thousand_clients_get_what_google_evaluates() -> None:
 
     template = Template(
         conditions=(
-            Condition(name="developers", audiences=("developers",)),
-            Condition(name="beta", audiences=("beta", "developers"), percent=40, seed="b"),
-            Condition(name="third", percent=30),
+            FlagCondition(name="developers", audiences=("developers",)),
+            FlagCondition(name="beta", audiences=("beta", "developers"), percent=40, seed="b"),
+            FlagCondition(name="third", percent=30),
         ),
         parameters={
             FLAG: Parameter(default="false", conditional=(("third", "true"), ("developers", "true"))),
@@ -137,7 +137,7 @@ def test_two_thousand_clients_get_what_google_evaluates() -> None:
     document = _as_server_template(template)
     seen = set()
     for number in range(2000):
-        client = Client(instance_id=f"instance-{number}", audience=("developers", "beta", "general")[number % 3])
+        client = FlagClient(instance_id=f"instance-{number}", audience=("developers", "beta", "general")[number % 3])
         context = {"randomization_id": client.instance_id, "audience": client.audience}
         google = evaluator(document["conditions"], document["parameters"], context, {}).evaluate()
         ours = evaluate(template, client)

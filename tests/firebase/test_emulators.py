@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.model.stack import Address
-from harness.stack.firebase import commands, install, rest
+from harness.stack.firebase import commands, rest
 from harness.stack.state import npm
 from tests.firebase.processes import running
 from tests.ports import free_address
@@ -26,7 +26,7 @@ API = "/identitytoolkit.googleapis.com/v1"
 
 @pytest.fixture(scope="module")
 def tree() -> Path:
-    return install.ensure(print)
+    return commands.ensure(print)
 
 
 def _loopback_only(pid: int) -> bool:

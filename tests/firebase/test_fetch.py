@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.flag import Client
-from harness.stack.firebase import fetch
-from harness.stack.firebase.fetch import FlagCache
+from harness.model.flag import FlagClient
+from harness.stack.firebase import rest
+from harness.stack.firebase.rest import FlagCache
 
 S = 1_000_000_000
 
@@ -116,13 +116,13 @@ def test_the_value_is_the_last_success_and_no_two_successes_are_nearer_than_the_
 @settings(deadline=None)
 @given(st.text(min_size=1, max_size=20), st.text(max_size=20))
 def test_what_a_client_sends_is_what_the_service_reads(instance: str, audience: str) -> None:
-    client = Client(instance_id=instance, audience=audience)
-    assert fetch.client(fetch.body(client)) == client
+    client = FlagClient(instance_id=instance, audience=audience)
+    assert rest.client(rest.body(client)) == client
 
 
 def test_camel_case_is_read_too_and_unknown_fields_are_refused() -> None:
     sent = b'{"appInstanceId": "i", "analyticsUserProperties": {"audience": "beta"}, "languageCode": "ja"}'
-    assert fetch.client(sent) == Client(instance_id="i", audience="beta")
+    assert rest.client(sent) == FlagClient(instance_id="i", audience="beta")
     for wrong in (b"{}", b'{"appInstanceId": ""}', b'{"app_instance_id": "i", "colour": "red"}', b"[]", b"{"):
         with pytest.raises(ValueError, match=r"\S"):
-            fetch.client(wrong)
+            rest.client(wrong)

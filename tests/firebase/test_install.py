@@ -15,7 +15,7 @@ import pytest
 
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE
-from harness.stack.firebase import install
+from harness.stack.firebase import commands
 from harness.stack.state import npm
 from tests.lines import Lines
 
@@ -39,14 +39,14 @@ WHOLE = "const fs = require('fs'); fs.mkdirSync('node_modules/x', {recursive: tr
 
 
 def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
-    text = (install.SOURCES / "package-lock.json").read_text()
+    text = (commands.SOURCES / "package-lock.json").read_text()
     lock = json.loads(text)
     assert '"resolved"' not in text
     assert "registry" not in {word for package in lock["packages"].values() for word in package}
     assert "registry." not in text
     assert (
         lock["packages"][""]["dependencies"]
-        == json.loads((install.SOURCES / "package.json").read_text())["dependencies"]
+        == json.loads((commands.SOURCES / "package.json").read_text())["dependencies"]
     )
     assert all("integrity" in package for path, package in lock["packages"].items() if path)
 
@@ -55,13 +55,13 @@ def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
 def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _npm(tmp_path, monkeypatch, WHOLE)
     said = Lines()
-    tree = install.ensure(said.tell)
-    assert tree == install.folder()
+    tree = commands.ensure(said.tell)
+    assert tree == commands.folder()
     assert tree.is_relative_to(home / "npm")
     assert "ci --ignore-scripts --no-audit --no-fund --omit=optional" in (tree / "args").read_text()
     assert len(said) == 1
     _npm(tmp_path, monkeypatch, "process.exit(1)")
-    assert install.ensure(said.tell) == tree
+    assert commands.ensure(said.tell) == tree
     assert len(said) == 1
 
 
@@ -72,16 +72,16 @@ def test_nothing_is_left_in_the_temporary_folder(home: Path, tmp_path: Path, mon
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     _npm(tmp_path, monkeypatch, "require('node:module').enableCompileCache(); " + WHOLE)
-    install.ensure(lambda _line: None)
+    commands.ensure(lambda _line: None)
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.process
 def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    half = install.folder().parent.with_suffix(".half")
+    half = commands.folder().parent.with_suffix(".half")
     (half / "node_modules" / "stale").mkdir(parents=True)
     _npm(tmp_path, monkeypatch, WHOLE)
-    tree = install.ensure(print)
+    tree = commands.ensure(print)
     assert not half.exists()
     assert sorted(path.name for path in tree.iterdir()) == ["args", "x"]
 
@@ -96,13 +96,13 @@ def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
         "console.error('npm error code ENOTFOUND\\nnpm error network request failed'); process.exit(3)",
     )
     with pytest.raises(StackNotStarted) as failure:
-        install.ensure(print)
+        commands.ensure(print)
     assert "status 3: " in failure.value.what
     assert "network request failed" in failure.value.what
     assert "network" in failure.value.remedy
     assert Path(failure.value.where).read_text()
-    assert not install.folder().parent.exists()
-    assert not install.folder().parent.with_suffix(".half").exists()
+    assert not commands.folder().parent.exists()
+    assert not commands.folder().parent.with_suffix(".half").exists()
 
 
 @pytest.mark.process
@@ -112,7 +112,7 @@ def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     _npm(tmp_path, monkeypatch, "setInterval(() => {}, 1000)")
     said = Lines()
     with pytest.raises(StackNotStarted, match="longer than 1 s"):
-        install.ensure(said.tell)
+        commands.ensure(said.tell)
     assert said[-1] == "still installing the Firebase emulators (1 s)"
 
 
@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(BadInput, match="is no folder"):
-        install.ensure(print)
+        commands.ensure(print)
 
 
 @pytest.mark.process
@@ -134,7 +134,7 @@ def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch
         with pytest.raises(StackNotStarted, match="Node is needed") as failure:
             npm.node()
         assert failure.value.remedy
-        assert install.folder().name == "node_modules"  # doctor asks for it with no Node too
+        assert commands.folder().name == "node_modules"  # doctor asks for it with no Node too
     old.write_text("#!/bin/sh\necho v22.1.0\n")
     with pytest.raises(StackNotStarted, match="Node is needed"):
         npm.node()  # Debian's package has no npm
@@ -144,14 +144,14 @@ def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch
 
 def test_what_is_left_out_is_in_the_lock_and_nothing_that_is_asked_for_is_left_out() -> None:
     """A package that is renamed would come back unseen."""
-    locked = msgspec.json.decode((install.SOURCES / "package-lock.json").read_bytes())["packages"]
-    package = msgspec.json.decode((install.SOURCES / "package.json").read_bytes())
+    locked = msgspec.json.decode((commands.SOURCES / "package-lock.json").read_bytes())["packages"]
+    package = msgspec.json.decode((commands.SOURCES / "package.json").read_bytes())
     left_out = set(package["left_out"]["packages"])
     assert all(any(f"{path}/".startswith(f"node_modules/{name}/") for path in locked) for name in left_out)
     assert not any(name in left_out or name.partition("/")[0] in left_out for name in package["dependencies"])
 
 
-RUN = "import sys; from harness.stack.firebase import install; from harness.stack.state import npm; npm._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
+RUN = "import sys; from harness.stack.firebase import commands; from harness.stack.state import npm; npm._npm = lambda _p: sys.argv[1]; print(commands.ensure(lambda _l: None))"
 
 
 def _start(home: Path, script: Path) -> subprocess.Popen[str]:
@@ -211,6 +211,6 @@ def test_no_network_is_an_error_for_people(home: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(StackNotStarted) as failure:
-        install.ensure(print)
+        commands.ensure(print)
     assert "ECONNREFUSED" in failure.value.what
     assert failure.value.remedy

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from harness.base.errors import BadInput, PartDied
-from harness.model.flag import FLAG, Client, Condition, Parameter, Template, evaluate
+from harness.model.flag import FLAG, FlagClient, FlagCondition, Parameter, Template, evaluate
 from harness.model.stack import Address
-from harness.stack.firebase import admin, commands, fetch, install, rest
+from harness.stack.firebase import admin, commands, rest
 from harness.stack.firebase.template import decode, to_template
 from harness.stack.state import npm
 from tests.firebase.processes import running
@@ -36,7 +36,7 @@ async def address(tmp_path: Path) -> AsyncIterator[Address]:
 
 def _week(percent: float, *audiences: str) -> Template:
     return Template(
-        conditions=(Condition(name="rollout", audiences=audiences, percent=percent),),
+        conditions=(FlagCondition(name="rollout", audiences=audiences, percent=percent),),
         parameters={FLAG: Parameter(default="false", conditional=(("rollout", "true"),))},
     )
 
@@ -166,35 +166,33 @@ async def test_only_the_last_300_versions_are_kept(address: Address) -> None:
     assert (len(listed), listed[0]["versionNumber"], listed[-1]["versionNumber"]) == (300, "301", "2")
 
 
-async def _fetch(address: Address, client: Client, etag: str = "") -> tuple[fetch.FetchAnswer, str]:
+async def _fetch(address: Address, client: FlagClient, etag: str = "") -> tuple[rest.FetchAnswer, str]:
     headers = {"If-None-Match": etag} if etag else {}
-    answer = await rest.request(address, "POST", fetch.path(PROJECT), body=fetch.body(client), headers=headers)
+    answer = await rest.request(address, "POST", rest.path(PROJECT), body=rest.body(client), headers=headers)
     assert answer.status == 200, answer.body
-    return fetch.answer(answer.body), answer.headers.get("etag", "")
+    return rest.answer(answer.body), answer.headers.get("etag", "")
 
 
 async def test_a_client_fetches_and_learns_of_no_change(address: Address) -> None:
-    client = Client(instance_id="one", audience="developers")
-    assert (await _fetch(address, client))[0] == fetch.FetchAnswer(state="NO_TEMPLATE")
+    client = FlagClient(instance_id="one", audience="developers")
+    assert (await _fetch(address, client))[0] == rest.FetchAnswer(state="NO_TEMPLATE")
     await admin.publish(address, PROJECT, _week(100, "developers"))
     answer, etag = await _fetch(address, client)
-    assert answer == fetch.FetchAnswer(state="UPDATE", entries={FLAG: "true"}, templateVersion="1")
-    assert (await _fetch(address, client, etag))[0] == fetch.FetchAnswer(state="NO_CHANGE", templateVersion="1")
+    assert answer == rest.FetchAnswer(state="UPDATE", entries={FLAG: "true"}, templateVersion="1")
+    assert (await _fetch(address, client, etag))[0] == rest.FetchAnswer(state="NO_CHANGE", templateVersion="1")
     await admin.publish(address, PROJECT, _week(0, "developers"))
-    assert (await _fetch(address, client, etag))[0] == fetch.FetchAnswer(
+    assert (await _fetch(address, client, etag))[0] == rest.FetchAnswer(
         state="UPDATE", entries={FLAG: "false"}, templateVersion="2"
     )
     await _put(address, {}, "*")
-    assert (await _fetch(address, client))[0] == fetch.FetchAnswer(
-        state="EMPTY_CONFIG", entries={}, templateVersion="3"
-    )
-    refused = await rest.request(address, "POST", fetch.path(PROJECT), body=b'{"colour": "red"}')
+    assert (await _fetch(address, client))[0] == rest.FetchAnswer(state="EMPTY_CONFIG", entries={}, templateVersion="3")
+    refused = await rest.request(address, "POST", rest.path(PROJECT), body=b'{"colour": "red"}')
     assert _error(refused)[1] == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("percent", [0, 10, 30, 50, 100])
 async def test_the_share_is_the_percentage_sticky_and_growing(address: Address, percent: int) -> None:
-    clients = [Client(instance_id=f"i-{n}", audience="general") for n in range(500)]
+    clients = [FlagClient(instance_id=f"i-{n}", audience="general") for n in range(500)]
     template = _week(percent)
     await admin.publish(address, PROJECT, template)
     on = set()
@@ -264,7 +262,7 @@ const { getVersions } = require(path.join(base, "versionslist"));
 @pytest.mark.slow
 async def test_firebase_tools_own_client_works_against_it(address: Address, tmp_path: Path) -> None:
     """``firebase remoteconfig:get``, ``:rollback`` and ``:versions:list`` run these functions."""
-    tree = install.ensure(print)
+    tree = commands.ensure(print)
     await admin.publish(address, PROJECT, _week(30))
     script = tmp_path / "client.js"
     script.write_text(CLIENT)

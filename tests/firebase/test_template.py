@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.flag import FLAG, Condition, Parameter, Template
+from harness.model.flag import FLAG, FlagCondition, Parameter, Template
 from harness.stack.firebase.template import decode, to_json, to_template
 from tests.firebase.test_conditions import CONDITION
 
@@ -39,7 +39,7 @@ def test_a_template_survives_the_wire(template: Template) -> None:
 
 def test_the_json_is_firebase_own() -> None:
     template = Template(
-        conditions=(Condition(name="week3", audiences=("developers",), percent=50),),
+        conditions=(FlagCondition(name="week3", audiences=("developers",), percent=50),),
         parameters={FLAG: Parameter(default="false", conditional=(("week3", "true"),))},
     )
     assert msgspec.json.decode(msgspec.json.encode(to_json(template))) == {

@@ -9,31 +9,30 @@ import msgspec
 import pytest
 
 from harness.base import planfile
-from harness.base.clock import MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.walk_continuity import continuity
 from harness.cli.main import main
 from harness.load.population.accounts import accounts
-from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.population.walk import WalkUpdate
 from harness.load.users import UsersPlan
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
-from harness.stack.targets import resolve
+from harness.run.options import Options
+from harness.run.runner import Runner
+from harness.stack.target.targets import resolve
 from tests.main_job import left_of
 from tests.rehearsal.again import judged_again
 
-NS = 1_000_000_000
 CLOCK = MachineClock()
 UNIX_NS = CLOCK.anchor.unix_ns
 
@@ -43,9 +42,9 @@ def users_plan(users: int = 2) -> UsersPlan:
     return UsersPlan(population=population, probes=ProbePlan(), request_timeout_s=10.0, seed=1)
 
 
-def schedule(plan: UsersPlan, count: int) -> dict[str, list[Planned]]:
+def schedule(plan: UsersPlan, count: int) -> dict[str, list[PlannedRequest]]:
     users = accounts(plan.population, plan.seed)
-    placed = slots(users, plan.seed)
+    placed = slots(plan.population, users, plan.seed)
     return {
         a.user: list(
             itertools.islice(user_schedule(a.user, placed[a.user], plan.population, plan.seed, UNIX_NS), count)
@@ -54,7 +53,7 @@ def schedule(plan: UsersPlan, count: int) -> dict[str, list[Planned]]:
     }
 
 
-def row(planned: Planned, side: Side = Side.API, *, acknowledged: bool = True) -> RequestRow:
+def row(planned: PlannedRequest, side: Side = Side.API, *, acknowledged: bool = True) -> RequestRow:
     return RequestRow(
         operation_id=planned.operation_id,
         user=planned.user,
@@ -146,14 +145,14 @@ async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
         real=msgspec.structs.replace(whole.real, clients=12, offline=3),
     )
     options = Options(
-        rung=Rung.LOCAL,
+        rung=EnvironmentKind.LOCAL,
         target=resolve(None),
         seed=1,
         reports=tmp_path,
         manifests=ROOT / "deploy/kubernetes/overlays/local",
         replay="again",
     )
-    result = await Conductor(REHEARSAL, plan, options, CLOCK, Progress(CLOCK)).run()
+    result = await Runner(REHEARSAL, plan, options, CLOCK, Progress(CLOCK)).run()
     told = [f"{each.id}: {each.verdict}: {each.reason}" for each in result.judgements]
     assert result.exit_status == Exit.OK, told
     assert result.facts.leaks == result.facts.errors == ()

@@ -13,9 +13,8 @@ from harness.base.clock import NS, Anchor
 from harness.base.http1 import Answer
 from harness.model.stack import Address
 from harness.model.verdict import Verdict
-from harness.rehearsals.flag_proof import continuity
-from harness.rehearsals.flag_proof.continuity import Stories
-from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
+from harness.rehearsals.flag_proof import real
+from harness.rehearsals.flag_proof.real import Api, FlagDocuments, NotAsPromised, Stories
 from harness.rehearsals.flag_proof.types import AGAIN, NEW_ONLY, Story
 from harness.stack.firebase import rest
 from tests.flag_proof.test_virtual import told
@@ -94,7 +93,7 @@ class Held:
     async def get(self, walk_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         return {each: self.mirrored if self.mirrored is not None else self.content.get(each, {}) for each in walk_ids}
 
-    points = Documents.points
+    points = FlagDocuments.points
 
 
 class Passing:
@@ -130,8 +129,8 @@ def test_a_story_that_the_target_ends_has_failed_and_the_others_go_on(
         return SimpleNamespace(uid="u", token="t")
 
     answering(monkeypatch, answers)
-    monkeypatch.setattr(continuity, "sign_up", signed_up)
-    monkeypatch.setattr(continuity, "Documents", Held)
+    monkeypatch.setattr(real, "sign_up", signed_up)
+    monkeypatch.setattr(real, "FlagDocuments", Held)
     monkeypatch.setattr(Held, "mirrored", mirrored)
     found = asyncio.run(Stories(all_at(), Passing(), 1).all())  # type: ignore[arg-type]
     judged = [told(story) for story in found]
@@ -147,8 +146,8 @@ def flipped_to_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> Story:
         return SimpleNamespace(uid="u", token="t")
 
     answering(monkeypatch, {"list": (200, b'{"walks":[]}'), "PUT": (200, b"{}")})
-    monkeypatch.setattr(continuity, "sign_up", signed_up)
-    monkeypatch.setattr(continuity, "Documents", Held)
+    monkeypatch.setattr(real, "sign_up", signed_up)
+    monkeypatch.setattr(real, "FlagDocuments", Held)
     [story] = asyncio.run(Stories(all_at(), Passing(), 1).flipped(name))  # type: ignore[arg-type]
     return story
 

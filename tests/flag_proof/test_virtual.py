@@ -15,16 +15,12 @@ from harness.base.clock import Anchor
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
-from harness.checks.walk_continuity import Continuity
-from harness.evidence.gathered import Gathered
-from harness.judge.combine import combine
+from harness.checks.walk_continuity import WalkContinuity
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.result import Facts
-from harness.model.stack import Rung
+from harness.model.result import RunInfo
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal import conclude
-from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import (
     AGAIN,
@@ -35,11 +31,11 @@ from harness.rehearsals.flag_proof.types import (
     ROLLED_BACK,
     STORIES,
     VIRTUAL,
-    Direction,
+    ClientKind,
     FetchCase,
     FlagPlan,
     FlagProofDetails,
-    Kind,
+    FlipDirection,
     Story,
     Switch,
     WalksHeld,
@@ -52,7 +48,9 @@ from harness.rehearsals.flag_proof.virtual import (
     virtual_case,
     virtual_cases,
 )
-from scenarios.claims import ERRATA, REGISTER
+from harness.rules.combine import combine
+from harness.run import result as conclude
+from tests.register import ERRATA, REGISTER
 from tests.rehearsal.made import seen
 
 PLAN = msgspec.structs.replace(planfile.bundled("flag_proof", FlagPlan), clients=60)
@@ -82,8 +80,8 @@ def clients(draw: st.DrawFn) -> tuple[VirtualClient, float]:
 
 
 @settings(deadline=None)
-@given(clients(), st.sampled_from(Direction))
-def test_no_client_exceeds_its_bound(drawn: tuple[VirtualClient, float], direction: Direction) -> None:
+@given(clients(), st.sampled_from(FlipDirection))
+def test_no_client_exceeds_its_bound(drawn: tuple[VirtualClient, float], direction: FlipDirection) -> None:
     client, published_s = drawn
     bound = bound_s(
         interval_s=client.interval_s, pace_s=client.pace_s, session_s=client.session_s, offline_s=client.offline_s
@@ -94,14 +92,14 @@ def test_no_client_exceeds_its_bound(drawn: tuple[VirtualClient, float], directi
 @settings(deadline=None)
 @given(clients())
 def test_both_directions_take_the_same(drawn: tuple[VirtualClient, float]) -> None:
-    assert switch_s(*drawn, Direction.ON_TO_OFF) == switch_s(*drawn, Direction.OFF_TO_ON)
+    assert switch_s(*drawn, FlipDirection.ON_TO_OFF) == switch_s(*drawn, FlipDirection.OFF_TO_ON)
 
 
 @settings(deadline=None)
 @given(clients())
 def test_a_client_without_network_switches_after_it(drawn: tuple[VirtualClient, float]) -> None:
     client, published_s = drawn
-    took_s = switch_s(client, published_s, Direction.ON_TO_OFF)
+    took_s = switch_s(client, published_s, FlipDirection.ON_TO_OFF)
     assume(client.offline(published_s))
     assert published_s + took_s >= client.offline_from_s + client.offline_s
 
@@ -110,13 +108,13 @@ def test_the_bound_is_nearly_reached() -> None:
     """Fetched an instant before the publish; the interval passes an instant after a request."""
     client = VirtualClient(interval_s=60, pace_s=50, phase_s=10)
     # Requests at 10, 60 (fetched at 59), 110 (not yet due), 160.
-    assert switch_s(client, 59.001, Direction.ON_TO_OFF) == pytest.approx(100.999)
+    assert switch_s(client, 59.001, FlipDirection.ON_TO_OFF) == pytest.approx(100.999)
     assert bound_s(interval_s=60, pace_s=50) == 110
     assert bound_s(interval_s=0, pace_s=50) == 50 + LEAD_S
 
 
-FACTS = Facts(
-    rung=Rung.LOCAL, target="t", target_bundled=True, seed=1, replay="again", started_utc="2026-01-05T00:00:00.000Z",
+FACTS = RunInfo(
+    rung=EnvironmentKind.LOCAL, target="t", target_bundled=True, seed=1, replay="again", started_utc="2026-01-05T00:00:00.000Z",
     anchor=Anchor(monotonic_ns=0, unix_ns=0),
 )  # fmt: skip
 
@@ -157,7 +155,7 @@ def test_twelve_hours_are_late_by_the_named_erratum_and_everything_is_as_the_pla
 
 def test_sessions_and_a_gap_at_once_have_no_bound() -> None:
     with pytest.raises(RuleError, match="and not both"):
-        Kind(name="both", session_s=180.0, offline_s=120.0)
+        ClientKind(name="both", session_s=180.0, offline_s=120.0)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +169,18 @@ def test_a_case_that_no_load_can_run_is_refused_before_any_stack(
     case = FetchCase(fetch_interval_s=interval_s, real=True)
     plan = msgspec.structs.replace(PLAN, real=real, pace_s=changes.get("pace_s", PLAN.pace_s), cases=(case,))
     with pytest.raises(BadInput, match=why):
-        REHEARSAL.arrange(plan, cast(Any, None), cast(Any, None))
-    whole = REHEARSAL.arrange(PLAN, cast(Any, None), cast(Any, None))
+        REHEARSAL.stack_spec(plan, cast(Any, None), cast(Any, None))
+    whole = REHEARSAL.stack_spec(PLAN, cast(Any, None), cast(Any, None))
     assert whole is not None
 
 
 def test_an_erratum_that_does_not_show_and_a_lateness_that_nobody_expected_are_against_the_proof() -> None:
-    kind = Kind(name="open")
+    kind = ClientKind(name="open")
     quick = FetchCase(fetch_interval_s=60, late="rollout.rollback.twelve_hours")
     slow = FetchCase(fetch_interval_s=43_200)
-    missed = verdict(virtual_case(PLAN, quick, kind, Direction.ON_TO_OFF, 1))
+    missed = verdict(virtual_case(PLAN, quick, kind, FlipDirection.ON_TO_OFF, 1))
     assert (missed.verdict, missed.erratum) == (Verdict.FAIL, "")
-    assert verdict(virtual_case(PLAN, slow, kind, Direction.ON_TO_OFF, 1)).verdict is Verdict.FAIL
+    assert verdict(virtual_case(PLAN, slow, kind, FlipDirection.ON_TO_OFF, 1)).verdict is Verdict.FAIL
 
 
 def switch(last_s: float | None, *, switched: int = 2, virtual: bool = True, late: str = "") -> Switch:
@@ -221,7 +219,7 @@ def test_a_switch_just_in_time_is_in_time(of: Switch, found: Verdict) -> None:
     assert (judgement.verdict, judgement.erratum) == (found, LATE if found is Verdict.ERRATUM_SHOWN else "")
 
 
-WHOLE = Continuity(walks=3, locations=9, walks_missing=(), locations_missing=(), locations_changed=())
+WHOLE = WalkContinuity(walks=3, locations=9, walks_missing=(), locations_missing=(), locations_changed=())
 LOSSY = msgspec.structs.replace(WHOLE, locations_missing=("a#1",))
 EARLIER = msgspec.structs.replace(WHOLE, walks=1, locations_missing=("a#0", "a#1"))
 EMPTY = msgspec.structs.replace(WHOLE, walks_missing=("a", "b", "c"))
@@ -254,7 +252,7 @@ PARTLY = msgspec.structs.replace(WHOLE, walks_missing=("a",))
     ],
 )
 def test_a_story_ends_as_the_register_says_or_is_against_the_proof(
-    name: str, found: Continuity, verdict: Verdict
+    name: str, found: WalkContinuity, verdict: Verdict
 ) -> None:
     judgement = told(Story(name=name, found=found))
     shown = {MOVED: "dual_write.one_way", NEW_ONLY: "flag.side_flips_in_mid_walk"}
@@ -318,15 +316,3 @@ def test_a_bad_plan_is_refused(old: str, new: str, tmp_path: object) -> None:
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(BadInput):
         planfile.load(path, FlagPlan)
-
-
-def test_the_figures_of_a_plan_are_the_same_of_every_run_also_of_one_that_broke() -> None:
-    def figures(details: FlagProofDetails) -> list[Figure]:
-        seen = Seen(facts=FACTS, details=details, evidence=Gathered())
-        return [*REHEARSAL.figures(PLAN, seen)]
-
-    whole, broken = figures(FlagProofDetails(switches=[*cases_of_the_plan()])), figures(FlagProofDetails())
-    assert [each.name for each in whole] == [each.name for each in broken]
-    assert len(whole) == 4 * 4 * 2 + 3 * 2 * 2
-    assert {each.sample.measured().value for each in broken} == {None}
-    assert None not in {each.sample.measured().value for each in whole[:32]}

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.contract.grade import Grade
-from harness.contract.run import CheckRun
+from harness.checks.contract.run import CheckRun, Grade
 from harness.model.result import Result
 from harness.model.verdict import Decision
 from tests.conformance.outcomes import Outcome

@@ -11,24 +11,24 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.progress import Progress
-from harness.model.stack import Rung, Target
+from harness.model.stack import EnvironmentKind, Target
 from harness.model.verdict import Decision
 from harness.report.html import render
 from harness.report.language import LANGUAGES, language
+from harness.report.signoff.document import document
+from harness.report.signoff.errata import KnownErrata
+from harness.report.signoff.page import closing_lines
+from harness.report.signoff.page import render as signoff_page
 from harness.report.summary import summary
-from harness.signoff.document import document
-from harness.signoff.errata import Known
-from harness.signoff.page import render as signoff_page
-from harness.signoff.terminal import closing_lines
-from harness.stack.identity import digest
+from harness.stack.environments.choice import for_rung, overlay
+from harness.stack.environments.identity import digest
 from harness.stack.kind.stack import KindStack
 from harness.stack.manifests import load
-from harness.stack.rungs import for_rung, overlay
-from harness.stack.targets import resolve
-from scenarios.claims import CHAPTERS, REGISTER
+from harness.stack.target.targets import resolve
 from tests.deploy.starting import hindered, small
 from tests.foreign.conftest import Programs
 from tests.foreign.targets import GO_SOURCES, Language
+from tests.register import CHAPTERS, REGISTER
 from tests.report.page import Page
 from tests.report.results import result
 from tests.signoff.made import ASKED
@@ -48,7 +48,7 @@ def placed(folder: Path, program: bytes = b"a program") -> Target:
 
 
 def digests(target: Target) -> tuple[str, ...]:
-    return tuple(digest(for_rung(target, rung)) for rung in (Rung.LOCAL, Rung.KIND))
+    return tuple(digest(for_rung(target, rung)) for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND))
 
 
 @pytest.mark.parametrize("changed", [PROGRAM, "Dockerfile"])
@@ -71,7 +71,7 @@ def test_run_and_sign_off_say_whose_the_figures_are(code: str, tmp_path: Path) -
     signed = document(REGISTER, (), msgspec.structs.replace(ASKED, target=name))
     pages = (
         render(tmp_path, run, REGISTER, say),
-        signoff_page(signed, REGISTER, CHAPTERS, say, known=Known(), other="other.html", errata_file="errata.md"),
+        signoff_page(signed, REGISTER, CHAPTERS, say, known=KnownErrata(), other="other.html", errata_file="errata.md"),
     )
     assert all(say(name) in Page(page).texts for page in pages)
     told = (summary(run, REGISTER, say), *closing_lines(signed, REGISTER, "page", say, Exit.HOLD))
@@ -87,7 +87,7 @@ async def test_its_image_of_one_program_starts_on_a_cluster_and_serves(tmp_path:
     target = placed(tmp_path, programs(Language.GO).read_bytes())
     clock = MachineClock()
     stack = KindStack(
-        run_id=run_id(), manifests=small(load(overlay(Rung.KIND), Rung.KIND)), target=for_rung(target, Rung.KIND),
+        run_id=run_id(), manifests=small(load(overlay(EnvironmentKind.KIND), EnvironmentKind.KIND)), target=for_rung(target, EnvironmentKind.KIND),
         folder=tmp_path / "run", clock=clock, progress=Progress(clock),
     )  # fmt: skip
     assert await hindered("the sample", stack) == ""

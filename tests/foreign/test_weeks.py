@@ -13,7 +13,7 @@ from harness.checks.as_printed import as_printed
 from harness.checks.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.observed import WeekDetails
 from tests.deploy.theirs import STARTING, Theirs
 from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY

@@ -9,10 +9,15 @@ from harness.base.data import DOCUMENT, KUBERNETES
 from harness.model.judgement import Judgement
 from harness.rehearsals.infrastructure.reading import read
 from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
-from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan, Repository, Tables
+from harness.rehearsals.infrastructure.types import (
+    InfrastructureDetails,
+    InfrastructurePlan,
+    InfrastructureTables,
+    Repository,
+)
 from tests.rehearsal.made import by_id, seen
 
-TABLES = planfile.bundled("infrastructure", Tables)
+TABLES = planfile.bundled("infrastructure", InfrastructureTables)
 PRINTED = InfrastructurePlan(tables=TABLES, repository=str(DOCUMENT), printed=True)
 
 MANIFESTS = KUBERNETES / "document"
@@ -159,7 +164,7 @@ def of(repository: Path, *, printed: bool = False) -> dict[str, Judgement]:
     return of_read(read(repository, MANIFESTS if printed else None), printed=printed)
 
 
-def of_read(found: Repository, *, printed: bool = False, tables: Tables = TABLES) -> dict[str, Judgement]:
+def of_read(found: Repository, *, printed: bool = False, tables: InfrastructureTables = TABLES) -> dict[str, Judgement]:
     """The same where that was read."""
     plan = InfrastructurePlan(tables=tables, repository="", printed=printed)
-    return by_id(REHEARSAL.judge(plan, seen(InfrastructureDetails(repository=found))))
+    return by_id(REHEARSAL.by_rules(plan, seen(InfrastructureDetails(repository=found))))

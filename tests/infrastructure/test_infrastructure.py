@@ -16,9 +16,9 @@ from harness.rehearsals.infrastructure.reading import read
 from harness.rehearsals.infrastructure.rehearsal import CLAIMS, REHEARSAL
 from harness.rehearsals.infrastructure.types import Repository, Sla
 from harness.rehearsals.infrastructure.workflow import branches, starts
-from scenarios.claims import REGISTER
 from tests.infrastructure import made
 from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, UNPRINTED, WORKFLOW
+from tests.register import REGISTER
 from tests.scenarios.document import seed_text
 
 PASSES = {

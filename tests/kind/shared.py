@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from harness.base.errors import StackNotStarted
 from harness.base.progress import Progress
 from harness.stack.kind import at_hand, cluster, docker
 from harness.stack.kind.ground import KEPT
-from harness.stack.kind.images import binaries, choice
+from harness.stack.kind.images import choice
 from harness.stack.kind.record import Cluster
 
 KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session reuses it
@@ -28,8 +29,8 @@ LABEL = "tests" if os.environ.get(KEEP) else f"tests-{os.getpid()}"
 
 
 def has_go() -> bool:
-    """Whether a Go is where ``binaries.go`` looks for one."""
-    return shutil.which("go") is not None or binaries.USUAL_GO.exists()
+    """Whether a Go is where ``tools/offline-kind`` looks for one."""
+    return shutil.which("go") is not None or Path("/usr/local/go/bin/go").exists()
 
 
 def cannot_build() -> str:

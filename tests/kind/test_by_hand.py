@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import Exit
-from harness.stack.free_port import any_free_port
+from harness.base.free_port import any_free_port
 from harness.stack.kind import at_hand, cluster, config
 from harness.stack.kind.ground import KEPT
 from harness.stack.kind.images import choice
@@ -46,9 +45,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the file of which kind has made a cluster: of two nodes, and with a name and ports of its own."""
     if lacking := cannot_build():
         pytest.skip(lacking)
-    clock, path = MachineClock(), tmp_path / "kind-config.yaml"
-    images = asyncio.run(choice.ensure_images(clock, quiet))
-    kind = asyncio.run(choice.ensure_kind(clock, quiet))
+    path = tmp_path / "kind-config.yaml"
+    images = asyncio.run(choice.ensure_images(quiet))
+    kind = asyncio.run(choice.ensure_kind(quiet))
     document = config.read() | {"name": NAME}
     document["nodes"] = document["nodes"][:2]
     for mapping in document["nodes"][0]["extraPortMappings"]:

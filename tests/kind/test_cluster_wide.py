@@ -9,8 +9,8 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
-from harness.stack.kind import cluster_wide, record
-from harness.stack.kind.cluster_wide import ClusterWide
+from harness.stack.kind import addon, record
+from harness.stack.kind.addon import ClusterWide
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_what_a_killed_run_left_is_found_once(places: tuple[ClusterWide, C
 
 
 async def test_a_wait_has_an_end(places: tuple[ClusterWide, ClusterWide], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_wide, "LOCK_LIMIT_S", 0.1)
+    monkeypatch.setattr(addon, "LOCK_LIMIT_S", 0.1)
     await take(places[0])
     with pytest.raises(StackNotStarted, match="another harness holds thing"):
         await take(places[1])

@@ -13,19 +13,20 @@ from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind, PodState
-from harness.stack.feed import Feed
+from harness.stack.faults.injecting import begun
 from harness.stack.kind import docker
-from harness.stack.kind.disturbances import Disturbances
-from harness.stack.kind.faults import Faults
+from harness.stack.kind.disturbances import KindDisturbances
 from harness.stack.kubernetes.labels import ZONE
-from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.pods import RunningPod
+from harness.stack.process.feed import Feed
+from harness.stack.protocol import Undo
 
 HANG = Fault(kind=FaultKind.SIDECAR_HANG)
 SIDECAR, CUT, LOST = "sql-proxy", Fault(kind=FaultKind.DATABASE_CUT), Fault(kind=FaultKind.ZONE_LOSS, subject="a")
 
 
-def pod(name: str) -> Pod:
-    return Pod(
+def pod(name: str) -> RunningPod:
+    return RunningPod(
         name=name, state=PodState.READY, node=f"node-{name}", revision="1", ready=True, restarts=0, created="",
         containers={SIDECAR: f"id-{name}"},
     )  # fmt: skip
@@ -46,12 +47,19 @@ class World:
         monkeypatch.setattr("harness.stack.kind.disturbances._AGAIN_S", 0.02)
         monkeypatch.setattr(docker, "pause", self.pause)
         monkeypatch.setattr(docker, "unpause", self.unpause)
-        made = Disturbances(
+        self.made = KindDisturbances(
             cast("Any", None), cast("Any", inside), cast("Any", None),
             sidecars=cast("Any", SimpleNamespace(container=SIDECAR, write=self.write)),
             feed=self.feed, clock=MachineClock(),
         )  # fmt: skip
-        self.faults = Faults(cast("Any", None), made, "api", self.feed)
+
+    async def inject(self, fault: Fault) -> Undo:
+        """As the stack does it."""
+
+        async def otherwise(_fault: Fault) -> Undo:
+            raise AssertionError
+
+        return await begun(fault, self.made.inject(fault, "api", otherwise), self.feed)
 
     async def get(self, path: str) -> dict[str, Any]:
         assert path == "/api/v1/nodes"
@@ -81,7 +89,7 @@ class World:
 async def test_a_sidecar_that_cannot_be_told_leaves_none_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, "id-2")
     with pytest.raises(StackNotStarted, match="id-2 is broken"):
-        await world.faults.inject(CUT)
+        await world.inject(CUT)
     assert world.orders == {"id-1": "", "id-3": ""}
     assert await world.told() == ["injected: database cut", "undone: database cut"]
 
@@ -97,8 +105,8 @@ async def test_a_sidecar_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyP
             world.pods["2"] = pod("2b")
         await write(node, container, text)
 
-    world.faults._disturbances._sidecars.write = gone  # type: ignore[method-assign,assignment]
-    undo = await world.faults.inject(CUT)
+    world.made._sidecars.write = gone  # type: ignore[method-assign,assignment]
+    undo = await world.inject(CUT)
     assert world.orders == {"id-1": "cut", "id-3": "cut"}
     await undo()
     assert world.orders == {"id-1": "", "id-3": ""}
@@ -108,7 +116,7 @@ async def test_a_sidecar_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyP
 async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another pod, one whose sidecar was started anew, and one that does not hear the first time."""
     world = World(monkeypatch)
-    undo = await world.faults.inject(CUT)
+    undo = await world.inject(CUT)
     world.broken.add("id-5")
     world.pods |= {"1": pod("1b"), "4": pod("4"), "5": pod("5")}
     await until(lambda: {"id-1b", "id-4"} <= world.orders.keys())
@@ -125,7 +133,7 @@ async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch
 
 async def test_a_sidecar_that_cannot_be_mended_is_told_and_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    undo = await world.faults.inject(CUT)
+    undo = await world.inject(CUT)
     world.pods["4"] = pod("4")
     await until(lambda: "id-4" in world.orders)
     world.broken |= {"id-2", "id-4"}
@@ -139,7 +147,7 @@ async def test_a_sidecar_that_cannot_be_mended_is_told_and_may_be_tried_again(mo
 
 async def test_a_sidecar_that_is_gone_before_the_api_server_knows_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    undo = await world.faults.inject(CUT)
+    undo = await world.inject(CUT)
     world.broken.add("id-2")
     undoing = asyncio.ensure_future(undo())
     await asyncio.sleep(0.05)
@@ -162,10 +170,10 @@ async def test_a_hang_that_answers_late_is_ended_and_one_that_cannot_be_ended_is
 
     monkeypatch.setattr(docker, "execute", execute)
     with pytest.raises(StackNotStarted, match="SIGSTOP"):
-        await world.faults.inject(HANG)
+        await world.inject(HANG)
     assert sent == ["SIGSTOP", "SIGCONT"], "it may have been stopped"
     late.clear()
-    undo = await world.faults.inject(HANG)
+    undo = await world.inject(HANG)
     late.add("SIGCONT")
     with pytest.raises(StackNotStarted, match="SIGCONT"):
         await undo()
@@ -184,23 +192,23 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_where_every_sidecar_is_gone_nothing_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, "id-1", "id-2", "id-3")
     there = list(world.pods.values())
-    monkeypatch.setattr(world.faults._disturbances._watching.pods, "ready", lambda: there)
+    monkeypatch.setattr(world.made._watching.pods, "ready", lambda: there)
     world.pods.clear()
     with pytest.raises(StackNotStarted, match="every sql-proxy ended"):
-        await world.faults.inject(CUT)
+        await world.inject(CUT)
 
 
 async def test_a_node_that_cannot_be_frozen_leaves_none_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, "node-2")
     with pytest.raises(StackNotStarted, match="node-2 is broken"):
-        await world.faults.inject(LOST)
+        await world.inject(LOST)
     assert world.frozen == set()
     assert await world.told() == ["injected: zone loss a", "undone: zone loss a"]
 
 
 async def test_a_node_that_cannot_be_brought_back_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    undo = await world.faults.inject(LOST)
+    undo = await world.inject(LOST)
     assert len(world.frozen) == 3
     world.broken.add("node-1")
     with pytest.raises(StackNotStarted, match="node-1 is broken"):

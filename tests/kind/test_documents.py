@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from harness.model.manifests import Manifests
-from harness.model.stack import Rung
-from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
-from harness.stack.kubernetes.documents import Facts, prepared
+from harness.model.stack import EnvironmentKind
+from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
+from harness.stack.kubernetes.documents import ClusterFacts, prepared
 from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
-FACTS = Facts(
+FACTS = ClusterFacts(
     image="target:1",
     sidecar_image="sidecar:1",
     command=(),
@@ -30,7 +30,7 @@ FACTS = Facts(
 FACTS_WITH_NODES = msgspec.structs.replace(FACTS, nodes=("10.0.0.2",))
 
 
-def sidecar(manifests: Manifests, facts: Facts) -> list[str]:
+def sidecar(manifests: Manifests, facts: ClusterFacts) -> list[str]:
     """The sidecar's arguments as applied."""
     (deployment,) = (each for each in prepared(manifests, facts) if each["kind"] == "Deployment")
     pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
@@ -41,7 +41,7 @@ def sidecar(manifests: Manifests, facts: Facts) -> list[str]:
 
 @pytest.mark.parametrize("overlay", ["kind", "kind-graceful"])
 def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overlay: str) -> None:
-    manifests = load(OVERLAYS / overlay, Rung.KIND, fronted=True)
+    manifests = load(OVERLAYS / overlay, EnvironmentKind.KIND, fronted=True)
     registered = msgspec.structs.replace(FACTS, instances={INSTANCE: "10.0.0.7:5432"})
     as_written = sidecar(manifests, registered)
     assert as_written[:3] == ["5432", "$(DATABASE_HOST)", "$(DATABASE_PORT)"]
@@ -53,7 +53,7 @@ def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overl
 
 
 def test_the_pods_read_the_databases_address_from_the_config_map() -> None:
-    found = prepared(load(OVERLAYS / "kind", Rung.KIND), FACTS)
+    found = prepared(load(OVERLAYS / "kind", EnvironmentKind.KIND), FACTS)
     (config,) = (each for each in found if each["metadata"]["name"] == "rehearsal-outside")
     assert config["data"]["database_host"] == "10.0.0.5"
 
@@ -62,7 +62,7 @@ def test_the_pods_read_the_databases_address_from_the_config_map() -> None:
 def test_a_service_that_only_the_ingress_leads_to_has_no_node_port(overlay: str, node_port: int | None) -> None:
     (service,) = (
         each
-        for each in prepared(load(OVERLAYS / overlay, Rung.KIND, fronted=True), FACTS_WITH_NODES)
+        for each in prepared(load(OVERLAYS / overlay, EnvironmentKind.KIND, fronted=True), FACTS_WITH_NODES)
         if each["kind"] == "Service"
     )
     assert service["spec"]["ports"][0].get("nodePort") == node_port

@@ -19,11 +19,11 @@ import yaml
 
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.free_port import any_free_port
 from harness.model.message import Message
-from harness.stack.free_port import any_free_port
-from harness.stack.kind import cluster, commands, config, docker, lock, record
-from harness.stack.kind.images import binaries, choice
-from harness.stack.kind.outside import Outside
+from harness.stack.kind import cluster, commands, config, docker, record
+from harness.stack.kind.ground import Outside
+from harness.stack.kind.images import binaries, choice, offline
 from harness.stack.state.processes import ProcessIdentity, identify
 from tests.kind import creating
 from tests.lines import Lines
@@ -214,13 +214,15 @@ def test_bad_cluster_name() -> None:
         record.name_of("Weeks 1-4")
 
 
-async def test_no_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.process
+async def test_what_the_tool_of_offline_machines_lacks_is_said_as_our_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(binaries, "USUAL_GO", tmp_path / "go")
-    with pytest.raises(StackNotStarted, match="no Go to build it with") as error:
-        await binaries.ensure(binaries.PAUSE, CLOCK, quiet)
-    assert "install Go" in error.value.remedy
+    with pytest.raises(StackNotStarted, match="looking for the image") as error:
+        await offline.ask("base-image", "mount", what="making a base image")
+    assert str(error.value.given[1]) == "docker"
 
 
 @pytest.mark.process
@@ -230,11 +232,14 @@ async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyP
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(binaries, "USUAL_GO", tmp_path / "go")
     monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "kind" else None)
     lines = Lines()
-    with pytest.raises(StackNotStarted, match="no Go"):
-        await choice.ensure_kind(CLOCK, lines.tell)
+
+    async def built(module: binaries.Module, _progress: object) -> Path:
+        return tmp_path / module.name
+
+    monkeypatch.setattr(binaries, "ensure", built)
+    assert await choice.ensure_kind(lines.tell) == str(tmp_path / "kind" / "kind")
     assert "v0.11.1; v0.30.0 is needed" in lines[0]
 
 
@@ -269,12 +274,12 @@ def _gone(pid: int) -> bool:
 
 async def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
     lines = Lines()
-    async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=1):
+    async with record.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=1):
         with pytest.raises(StackNotStarted, match="another harness holds image"):
-            async with lock.locked(tmp_path / "image.lock", CLOCK, lines.tell, limit_s=0.1):
+            async with record.locked(tmp_path / "image.lock", CLOCK, lines.tell, limit_s=0.1):
                 raise AssertionError
     assert "waiting" in lines[0]
-    async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=0.1):
+    async with record.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=0.1):
         pass
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.base.clock import NS, Anchor, Clock
 from harness.stack.kind import docker
-from harness.stack.kind.outside import Outside
+from harness.stack.kind.ground import Outside
 
 BOOT = 1_795_656_100  # UTC of the run's clock at 0
 

@@ -13,9 +13,9 @@ from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
 from harness.model.manifests import EnvVar, Manifests
 from harness.model.stack import Target
-from harness.objectives.render import EXTERNAL_P95
+from harness.rules.objectives.render import EXTERNAL_P95
 from harness.stack.kind import addon, record
-from harness.stack.kind.cluster_wide import ClusterWide
+from harness.stack.kind.addon import ClusterWide
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kind.metrics_adapter import WIDE, documents
 from harness.stack.kubernetes.labels import PART
@@ -106,13 +106,13 @@ def test_where_the_metrics_of_a_target_are(target: Target, environment: dict[str
     assert scraped(manifests(**environment), target) == expected
 
 
+@pytest.mark.process
 def test_the_pinned_prometheus_is_one_and_an_ordinary_run_builds_neither() -> None:
     in_cluster, usual = binaries.PROMETHEUS_IN_CLUSTER, binaries.PROMETHEUS
     assert in_cluster.version() == usual.version() and in_cluster.folder() != usual.folder()
-    assert set(in_cluster.programs) == {"prometheus"} and "enable_kubernetes_sd" in in_cluster.tags
     assert binaries.PROMETHEUS_ADAPTER.version() == "v0.12.0"
     clock = MachineClock()
-    recipe = recipes.metrics_adapter(clock)
+    recipe = recipes.metrics_adapter()
     assert recipe.name not in {each.name for each in recipes.ours(clock)}
     assert recipe.packages == recipes.api(clock).packages, "the API's base serves"
 

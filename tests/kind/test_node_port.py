@@ -12,8 +12,8 @@ from harness.base.errors import StackNotStarted
 from harness.model.stack import PodState
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import Pod
-from harness.stack.kubernetes.watching import Place, Watching
+from harness.stack.kubernetes.pods import RunningPod
+from harness.stack.kubernetes.watching import TargetPlace, Watching
 from harness.stack.kubernetes.workload import PORT_LIMIT_S, Workload
 from tests.lines import Lines
 
@@ -53,7 +53,7 @@ class Services:
 class Watched:
     """A Deployment's pods as the watch has them."""
 
-    def __init__(self, *pods: Pod) -> None:
+    def __init__(self, *pods: RunningPod) -> None:
         self.pods = self
         self.known = {pod.name: pod for pod in pods}
 
@@ -62,7 +62,7 @@ def workload(taken: tuple[int, ...] = (), free_at_s: float = 0, watched: Watched
     time = Time()
     api = cast(ApiServer, Services(time, taken, free_at_s))
     logs = cast(PodLogs, None)
-    return Workload(api, Place("n", "d", "c"), cast(Watching, watched), logs, cast(Clock, time))
+    return Workload(api, TargetPlace("n", "d", "c"), cast(Watching, watched), logs, cast(Clock, time))
 
 
 async def test_the_first_free_port_is_taken_at_once() -> None:
@@ -91,7 +91,7 @@ async def test_a_port_that_never_comes_is_an_error() -> None:
     ],
 )
 def test_a_secret_that_comes_later_is_waited_for(trouble: str, later: bool, refused: bool, tmp_path: Any) -> None:
-    pod = Pod(
+    pod = RunningPod(
         name="p", state=PodState.PENDING, node="n", revision="r", ready=False, restarts=0, created="", containers={},
         trouble=trouble, stuck=True,
     )  # fmt: skip

@@ -19,13 +19,13 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.stack.kind import docker
-from harness.stack.kind.images import base, binaries, choice, recipes, registry
+from harness.stack.kind.images import binaries, choice, offline, recipes
 from tests.night import ROOT
 from tests.ports import free_address
 from tests.session.needs import needs_docker
 
 CLOCK = MachineClock()
-PINNED = registry.Pinned("python", "3.11-slim-bookworm", f"sha256:{'a' * 64}")
+PINNED = choice.Pinned("python", "3.11-slim-bookworm", f"sha256:{'a' * 64}")
 
 
 @pytest.mark.parametrize(
@@ -37,23 +37,23 @@ PINNED = registry.Pinned("python", "3.11-slim-bookworm", f"sha256:{'a' * 64}")
     ],
 )
 def test_a_mirror_takes_docker_io_s_place(named: str, name: str) -> None:
-    chosen = registry.chosen({registry.VARIABLE: named})
+    chosen = choice.chosen({choice.VARIABLE: named})
     assert chosen is not None and PINNED.name(chosen) == name
 
 
 def test_none_asks_no_registry_and_the_node_image_follows_the_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert registry.chosen({registry.VARIABLE: "none"}) is None
-    assert registry.chosen({}) == ""
-    monkeypatch.setenv(registry.VARIABLE, "mirror.example")
+    assert choice.chosen({choice.VARIABLE: "none"}) is None
+    assert choice.chosen({}) == ""
+    monkeypatch.setenv(choice.VARIABLE, "mirror.example")
     assert choice.official().worker == f"mirror.example/kindest/node@{choice.PINNED.digest}"
-    monkeypatch.delenv(registry.VARIABLE)
+    monkeypatch.delenv(choice.VARIABLE)
     assert choice.official().worker.startswith("kindest/node:v1.34.0@sha256:")
 
 
 def test_every_base_of_ours_has_an_official_one_but_for_what_only_the_driver_needs() -> None:
     wanted = {tuple(sorted(recipe.packages)) for recipe in recipes.ours(CLOCK)}
-    assert wanted == set(registry.BASES)
-    for pinned in (*registry.BASES.values(), choice.PINNED):
+    assert wanted == set(choice.BASES)
+    for pinned in (*choice.BASES.values(), choice.PINNED):
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", pinned.digest)
 
 
@@ -71,12 +71,15 @@ esac
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of PATH with that docker, and a mmdebstrap that says that it was called."""
-    for name, text in (("docker", DOCKER), ("mmdebstrap", '#!/bin/sh\ntouch "$(dirname "$0")/made"\n')):
+    for name, text in (
+        ("docker", DOCKER),
+        ("mmdebstrap", '#!/bin/sh\ntouch "$(dirname "$0")/made"\nfor last; do :; done\n: >"$last"\n'),
+    ):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(registry.VARIABLE, raising=False)
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
     (tmp_path / "home" / "kind").mkdir(parents=True)
 
     async def none(_image: str) -> bool:
@@ -100,21 +103,21 @@ def asked(engine: Path) -> list[str]:
 @pytest.mark.process
 async def test_where_a_registry_answers_nothing_is_built_of_debian_packages(engine: Path) -> None:
     (engine / "answers").touch()
-    name = await base.ensure(recipes.PYTHON, CLOCK, print, suite="bookworm")
-    whole = registry.BASES["ca-certificates", "python3"].name("")
+    name = await choice.ensure_base(recipes.PYTHON, print)
+    whole = choice.BASES["ca-certificates", "python3"].name("")
     assert asked(engine) == [f"manifest inspect {whole}", f"pull --quiet {whole}", f"tag {whole} {name}"]
     assert not (engine / "made").exists()
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("why", ["no answer", "none", "another suite", "other packages"])
+@pytest.mark.parametrize("why", ["no answer", "none", "other packages"])
 async def test_elsewhere_the_base_is_built(engine: Path, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if why != "no answer":
         (engine / "answers").touch()
     if why == "none":
-        monkeypatch.setenv(registry.VARIABLE, "none")
+        monkeypatch.setenv(choice.VARIABLE, "none")
     packages = ("mount",) if why == "other packages" else recipes.PYTHON
-    await base.ensure(packages, CLOCK, print, suite="trixie" if why == "another suite" else "bookworm")
+    await choice.ensure_base(packages, print)
     assert (engine / "made").exists()
     assert not any(line.startswith("pull") for line in asked(engine))
 
@@ -124,19 +127,19 @@ async def test_a_registry_that_does_not_hand_it_over_is_named_with_the_way_out(e
     (engine / "answers").touch()
     (engine / "refuses").touch()
     with pytest.raises(StackNotStarted, match="rate limit") as error:
-        await base.ensure(recipes.PYTHON, CLOCK, print, suite="bookworm")
-    assert f"{registry.VARIABLE}=none" in error.value.remedy
+        await choice.ensure_base(recipes.PYTHON, print)
+    assert f"{choice.VARIABLE}=none" in error.value.remedy
 
 
 @pytest.fixture
 def local_registry(tmp_path: Path) -> Iterator[str]:
     """The reference registry on a free port of 127.0.0.1, built once a machine; it ends with the test."""
-    asyncio.run(binaries.ensure(binaries.REGISTRY, CLOCK, print))
+    asyncio.run(binaries.ensure(binaries.Module("registry"), print))
     at = str(free_address())
     settings = tmp_path / "registry.yml"
     storage = f"storage:\n  filesystem:\n    rootdirectory: {tmp_path}/images\n"
     settings.write_text(f"version: 0.1\nlog:\n  level: error\n{storage}http:\n  addr: {at}\n")
-    program = binaries.REGISTRY.folder() / "registry"
+    program = binaries.Module("registry").folder() / "registry"
     process = subprocess.Popen([program, "serve", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 20
@@ -182,13 +185,13 @@ async def test_an_image_comes_by_its_digest_from_a_local_registry(
         said("push", "--quiet", pushed)
         digest = said("image", "inspect", "--format", "{{index .RepoDigests 0}}", pushed).rpartition("@")[2]
         said("image", "rm", pushed)
-        pinned = registry.Pinned("python", "3.11-slim-bookworm", digest)
-        monkeypatch.setattr(registry, "BASES", {("ca-certificates", "python3"): pinned})
-        monkeypatch.setattr(base, "tag", lambda *_: ours)
-        monkeypatch.setenv(registry.VARIABLE, local_registry)
-        assert await base.ensure(recipes.PYTHON, CLOCK, print, suite="bookworm") == ours
+        pinned = choice.Pinned("python", "3.11-slim-bookworm", digest)
+        monkeypatch.setattr(choice, "BASES", {("ca-certificates", "python3"): pinned})
+        monkeypatch.setattr(offline, "look", lambda *_: ours)
+        monkeypatch.setenv(choice.VARIABLE, local_registry)
+        assert await choice.ensure_base(recipes.PYTHON, print) == ours
         assert said("image", "inspect", "--format", "{{.Config.Labels.of}}", ours) == "registry-test"
-        assert not await registry.answers(registry.Pinned("python", "x", f"sha256:{'0' * 64}").name(local_registry))
+        assert not await choice.answers(choice.Pinned("python", "x", f"sha256:{'0' * 64}").name(local_registry))
         nightly = str(ROOT / ".ci" / "nightly")
         whole = f"{local_registry}/library/python@{digest}"
         assert ran(nightly, "digest", pushed) == f"image={whole}"

@@ -18,21 +18,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from harness.base.clock import MachineClock
 from harness.base.data import OVERLAYS
 from harness.model.manifests import Container, EnvVar, Manifests
-from harness.model.stack import Rung, Target
-from harness.rehearsals.alert_drill import configure, programs
+from harness.model.stack import EnvironmentKind, Target
+from harness.rehearsals.alert_drill import programs, watching
 from harness.rehearsals.alert_drill.types import PLAN, SIDECARS, TARGET
-from harness.rehearsals.network.certificates import Authority
+from harness.rehearsals.network.front import Authority
+from harness.stack.database.sidecar import Counted
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.metrics import by_proxy, scraped
 from harness.stack.manifests import load
 from harness.stack.manifests.forced import sidecar as forced
-from harness.stack.scraping import ClientCertificate
-from harness.stack.sidecar import Counted
-from harness.stack.targets import bundled
+from harness.stack.target.scraping import ClientCertificate
+from harness.stack.target.targets import bundled
 from tests.ports import free_port
 
-MANIFESTS = load(OVERLAYS / "kind", Rung.KIND)
+MANIFESTS = load(OVERLAYS / "kind", EnvironmentKind.KIND)
 NAMESPACE = "/api/v1/namespaces/tekutoko-run/pods"
 
 
@@ -199,15 +199,14 @@ async def up(folder: Path, config: object, pods: dict[str, list[dict[str, object
 @pytest.mark.timeout(2400, func_only=True)
 async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_path: Path, pki: Pki) -> None:
     """Two of three pods answer; with a certificate of nobody's known none does."""
-    clock = MachineClock()
-    await binaries.ensure(binaries.PROMETHEUS, clock, print)
+    await binaries.ensure(binaries.PROMETHEUS, print)
     counted = Counted("p:r:i")
     counted.dialed(0.004)
     pages = {f"{NAMESPACE}/{pod}:9090/proxy/metrics": 'http_requests_total{status="200"} 1\n' for pod in ("a", "b")}
     pages |= {f"{NAMESPACE}/{pod}:9801/proxy/metrics": counted.page() for pod in ("a", "b")}
     async with api_server(pki, tmp_path, pages) as port:
         api = await opened(tmp_path, pki, port, by_certificate(pki))
-        pods = configure.targets(by_proxy(api.server, "tekutoko-run", ["a", "b", "gone"], MANIFESTS, bundled()))
+        pods = watching.targets(by_proxy(api.server, "tekutoko-run", ["a", "b", "gone"], MANIFESTS, bundled()))
         by = api.credentials()
         await api.close()
         stranger = ClientCertificate(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
@@ -219,7 +218,7 @@ async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_
         answers = []
         for name, who in (("run", by), ("stranger", stranger)):
             plan = msgspec.structs.replace(PLAN, scale=30.0)
-            config = configure.prometheus({**theirs, "alerting": {"alertmanagers": [{}]}}, plan, alertmanager=1,
+            config = watching.prometheus({**theirs, "alerting": {"alertmanagers": [{}]}}, plan, alertmanager=1,
                                           pages=1, by=who)  # fmt: skip
             config["scrape_configs"] = config["scrape_configs"][:2]
             answers.append(await up(tmp_path / name, config, pods))

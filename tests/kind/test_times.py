@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.base.clock import Anchor
-from harness.stack.kubernetes.times import monotonic_ns
+from harness.stack.kubernetes.watching import monotonic_ns
 
 
 def test_a_time_stamp_on_the_one_clock() -> None:

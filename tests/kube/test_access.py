@@ -13,16 +13,16 @@ import yaml
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit, StackNotStarted
 from harness.cli.main import main
-from harness.model.stack import Rung, Target
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.options import Options
+from harness.model.stack import EnvironmentKind, Target
+from harness.run.options import Options
+from harness.run.runner import Runner
+from harness.stack.environments.choice import cluster_images, overlay
 from harness.stack.kind.stack import KindStack
 from harness.stack.kube.access import look
-from harness.stack.kube.kubectl_runner import run_kubectl
 from harness.stack.kube.stack import KubeStack
+from harness.stack.kubernetes.kubectl_runner import by_context
 from harness.stack.manifests import load
 from harness.stack.protocol import ByKubectl, WithOutside
-from harness.stack.rungs import cluster_images, overlay
 
 NOWHERE = "https://127.0.0.1:1"
 
@@ -124,7 +124,7 @@ async def test_a_server_that_does_not_answer_is_named_and_nothing_is_left(tmp_pa
     target = Target(name="none", command=(), image="none:1")
     stack = KubeStack(
         run_id=f"test-{os.getpid()}-unreachable",
-        manifests=load(overlay(Rung.KUBE), Rung.KUBE),
+        manifests=load(overlay(EnvironmentKind.KUBE), EnvironmentKind.KUBE),
         target=target,
         cluster=look("mine", str(config)),
         images=cluster_images(target, "", MachineClock()),
@@ -156,7 +156,7 @@ async def test_kubectl_is_given_every_file_wherever_it_runs(tmp_path: Path, monk
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     kubeconfig(Path("first"), "mine")
     kubeconfig(Path("second"), "other")
-    ran = await run_kubectl(look("mine", "first:./second:none"), "ns", "get", "pods", limit_s=10, scratch=tmp_path)
+    ran = await by_context(look("mine", "first:./second:none"), "ns", "get", "pods", limit_s=10, scratch=tmp_path)
     assert ran.output == f"{tmp_path}/first:{tmp_path}/second --context=mine --namespace=ns get pods\n"
 
 
@@ -172,11 +172,11 @@ def test_the_replay_names_the_cluster_and_leaves_the_confirmation_to_a_person(
     config = kubeconfig(tmp_path / "config", "mine")
     seen: list[Options] = []
 
-    def remembered(make: Callable[[], Conductor[Any, Any]], *_more: object, **_named: object) -> int:
+    def remembered(make: Callable[[], Runner[Any, Any]], *_more: object, **_named: object) -> int:
         seen.append(make().options)
         return 0
 
-    monkeypatch.setattr("harness.rehearsal.arguments.conducted", remembered)
+    monkeypatch.setattr("harness.run.arguments.run_to_end", remembered)
     run(tmp_path, "--context", "mine", "--kubeconfig", str(config), "--yes-use-this-cluster")
     assert f"--on kube --seed 1 --context mine --kubeconfig {config}" in seen[0].replay
     assert "--yes" not in seen[0].replay

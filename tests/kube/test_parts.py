@@ -5,29 +5,30 @@ from __future__ import annotations
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.model.stack import Rung, Target
-from harness.stack.kube import parts
+from harness.model.stack import EnvironmentKind, Target
+from harness.stack.environments.choice import cluster_images, overlay
+from harness.stack.kube import beside
 from harness.stack.kube.stack import closed
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.kubernetes.compose import OUTSIDE, definitions
+from harness.stack.kubernetes.documents import Images
 from harness.stack.manifests import load
-from harness.stack.rungs import cluster_images, overlay
 
 BUNDLED = Target(name="bundled", command=("python",), bundled=True)
 
 
-def images(registry: str = "", target: Target = BUNDLED) -> parts.Images:
+def images(registry: str = "", target: Target = BUNDLED) -> Images:
     return cluster_images(target, registry, MachineClock())
 
 
-def pods(found: parts.Images) -> list[Json]:
-    outside = [parts.outside_pod(part, definitions()[part], found, "secret") for part in OUTSIDE]
-    return [*outside, parts.gateway_pod({"service": "10.0.0.1:80"}, found)]
+def pods(found: Images) -> list[Json]:
+    outside = [beside.outside_pod(part, definitions()[part], found, "secret") for part in OUTSIDE]
+    return [*outside, beside.gateway_pod({"service": "10.0.0.1:80"}, found)]
 
 
 def test_everything_is_marked_as_no_part_of_the_target() -> None:
-    documents = [*pods(images()), parts.account(), parts.gateway_script(), parts.service("auth", 9099)]
+    documents = [*pods(images()), beside.account(), beside.gateway_script(), beside.service("auth", 9099)]
     names = {document["metadata"]["name"] for document in documents}
     assert all(document["metadata"]["labels"][labels.PART].startswith("rehearsal-") for document in documents)
     assert {"rehearsal-postgres", "rehearsal-remote-config", "rehearsal-gateway"} <= names
@@ -70,7 +71,10 @@ def test_a_service_takes_no_port_of_the_nodes_and_no_load_balancer(kind: str) ->
 
 
 def test_the_overlay_is_closed_by_itself_and_changes_nothing_else() -> None:
-    kube, kind = load(overlay(Rung.KUBE), Rung.KUBE), load(overlay(Rung.KIND), Rung.KIND)
+    kube, kind = (
+        load(overlay(EnvironmentKind.KUBE), EnvironmentKind.KUBE),
+        load(overlay(EnvironmentKind.KIND), EnvironmentKind.KIND),
+    )
     service = f"Service/{kube.deployment.name}"
     assert kube.documents.pop(service)["spec"]["type"] == "ClusterIP"
     del kind.documents[service]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.base.errors import Exit, PartDied
-from harness.stack.kube.tunnel import SLOW_MS, Patience, RoundTrip
+from harness.stack.kube.stack import SLOW_MS, Patience, RoundTrip
 
 
 def heard(*trips: tuple[str, float]) -> None:

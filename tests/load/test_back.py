@@ -9,9 +9,9 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.judge.ledger import Ledger
 from harness.load.users import Users
 from harness.model.evidence import Operation, Side
+from harness.rules.ledger import Ledger
 from tests.checks.test_writes import row
 
 LIMIT_S, TIMEOUT_S = 20.0, 10.0
@@ -30,7 +30,7 @@ def test_a_client_that_went_back_in_time_and_was_answered_behind_it_is_not_late(
             ledger.add(sent(begun_ns + round(sent_s * NS)))
 
     users = SimpleNamespace(
-        _host=SimpleNamespace(clock=clock, begin=lambda *_, **__: None, live=lambda **_: None),
+        _host=SimpleNamespace(clock=clock, begin=lambda *_, **__: None, update_progress=lambda **_: None),
         _plan=SimpleNamespace(request_timeout_s=TIMEOUT_S), evidence=SimpleNamespace(gather=gather, ledger=ledger),
     )  # fmt: skip
     found = clock.run(Users.all_back(cast(Any, users), ["u"], begun_ns, LIMIT_S))

@@ -18,7 +18,7 @@ from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.load import errors
 from harness.load.plan import write
-from harness.load.process import Child, LoadProcesses
+from harness.load.process import LoadProcess, LoadProcesses
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.model.stack import Address
@@ -78,7 +78,7 @@ def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) ->
 def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("last words\n")
-    child = Child(name="load", module="", spool=tmp_path, log=log)
+    child = LoadProcess(name="load", module="", spool=tmp_path, log=log)
     assert isinstance(child.died(errors.EVIDENCE), EvidenceNotWritten)
     assert isinstance(child.died(errors.MEASUREMENT), PartDied)
     assert "last words" in str(child.died(-9))
@@ -139,7 +139,7 @@ async def test_a_process_that_the_machine_cannot_start_is_told(
 
 
 def test_a_log_that_is_gone_hides_no_death(tmp_path: Path) -> None:
-    child = Child(name="load", module="m", spool=tmp_path / "spool", log=tmp_path / "gone" / "load.log")
+    child = LoadProcess(name="load", module="m", spool=tmp_path / "spool", log=tmp_path / "gone" / "load.log")
     assert "ended by itself (signal 9): its log cannot be read (No such file" in str(child.died(-9))
 
 

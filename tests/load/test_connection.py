@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from harness.load.connection import IDLE_NS, PhoneConnection
-from harness.load.http1 import MOST_BYTES, Answer, NoAnswer, over_socket
+from harness.load.http1 import MOST_BYTES, NoAnswer, PhoneAnswer, over_socket
+from harness.load.runtime import runtime
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 from tests.ports import free_address
@@ -61,7 +62,7 @@ def scripted(*script: Callable[[socket.socket], None]) -> Iterator[tuple[PhoneCo
 
         thread = threading.Thread(target=run)
         thread.start()
-        connection = PhoneConnection(Address(host="127.0.0.1", port=server.getsockname()[1]))
+        connection = PhoneConnection(Address(host="127.0.0.1", port=server.getsockname()[1]), runtime())
         try:
             yield connection, served
         finally:
@@ -233,7 +234,7 @@ def test_a_probe_sees_bytes_that_come_behind_and_what_came_before_its_time_was_u
         peer.sendall(OK[:-1])
         peer.recv(65536)  # until the probe hangs up
 
-    async def asked(address: Address, limit_s: float) -> Answer:
+    async def asked(address: Address, limit_s: float) -> PhoneAnswer:
         async with asyncio.timeout(limit_s):
             return await over_socket(address, "GET", "/", "t", b"")
 
@@ -266,13 +267,13 @@ def test_a_reopened_connection_is_another_and_opened_at_once() -> None:
 
 
 def test_reopening_where_nobody_listens_leaves_none() -> None:
-    connection = PhoneConnection(free_address())
+    connection = PhoneConnection(free_address(), runtime())
     connection.reopen()
     assert not connection._is_open()
 
 
 def test_nobody_listening_is_refused() -> None:
-    ends_in(PhoneConnection(free_address()), Outcome.REFUSED)
+    ends_in(PhoneConnection(free_address(), runtime()), Outcome.REFUSED)
 
 
 def test_connection_close_is_obeyed() -> None:

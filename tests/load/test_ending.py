@@ -12,12 +12,12 @@ from harness.base.data import ROOT
 pytestmark = pytest.mark.process
 
 TOLD = """
-from harness.load.locust_main import Ending
+from harness.load.locust_main import LoadEnding
 from gevent.event import Event
 import gevent
 from harness.load.greenlets import tell_of_every_greenlet
 
-ending = Ending(Event())
+ending = LoadEnding(Event())
 ending.tell()
 assert ending.asked and ending.error is None
 late = KeyError("of what was still under way")
@@ -25,7 +25,7 @@ ending.tell(late)
 ending.tell(ValueError("another"))
 assert ending.error is late, ending.error
 
-other = Ending(Event())
+other = LoadEnding(Event())
 tell_of_every_greenlet(other.tell)
 def breaks():
     raise RecursionError("in a fetch")

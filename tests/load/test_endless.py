@@ -20,13 +20,14 @@ import asyncio, json, sys
 import gevent
 from harness.load.connection import PhoneConnection
 from harness.load.http1 import NoAnswer, over_socket
+from harness.load.runtime import runtime
 from harness.model.stack import Address
 
 address = Address(host="127.0.0.1", port=int(sys.argv[1]))
 
 def phone(path):
     try:
-        connection = PhoneConnection(address)
+        connection = PhoneConnection(address, runtime())
         return len(connection.exchange("GET", path, "t", b"", 10).behind)
     except NoAnswer as ended:
         return ended.outcome, ended.wire

@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.memory import WalkMemory
-from harness.load.population.schedule import Planned, Slot, user_schedule
+from harness.load.phone import WalkMemory
+from harness.load.population.schedule import PlannedRequest, Slot, user_schedule
 from harness.load.population.walk import WalkUpdate, moment
 from harness.model.evidence import Operation, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan
@@ -16,12 +16,12 @@ from harness.model.scenario import AudiencePlan, PopulationPlan
 PLAN = PopulationPlan(audiences=(AudiencePlan(name="all", users=1, flag_on=1),), pace_s=10.0)
 
 
-def planned(count: int, position: int = 0) -> list[Planned]:
+def planned(count: int, position: int = 0) -> list[PlannedRequest]:
     schedule = user_schedule("u1", Slot(place=0, position=position), PLAN, 1, 0)
     return list(itertools.islice(schedule, count))
 
 
-def sequence(sent: Planned) -> list[int]:
+def sequence(sent: PlannedRequest) -> list[int]:
     assert isinstance(sent.body, WalkUpdate)
     return [point.sequence_number for point in sent.body.locations]
 

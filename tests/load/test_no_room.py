@@ -12,6 +12,7 @@ import pytest
 from harness.base.errors import MeasurementFailed
 from harness.load import http1
 from harness.load.connection import PhoneConnection
+from harness.load.runtime import runtime
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
 
@@ -38,13 +39,13 @@ async def test_it_is_an_error_of_the_measurement(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(MeasurementFailed, match="could not make a connection"):
         await http1.over_socket(AT, "GET", "/", "", b"")
     with pytest.raises(MeasurementFailed, match="could not make a connection"):
-        PhoneConnection(AT).exchange("GET", "/", "", b"", 5.0)
+        PhoneConnection(AT, runtime()).exchange("GET", "/", "", b"", 5.0)
 
 
 async def test_what_the_target_refuses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(monkeypatch, errno.ECONNREFUSED)
-    with pytest.raises(http1.Refused):
+    with pytest.raises(http1.ConnectionRefused):
         await http1.over_socket(AT, "GET", "/", "", b"")
     with pytest.raises(http1.NoAnswer) as met:
-        PhoneConnection(AT).exchange("GET", "/", "", b"", 5.0)
+        PhoneConnection(AT, runtime()).exchange("GET", "/", "", b"", 5.0)
     assert met.value.outcome is Outcome.REFUSED

@@ -12,14 +12,15 @@ import msgspec
 import pytest
 
 from harness.base.errors import EvidenceNotWritten, MeasurementFailed
+from harness.base.ticks import NS
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
 from harness.load.population.due import due_list
 from harness.load.probe import Probed, Prober
-from harness.load.probes_main import Stream
+from harness.load.probes_main import ProbeStream
 from harness.load.recorder import Recorder
-from harness.load.time import NS, now_ns
+from harness.load.runtime import now_ns
 from harness.model.due import Due, probe_call
 from harness.model.evidence import Operation, Outcome, ProbeRow, Row
 from harness.model.scenario import ProbePlan, Scenario
@@ -34,7 +35,7 @@ class Scripted:
     """A prober whose third probe does as told; the others are good."""
 
     def __init__(self, third: Exception | float) -> None:
-        self.canary = canaries(1, 1)[0]
+        self.canary = canaries(ProbePlan(), 1)[0]
         self.third = third
         self.made = 0
 
@@ -53,11 +54,11 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
     made.close()
 
 
-def stream(prober: Scripted, recorder: Recorder, plan: LoadPlan = PLAN) -> Stream:
-    return Stream(plan, recorder, [cast("Prober", prober)] * PLAN.probes.canary_users)
+def stream(prober: Scripted, recorder: Recorder, plan: LoadPlan = PLAN) -> ProbeStream:
+    return ProbeStream(plan, recorder, [cast("Prober", prober)] * PLAN.probes.canary_users)
 
 
-async def cancelled_after(running: Stream, seconds: float) -> None:
+async def cancelled_after(running: ProbeStream, seconds: float) -> None:
     task = asyncio.ensure_future(running.run(now_ns()))
     await asyncio.sleep(seconds)
     task.cancel()
@@ -119,11 +120,11 @@ async def test_a_row_that_cannot_be_written_ends_the_stream_as_itself(
 async def test_the_stream_makes_what_is_due(recorder: Recorder, tmp_path: Path) -> None:
     """The due list that the judge is given, probe by probe: number, canary, time."""
     everybody = [Scripted(0.0) for _ in range(PLAN.probes.canary_users)]
-    for scripted, canary in zip(everybody, canaries(PLAN.probes.canary_users, PLAN.seed), strict=True):
+    for scripted, canary in zip(everybody, canaries(PLAN.probes, PLAN.seed), strict=True):
         scripted.canary = canary
     origin_ns = now_ns()
     with pytest.raises(MeasurementFailed, match="ran longer"):
-        await Stream(PLAN, recorder, cast("list[Prober]", everybody)).run(origin_ns)
+        await ProbeStream(PLAN, recorder, cast("list[Prober]", everybody)).run(origin_ns)
     recorder.flush()
     scenario = Scenario(
         name="", title="", claims=(), population=PLAN.population, probes=PLAN.probes, criteria=(), window_s=1

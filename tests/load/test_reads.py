@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.invariants import canary_body
-from harness.checks.probe_reads import judge_probes
-from harness.checks.reads import Flaw, Reads, reads
+from harness.checks.read_facts import canary_body
+from harness.checks.reads import ReadFlaw, Reads, probe_reads, reads
 from harness.checks.written import Plans
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import accounts, canaries
-from harness.load.population.content import fingerprint, updated
+from harness.load.population.content import updated
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from tests.load.conftest import StartFake, plan_for
 from tests.load.test_processes import loading, rows
@@ -35,11 +34,8 @@ def judged(plan: LoadPlan, requests: list[RequestRow], probes: list[ProbeRow]) -
     users, anchor = accounts(plan.population, plan.seed), plan.anchor.unix_ns
     bucket = plan.endpoints.storage_bucket
     found = reads(requests, Plans(plan.population, users, seed=plan.seed, anchor_unix_ns=anchor, bucket=bucket))
-    contents = {
-        each.account.user: fingerprint(updated(canary_body(each, anchor)))
-        for each in canaries(plan.probes.canary_users, plan.seed)
-    }
-    judge_probes(probes, contents, found)
+    contents = {each.account.user: updated(canary_body(each, anchor)) for each in canaries(plan.probes, plan.seed)}
+    probe_reads(probes, contents, found)
     return found
 
 
@@ -73,7 +69,7 @@ async def test_an_old_answer_now_and_then_is_found_in_lists_walks_and_probes(fak
     plan = plan_for(fake(old=7), users=USERS, pace_s=PACE_S)
     requests, probes = await seen(plan, tmp_path)
     found = judged(plan, requests, probes)
-    assert {str(wrong.flaw) for wrong in found.wrong} >= {Flaw.OLD, Flaw.MISSING}
+    assert {str(wrong.flaw) for wrong in found.wrong} >= {ReadFlaw.OLD, ReadFlaw.MISSING}
     for part in ("list_walks, api", "get_walk, api", "probe "):
         assert any(part in wrong.read for wrong in found.wrong), part
     assert {row.outcome for row in requests} | {probe.outcome for probe in probes} == {Outcome.OK}

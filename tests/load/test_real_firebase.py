@@ -19,17 +19,17 @@ from harness.load.auth import create_accounts, renew, sign_in
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import accounts, canaries
 from harness.load.population.firestore_document import document_id
-from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.probe import Prober
 from harness.load.process import LoadProcesses
 from harness.load.rest import JsonClient
-from harness.load.time import now_ns, wall_ns
+from harness.load.runtime import now_ns, wall_ns
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
-from harness.stack.firebase import admin, commands, install
+from harness.stack.firebase import admin, commands
 from tests.load.conftest import StartFake, plan_for
 from tests.ports import free_address
 
@@ -40,7 +40,7 @@ PROJECT = "demo-tekutoko"
 
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[dict[str, Address]]:
-    tree = install.ensure(lambda _: None)
+    tree = commands.ensure(lambda _: None)
     at = {name: free_address() for name in ("auth", "firestore", "remote_config")}
     started = [
         (commands.auth_command(tree, PROJECT, at["auth"]), commands.auth_ready, at["auth"]),
@@ -164,12 +164,12 @@ def _assert_written(plan: LoadPlan, firestore: Address, requests: list[RequestRo
         documents = {found.id: found.to_dict() for found in client.collection("walks").stream()}
         client.close()  # type: ignore[no-untyped-call]
     users = accounts(plan.population, plan.seed)
-    placed = slots(users, plan.seed)
+    placed = slots(plan.population, users, plan.seed)
     checked = 0
     for account in users:
         mine = [r for r in requests if r.user == account.user]
         schedule = user_schedule(account.user, placed[account.user], plan.population, plan.seed, plan.anchor.unix_ns)
-        planned: dict[str, Planned] = {p.operation_id: p for p, _ in zip(schedule, mine, strict=False)}
+        planned: dict[str, PlannedRequest] = {p.operation_id: p for p, _ in zip(schedule, mine, strict=False)}
         gone = {r.walk_id for r in mine if r.operation is Operation.DELETE_WALK and r.side is Side.FIRESTORE}
         puts = [r for r in mine if r.operation is Operation.PUT_WALK]
         for walk_id in {r.walk_id for r in puts if r.side is Side.FIRESTORE} - gone:
@@ -191,7 +191,7 @@ def _assert_written(plan: LoadPlan, firestore: Address, requests: list[RequestRo
 
 
 async def test_a_token_that_is_about_to_end_is_renewed_at_the_emulator(parts: dict[str, Address]) -> None:
-    [canary, other] = canaries(2, 1)
+    canary, other, *_ = canaries(ProbePlan(), 1)
     client = JsonClient("the Auth emulator", parts["auth"], 10.0)
     create_accounts(client, PROJECT, [canary.account, other.account])
     ending, lives = sign_in(client, canary.account), sign_in(client, other.account)

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from harness.load.api_side import ApiSide
-from harness.load.http1 import Answer, exchange
+from harness.load.http1 import PhoneAnswer
+from harness.load.protocol import Runtime
 from harness.load.rest import JsonClient
-from harness.load.runtime import Machine, Runtime, running_on, runtime
-from harness.load.time import now_ns
+from harness.load.runtime import MachineRuntime, exchange, now_ns, running_on, runtime
 from harness.model.stack import Address
 
 ADDRESS = Address(host="127.0.0.1", port=9)
@@ -33,9 +33,9 @@ class Stopped:
     def phone(self, address: Address) -> Any:
         self.opened.append(f"phone {address}")
 
-    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         self.opened.append(f"exchange {address} {method} {path} {token} {body!r}")
-        return Answer(status=200, body=b"", pod="here")
+        return PhoneAnswer(status=200, body=b"", pod="here")
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def stopped() -> Stopped:
 
 
 def test_it_is_the_machine_unless_told_otherwise(stopped: Stopped) -> None:
-    assert isinstance(runtime(), Machine)
+    assert isinstance(runtime(), MachineRuntime)
     assert 0 <= now_ns() - time.monotonic_ns() + 10**9 <= 10**9
     with running_on(cast("Runtime", stopped)):
         assert now_ns() == 7
-    assert isinstance(runtime(), Machine)
+    assert isinstance(runtime(), MachineRuntime)
 
 
 async def test_a_task_stays_on_the_runtime_that_it_was_made_on(stopped: Stopped) -> None:

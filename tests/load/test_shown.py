@@ -12,11 +12,11 @@ import pytest
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
 from harness.load.answers import classify
-from harness.load.documents import of_documents
+from harness.load.firestore_side import of_documents
 from harness.load.population.content import created, fingerprint, updated
 from harness.load.population.firestore_document import document
 from harness.load.population.firestore_document import location as location_map
-from harness.load.population.schedule import Planned
+from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import NewWalk, WalkUpdate, moment
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, parse
@@ -29,16 +29,16 @@ CREATE = next(each for each in planned(USER, 40) if isinstance(each.body, NewWal
 NOW = moment(ANCHOR)
 
 
-def content(each: Planned) -> str:
+def content(each: PlannedRequest) -> str:
     return fingerprint(updated(each.body) if isinstance(each.body, WalkUpdate) else created(as_new(each)))
 
 
-def as_new(each: Planned) -> NewWalk:
+def as_new(each: PlannedRequest) -> NewWalk:
     assert isinstance(each.body, NewWalk)
     return each.body
 
 
-def as_api(each: Planned, **changes: Any) -> dict[str, Any]:
+def as_api(each: PlannedRequest, **changes: Any) -> dict[str, Any]:
     """As the contract says it: nulls for what is not there."""
     empty: dict[str, Any] = dict.fromkeys(
         ("start_time", "end_time", "paused_at", "polyline_data", "thumbnail_image_url")
@@ -49,7 +49,7 @@ def as_api(each: Planned, **changes: Any) -> dict[str, Any]:
     return {**empty, **said, "id": each.walk_id.upper(), "user_id": USER, **changes}
 
 
-def shown(operation: Operation, body: Any, *, version: bool = False) -> Shown | None:
+def shown(operation: Operation, body: Any, *, marked: bool = False) -> Shown | None:
     answered = classify(
         operation,
         201 if operation is Operation.CREATE_WALK else 200,
@@ -57,14 +57,18 @@ def shown(operation: Operation, body: Any, *, version: bool = False) -> Shown | 
         user=USER,
         walk_id=body.get("id", ""),
         missing_expected=False,
-        version=version,
+        whole=marked,
     )
     assert answered.outcome is Outcome.OK
-    return parse(answered.shown)
+    found = parse(answered.shown)
+    if found is None or marked:
+        return found
+    bare = tuple(msgspec.structs.replace(each, version="", created=None) for each in found.walks)
+    return msgspec.structs.replace(found, walks=bare)
 
 
 @pytest.mark.parametrize("each", [*PUTS[:3], ENDED, CREATE])
-def test_what_was_written_is_known_again(each: Planned) -> None:
+def test_what_was_written_is_known_again(each: PlannedRequest) -> None:
     right = ShownWalk(each.walk_id, content(each))
     operation = Operation.CREATE_WALK if each is CREATE else Operation.PUT_WALK
     assert shown(operation, as_api(each)) == Shown((right,))
@@ -108,7 +112,7 @@ def test_locations_without_a_number_are_not_in_order() -> None:
 
 
 def test_a_version_is_kept_when_it_is_asked_for() -> None:
-    seen = shown(Operation.PUT_WALK, as_api(PUTS[0]), version=True)
+    seen = shown(Operation.PUT_WALK, as_api(PUTS[0]), marked=True)
     assert seen is not None and seen.walks[0].version == "2025-10-20T00:00:00.5Z"
 
 
@@ -149,7 +153,7 @@ def test_no_value_is_too_strange_for_a_row(extreme: dict[str, Any]) -> None:
 class Snapshot:
     """As the official client gives one: times are of its own class, ``get`` copies."""
 
-    def __init__(self, each: Planned) -> None:
+    def __init__(self, each: PlannedRequest) -> None:
         assert each.body is not None
         points = [location_map(point) for point in getattr(each.body, "locations", ())]
         fields = document(each.walk_id, USER, each.body, points, created_at=NOW, updated_at=NOW)

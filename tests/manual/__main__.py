@@ -1,6 +1,6 @@
 """``python -m tests.manual [record FILE COMMAND ... | sample NAME RUN [FILE] | pictures NAME]``: what of docs/ is made.
 
-Without words the reference of files, which command shows which erratum, and the samples' pages are written anew. ``record`` runs a command in a terminal and
+Without words the reference of files, the page of claims, which command shows which erratum, and the samples' pages are written anew. ``record`` runs a command in a terminal and
 keeps what it writes; ``sample`` takes a stored run's folder, and what its terminal wrote, into ``docs/samples``; ``pictures``
 makes those of the READMEs.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from harness.base.errors import RehearsalError
-from tests.manual import reference, sample, screen
+from tests.manual import claims, reference, sample, screen
 from tests.signoff import naming
 
 
@@ -37,6 +37,7 @@ def main(words: list[str]) -> int:
         sample.pictures(asked.name)
     else:
         reference.write()
+        claims.write()
         naming.write()
         for folder in sorted(path for path in sample.SAMPLES.iterdir() if path.is_dir()):
             sample.pages(folder)

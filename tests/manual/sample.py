@@ -14,13 +14,13 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.cli.stored.signoff import write_pages
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.report.html import write_html
 from harness.report.language import language
 from harness.report.published import RESULT, RESULT_JSON
-from harness.signoff.gather import DOCUMENT
-from harness.signoff.types import Signoff
-from scenarios import claims
+from harness.report.signoff.gather import DOCUMENT
+from harness.report.signoff.types import Signoff
+from tests import register as claims
 from tests.corpus.scrub import scrubbed
 from tests.manual import screen
 
@@ -44,7 +44,7 @@ def take(folder: Path, terminal: Path | None, name: str, host: str = "") -> None
     Raises ``BadInput`` for a simulated run, which is no sample of a real one.
     """
     kept = DOCUMENT if (folder / DOCUMENT).is_file() else RESULT_JSON
-    if kept == RESULT_JSON and RESULT.read(folder / RESULT_JSON).facts.rung is Rung.SIM:
+    if kept == RESULT_JSON and RESULT.read(folder / RESULT_JSON).facts.rung is EnvironmentKind.SIM:
         raise BadInput("a simulated run is no sample", where=str(folder), remedy="take a run of local, kind or kube")
     host, target = host or socket.gethostname(), SAMPLES / name
     shutil.rmtree(target, ignore_errors=True)

@@ -18,10 +18,11 @@ from harness.cli.stored import signoff
 from harness.cli.stored.signoff import write_pages
 from harness.report.language import DOMAINS, catalogue_file
 from harness.report.published import RESULT, RESULT_JSON
-from harness.signoff.gather import DOCUMENT
-from harness.signoff.types import Signoff
+from harness.report.signoff.gather import DOCUMENT
+from harness.report.signoff.types import Signoff
 from tests.corpus.scrub import FORBIDDEN
-from tests.manual import reference, sample, screen
+from tests.manual import claims, reference, sample, screen
+from tests.register import CHAPTERS, REGISTER
 
 FOLDERS = sorted(path for path in sample.SAMPLES.iterdir() if path.is_dir())
 SAMPLES = [path for path in FOLDERS if (path / RESULT_JSON).is_file()]
@@ -31,6 +32,13 @@ MOST_BYTES = 1_000_000
 
 def test_the_reference_is_current() -> None:
     assert reference.PAGE.read_text() == reference.page(), "run: nox -s manual"
+
+
+@pytest.mark.parametrize("code", claims.PAGES)
+def test_the_page_of_claims_is_current_and_has_every_claim(code: str) -> None:
+    page = claims.PAGES[code].read_text()
+    assert page == claims.page(code), "run: nox -s manual"
+    assert page.count("\n### ") == len(REGISTER) and page.count("\n## ") == len(CHAPTERS)
 
 
 def test_the_reference_has_every_key_and_its_type() -> None:

@@ -8,10 +8,10 @@ import msgspec
 
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.rehearsals.migration_drill.types import (
-    Attempt,
-    Compared,
+    ComparedStores,
     DrillDetails,
     DrillPlan,
+    MigratorAttempt,
     OddDocument,
     Race,
 )
@@ -24,14 +24,14 @@ def details(**changes: Any) -> DrillDetails:
     good = DrillDetails(
         planted=3,
         attempts=[
-            Attempt(seconds=1.0, walks=10, killed=True, status=-9),
-            Attempt(seconds=2.0, walks=30, killed=False, status=10),
+            MigratorAttempt(seconds=1.0, walks=10, killed=True, status=-9),
+            MigratorAttempt(seconds=2.0, walks=30, killed=False, status=10),
         ],
         odd=[
             OddDocument(name="moved", refused=False, there=True, named=False),
             OddDocument(name="refused", refused=True, there=False, named=True),
         ],
-        compared=Compared(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1),
+        compared=ComparedStores(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1),
         race=Race(walks=40, written=80),
         users_missing=(),
         consents=5,

@@ -14,7 +14,7 @@ from harness.migration import heal as module
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints
-from harness.stack.firebase.documents import Fields, Held
+from harness.stack.firebase.documents import Fields, StoredDocument
 from tests.nowhere import all_at
 
 
@@ -24,19 +24,19 @@ class Firestore:
     def __init__(self, documents: Mapping[str, Fields] | None = None) -> None:
         self.documents: dict[str, Fields] = deepcopy(dict(documents or {}))
 
-    async def held(self) -> dict[str, Held]:
-        return {name: Held(fields, None) for name, fields in deepcopy(self.documents).items()}
+    async def held(self) -> dict[str, StoredDocument]:
+        return {name: StoredDocument(fields, None) for name, fields in deepcopy(self.documents).items()}
 
     async def get_many(self, names: Sequence[str]) -> dict[str, Fields]:
         return {name: deepcopy(self.documents[name]) for name in names if name in self.documents}
 
-    async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
+    async def put_over(self, name: str, fields: Fields, seen: StoredDocument | None) -> bool:
         return await self.commit(name, seen, fields)
 
-    async def delete_seen(self, name: str, seen: Held) -> bool:
+    async def delete_seen(self, name: str, seen: StoredDocument) -> bool:
         return await self.commit(name, seen, None)
 
-    async def commit(self, name: str, seen: Held | None, fields: Fields | None) -> bool:
+    async def commit(self, name: str, seen: StoredDocument | None, fields: Fields | None) -> bool:
         """Writes the document, or without ``fields`` deletes it, while others are written."""
         assert self.documents.get(name) == (seen and seen.fields)
         await asyncio.sleep(0)

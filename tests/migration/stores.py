@@ -15,13 +15,13 @@ from harness.base.clock import MachineClock
 from harness.base.errors import PartDied
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
-from harness.migration.engine import Migration, Report, Says
-from harness.migration.places import Places
+from harness.migration.engine import Migration, MigrationReport, ProgressSays
+from harness.migration.places import StorePlaces
 from harness.model.message import Message
 from harness.model.stack import Address, Endpoints
-from harness.stack.firebase import commands, install
+from harness.stack.firebase import commands
 from harness.stack.firebase.documents import Documents
-from harness.stack.firebase.sign_up import sign_up
+from harness.stack.firebase.rest import sign_up
 from tests.api import postgres, world
 from tests.firebase.processes import running
 from tests.nowhere import all_at
@@ -48,8 +48,8 @@ class Stores:
         }  # fmt: skip
 
     @property
-    def places(self) -> Places:
-        return Places(project_id=PROJECT, login=self.login, firestore=self.firestore, auth=self.auth)
+    def places(self) -> StorePlaces:
+        return StorePlaces(project_id=PROJECT, login=self.login, firestore=self.firestore, auth=self.auth)
 
     def documents(self) -> Documents:
         return Documents(self.firestore, PROJECT)
@@ -93,7 +93,7 @@ class Stores:
         assert self.auth is not None
         await sign_up(self.auth, PROJECT, uid)
 
-    async def migrate(self, says: Says | None = None, **options: Any) -> Report:
+    async def migrate(self, says: ProgressSays | None = None, **options: Any) -> MigrationReport:
         options.setdefault("settle_s", 0.0)
         return await Migration(self.places, MachineClock(), says or Quiet(), **options).run()
 
@@ -127,7 +127,7 @@ class Heard:
 
 @contextmanager
 def up(folder: Path) -> Iterator[Stores]:
-    tree = install.ensure(print)
+    tree = commands.ensure(print)
     firestore, auth = free_address(), free_address()
     with postgres.running() as server, asyncio.Runner() as runner:
         world.migrate(server.settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.migration.accounts import _row
+from harness.migration.engine import _row
 from harness.migration.load import Loader
 from tests.migration.stores import NOON, Stores
 from tests.migration.test_engine import rows

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.migration.batch import Batch, batches
-from harness.migration.engine import Moved
-from harness.migration.source import Document
+from harness.migration.engine import MovedKind
+from harness.migration.source import Batch, SourceDocument, batches
 from tests.migration.stores import NOON, consent, later, walk
 
 
-def document(path: str, fields: Mapping[str, Any]) -> Document:
-    return Document(path=path, fields=dict(fields), created=NOON, updated=NOON)
+def document(path: str, fields: Mapping[str, Any]) -> SourceDocument:
+    return SourceDocument(path=path, fields=dict(fields), created=NOON, updated=NOON)
 
 
 def batch(documents: Mapping[str, Mapping[str, Any]]) -> Batch:
@@ -31,7 +30,7 @@ def test_walks_and_consents_of_users_are_taken() -> None:
 
 
 def test_fields_of_a_consent_that_have_no_column_are_counted() -> None:
-    moved = Moved()
+    moved = MovedKind()
     made = batch(consent("u1", 1, userId="u1", locale="ja") | consent("u1", 2, locale="en", consent_type="maybe"))
     moved.add(made, Counter())
     assert (moved.unknown, moved.refused) == ({"locale": 1}, 1)
@@ -60,13 +59,13 @@ async def test_of_two_documents_of_one_walk_the_older_is_named_however_far_apart
     most: int, lower_is_later: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ids in capitals come before all others: in a project's data they are in no one batch."""
-    monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", most)
+    monkeypatch.setattr("harness.migration.source.BATCH_DOCUMENTS", most)
     [(upper, fields)] = walk("one", "u1").items()
     lower = f"walks/{upper.partition('/')[2].lower()}"
     minutes = 1 if lower_is_later else -1
     two = {upper: fields, lower: {**fields, "id": lower.partition("/")[2], "updated_at": later(minutes)}}
 
-    async def read() -> AsyncIterator[Document]:
+    async def read() -> AsyncIterator[SourceDocument]:
         for path, held in (two | walk("two", "u1")).items():
             yield document(path, held)
 

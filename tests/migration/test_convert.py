@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from harness.migration.convert import Refused, WalkRows, consent_row, digest, walk_rows
+from harness.migration.convert import Unconvertible, WalkRows, consent_row, digest, walk_rows
 from tests.migration.stores import NOON, walk
 
 WALK = "0B3A6C9E-AAAA-4222-8333-444455556666"
@@ -55,7 +55,7 @@ def test_what_is_absent_is_filled_in_and_named() -> None:
     assert found.repaired == names
     assert (column(found, "status"), column(found, "created_at"), found.locations) == ("not_started", made, [])
     assert found.version == NOON
-    with pytest.raises(Refused, match="created_at: is absent"):
+    with pytest.raises(Unconvertible, match="created_at: is absent"):
         rows(absent)
 
 
@@ -130,7 +130,7 @@ def test_times_in_every_form_are_one(given: Any, zone: str | None, read: datetim
     ],
 )
 def test_what_would_have_to_be_guessed_is_refused(changes: dict[str, Any], why: str) -> None:
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(Unconvertible, match=why):
         rows(changes)
 
 
@@ -146,7 +146,7 @@ def test_what_would_have_to_be_guessed_is_refused(changes: dict[str, Any], why: 
 )
 def test_a_time_that_no_calendar_has_refuses_its_document_and_ends_nothing(given: Any) -> None:
     """Milliseconds where seconds belong; and the zero of Go and .NET, hours before it in UTC."""
-    with pytest.raises(Refused, match=r"created_at: is .*, which is before the year 1 or after 9999"):
+    with pytest.raises(Unconvertible, match=r"created_at: is .*, which is before the year 1 or after 9999"):
         rows({"created_at": given}, zone=ZoneInfo("Asia/Tokyo"))
 
 
@@ -162,13 +162,13 @@ def test_a_time_that_no_calendar_has_refuses_its_document_and_ends_nothing(given
     ],
 )
 def test_a_location_that_cannot_be_kept_refuses_its_walk(changes: dict[str, Any], why: str) -> None:
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(Unconvertible, match=why):
         rows(point(**changes))
 
 
 @pytest.mark.parametrize("name", ["walk-1", "", WALK.replace("-", ""), f"{{{WALK}}}"])
 def test_an_id_that_is_no_uuid_is_refused(name: str) -> None:
-    with pytest.raises(Refused, match="is no UUID"):
+    with pytest.raises(Unconvertible, match="is no UUID"):
         walk_rows(name, {})
 
 
@@ -194,5 +194,5 @@ def test_a_consent_is_read_and_one_that_is_none_refused() -> None:
         ({"consent_type": "maybe"}, "neither initial nor update"),
         ({"consented_at": None}, "consented_at: is absent"),
     ):
-        with pytest.raises(Refused, match=why):
+        with pytest.raises(Unconvertible, match=why):
             consent_row(WALK, "u1", {**fields, **changes})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.base.errors import PartDied
-from harness.migration.source import Source
+from harness.migration.source import DocumentSource
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import Documents
 from tests.nowhere import NOWHERE
@@ -33,7 +33,7 @@ async def test_a_count_is_what_firestore_says_of_it(
 
     monkeypatch.setattr(Documents, "_all", said)
     monkeypatch.setattr(Documents, "_open", lambda _: SimpleNamespace(run_aggregation_query=None))
-    assert await Source(Documents(NOWHERE, "demo-x")).count(COLLECTION) == count
+    assert await DocumentSource(Documents(NOWHERE, "demo-x")).count(COLLECTION) == count
 
 
 async def test_a_firestore_that_does_not_answer_says_of_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,4 +42,4 @@ async def test_a_firestore_that_does_not_answer_says_of_no_count(monkeypatch: py
 
     monkeypatch.setattr(Documents, "_all", silent)
     monkeypatch.setattr(Documents, "_open", lambda _: SimpleNamespace(run_aggregation_query=None))
-    assert await Source(Documents(NOWHERE, "demo-x")).count(COLLECTION) is None
+    assert await DocumentSource(Documents(NOWHERE, "demo-x")).count(COLLECTION) is None

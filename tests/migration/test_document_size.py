@@ -12,9 +12,9 @@ from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import OddDocument
-from scenarios.claims import ERRATA
 from tests.migration.drilled import details, replace
 from tests.migration.test_drill import SEED, UNIX_NS, told
+from tests.register import ERRATA
 
 
 def test_the_document_near_1_mib_shows_by_its_size_that_a_walk_can_be_larger() -> None:

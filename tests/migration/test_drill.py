@@ -9,31 +9,40 @@ from typing import Any, cast
 
 import pytest
 
+from harness.base.ticks import NS
 from harness.checks.dual_write import StoredWalk, document_id
-from harness.checks.walk_tables import Stored
-from harness.judge.window import NS, Window
+from harness.checks.walk_tables import StoredWalks
 from harness.load.population.due import stayers_due
-from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Refused, walk_rows
+from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Unconvertible, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
 from harness.rehearsals.migration_drill import compare, plants
-from harness.rehearsals.migration_drill.compare import Written, became, named_in, strangers, vanished, verdicts, written
+from harness.rehearsals.migration_drill.compare import (
+    WrittenPast,
+    became,
+    named_in,
+    strangers,
+    vanished,
+    verdicts,
+    written,
+)
 from harness.rehearsals.migration_drill.rehearsal import REHEARSAL
 from harness.rehearsals.migration_drill.types import (
     CLAIMS,
-    Attempt,
-    Compared,
+    ComparedStores,
     DrillDetails,
     DrillPlan,
+    MigratorAttempt,
     OddDocument,
     Race,
     WeekSeen,
 )
+from harness.rules.window import Window
+from harness.run.result import judged
+from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Fields, Value
-from scenarios.load import load
 from tests.base.test_theirs import NO_JSON
 from tests.checks.stored import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
@@ -43,7 +52,7 @@ SEED = 1
 UNIX_NS = 1_790_000_000_000_000_000
 
 
-COMPARED = Compared(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1)
+COMPARED = ComparedStores(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1)
 
 
 def told(given: DrillDetails, rows: list[RequestRow] | None = None) -> dict[str, Judgement]:
@@ -52,7 +61,7 @@ def told(given: DrillDetails, rows: list[RequestRow] | None = None) -> dict[str,
 
 def by(plan: DrillPlan, given: DrillDetails, rows: list[RequestRow]) -> dict[str, Judgement]:
     """What the rehearsal says, by id."""
-    return {each.id: each for each in REHEARSAL.judge(plan, seen(given, rows, seed=SEED))}
+    return {each.id: each for each in REHEARSAL.by_rules(plan, seen(given, rows, seed=SEED))}
 
 
 def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
@@ -93,8 +102,8 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
     ("given", "name", "verdict"),
     [
         (details(attempts=[]), "migration.killed", Verdict.INCONCLUSIVE),
-        (details(attempts=[Attempt(seconds=1, walks=1, killed=False, status=0)]), "migration.killed", Verdict.INCONCLUSIVE),
-        (details(attempts=[Attempt(seconds=1, walks=1, killed=False, status=1)]), "migration.killed", Verdict.FAIL),
+        (details(attempts=[MigratorAttempt(seconds=1, walks=1, killed=False, status=0)]), "migration.killed", Verdict.INCONCLUSIVE),
+        (details(attempts=[MigratorAttempt(seconds=1, walks=1, killed=False, status=1)]), "migration.killed", Verdict.FAIL),
         (details(race=Race(walks=2, written=40, lost=("w",))), "migration.overwritten", Verdict.FAIL),
         (details(race=Race(walks=0, written=0)), "migration.overwritten", Verdict.INCONCLUSIVE),
         (details(race=Race(walks=1, written=1)), "migration.overwritten", Verdict.INCONCLUSIVE),
@@ -122,9 +131,9 @@ def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict:
     assert told(given)[name].verdict is verdict
 
 
-def attempts(*ended: tuple[int, int]) -> list[Attempt]:
+def attempts(*ended: tuple[int, int]) -> list[MigratorAttempt]:
     """By the walks that were there, and the status; -9 was killed."""
-    return [Attempt(seconds=9, walks=walks, killed=status == -9, status=status) for walks, status in ended]
+    return [MigratorAttempt(seconds=9, walks=walks, killed=status == -9, status=status) for walks, status in ended]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def attempts(*ended: tuple[int, int]) -> list[Attempt]:
     ],
 )
 def test_a_migrator_that_broke_by_itself_or_began_again_did_not_go_on_where_it_was(
-    ended: list[Attempt], deleted: int, verdict: Verdict
+    ended: list[MigratorAttempt], deleted: int, verdict: Verdict
 ) -> None:
     rows = [replace(row, operation=Operation.DELETE_WALK) for row in requests(deleted)]
     found = told(details(attempts=ended), rows)["migration.killed"]
@@ -169,7 +178,7 @@ def test_a_migrator_that_empties_the_table_first_did_not_go_on_though_more_are_t
     ("status", "verdict"), [(0, Verdict.NOT_EXERCISED), (10, Verdict.NOT_EXERCISED), (1, Verdict.FAIL)]
 )
 def test_a_drill_that_was_to_kill_nothing_shows_nothing_of_kills(status: int, verdict: Verdict) -> None:
-    given = details(attempts=[Attempt(seconds=1, walks=30, killed=False, status=status)])
+    given = details(attempts=[MigratorAttempt(seconds=1, walks=30, killed=False, status=status)])
     found = by(replace(PLAN, kills=0), given, requests())["migration.killed"]
     assert (found.verdict, found.gates) == (verdict, True)
 
@@ -234,6 +243,13 @@ def test_week_1_on_what_was_moved_is_judged_with_the_walks_that_its_users_find(
     assert "migration.week1" not in told(details(week=week_seen))  # nothing is said where none was to be run
 
 
+def test_a_week_1_of_no_criteria_shows_nothing() -> None:
+    plan = replace(PLAN, week=replace(WEEK_1, criteria=()))
+    drilled = seen(details(week=week(criteria=())), requests(), seed=SEED)
+    found = {each.id: each for each in judged(REHEARSAL, plan, drilled)}["migration.week1"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
 def test_no_request_to_firestore_shows_nothing() -> None:
     found = told(details(origin_ns=5 * NS, sent_ns=6 * NS), [])
     assert found["migration.firestore_read_only"].verdict is found["migration.stepwise"].verdict is Verdict.INCONCLUSIVE
@@ -272,7 +288,7 @@ def test_a_walk_without_a_document_is_the_api_s_or_was_deleted_in_firestore_or_i
         replace(row, walk_id="read", side=Side.API, operation=Operation.GET_WALK),
     ]
     sent = written(rows, ["RACED"])
-    assert sent == Written(
+    assert sent == WrittenPast(
         api=frozenset({"made", "perhaps", "back", "raced"}), deleted=frozenset({"back"}), firestore=frozenset({"gone"})
     )
     alone = {"made", "perhaps", "raced", "gone", "back", "read", "invented"}
@@ -286,7 +302,7 @@ def test_a_walk_without_a_document_is_the_api_s_or_was_deleted_in_firestore_or_i
 
 
 def test_a_planted_walk_that_is_in_neither_store_is_missing_unless_somebody_deleted_it() -> None:
-    sent = Written(deleted=frozenset({"by the API"}), firestore=frozenset({"by the app"}))
+    sent = WrittenPast(deleted=frozenset({"by the API"}), firestore=frozenset({"by the app"}))
     planted = ["there", "gone", "by the API", "by the app"]
     assert vanished(planted, {"there", "another"}, sent) == ["gone"]
 
@@ -302,8 +318,8 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
             for name, fields in documents(walk()).items():
                 yield name, fields
 
-    async def read_stored(*_: object, only: object) -> Stored:
-        return Stored(walks=[walk()])
+    async def read_stored(*_: object, only: object) -> StoredWalks:
+        return StoredWalks(walks=[walk()])
 
     async def read_ids(*_: object) -> frozenset[str]:
         return frozenset(held)
@@ -311,19 +327,19 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
     monkeypatch.setattr(compare, "read_stored", read_stored)
     monkeypatch.setattr(compare, "read_ids", read_ids)
     places = cast(Any, None), cast(Any, Stores())
-    found = await compare.compared(*places, (), sent=Written(), planted={WALK, gone})
+    found = await compare.compared(*places, (), sent=WrittenPast(), planted={WALK, gone})
     assert (found.documents, found.equal, found.missing, found.unseen) == (1, 1, 1, 1)
     assert list(map(str, found.examples)) == [f"{gone} is in neither store"]
-    found = await compare.compared(*places, (), sent=Written(), planted={WALK})
+    found = await compare.compared(*places, (), sent=WrittenPast(), planted={WALK})
     assert (found.missing, found.unseen) == (0, 0)
     held.add(gone)  # brought there, and taken out of Firestore: none to be compared with
-    found = await compare.compared(*places, (), sent=Written(api=frozenset({gone})), planted={WALK, gone})
+    found = await compare.compared(*places, (), sent=WrittenPast(api=frozenset({gone})), planted={WALK, gone})
     assert (found.missing, found.strange, found.unseen) == (0, 0, 1)
-    deleted = Written(firestore=frozenset({gone}))
+    deleted = WrittenPast(firestore=frozenset({gone}))
     assert (await compare.compared(*places, (), sent=deleted, planted={WALK, gone})).unseen == 0
 
 
-def moved(plant: plants.Plant) -> StoredWalk:
+def moved(plant: plants.PlantedDocument) -> StoredWalk:
     """The plant as our own converter brings it over."""
     rows = walk_rows(plant.name, plant.fields, created=NOON, updated=NOON)
     id_, *columns = rows.walk
@@ -334,7 +350,7 @@ def moved(plant: plants.Plant) -> StoredWalk:
 @pytest.mark.parametrize(
     "plant", [each for each in plants.odd("u1", 1, UNIX_NS) if not each.refused], ids=lambda each: each.what
 )
-def test_a_document_out_of_the_ordinary_is_moved_whole_or_what_differs_is_named(plant: plants.Plant) -> None:
+def test_a_document_out_of_the_ordinary_is_moved_whole_or_what_differs_is_named(plant: plants.PlantedDocument) -> None:
     whole = moved(plant)
     assert became(plant, whole, named=False).good, became(plant, whole, named=False).wrong
     stamped = whole.columns["updated_at"] + timedelta(hours=1)
@@ -359,7 +375,7 @@ def test_our_own_converter_does_with_each_plant_what_it_must() -> None:
     for plant in strange:
         try:
             rows = walk_rows(plant.name, plant.fields, created=NOON, updated=NOON)
-        except Refused:
+        except Unconvertible:
             assert plant.refused, plant.what
         else:
             assert not plant.refused, plant.what

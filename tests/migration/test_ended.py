@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from harness.base.errors import PartDied
-from harness.migration.batch import refusal
 from harness.migration.load import Loader
+from harness.migration.source import refusal
 from harness.migration.verify import Verifier
 from harness.model.message import message
 from tests.migration.stores import Stores, consent, killed, walk
@@ -40,7 +40,7 @@ async def test_what_a_pass_from_the_first_document_has_forgotten_it_looks_for_ag
 ) -> None:
     """It was ended before its first batch, and an earlier one had been ended amid the consents: nothing reads them a
     second time but a pass."""
-    monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("harness.migration.source.BATCH_DOCUMENTS", 1)
     await stores.put(walk("one", "u1") | consent("u1", 1, consent_type="maybe") | consent("u1", 2) | consent("u1", 3))
     load, loaded = Loader.consents, list[int]()
 

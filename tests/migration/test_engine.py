@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from harness.base.errors import PartDied
-from harness.migration.batch import Batch
 from harness.migration.convert import walk_rows
-from harness.migration.fates import Fate
-from harness.migration.load import Loader, Mark
-from harness.migration.source import Source
+from harness.migration.load import Loader, PassMark
+from harness.migration.source import Batch, DocumentSource
+from harness.migration.statements import Fate
 from harness.migration.verify import Verifier
 from tests.migration.stores import Heard, Stores, consent, killed, later, walk
 
@@ -59,7 +58,7 @@ async def test_a_pass_says_of_how_many_documents_also_where_it_goes_on(
     await stores.put(documents)
     load, loaded = Loader.walks, list[int]()
 
-    async def killed(loader: Loader, batch: Batch, mark: Mark) -> Mapping[str, Fate]:
+    async def killed(loader: Loader, batch: Batch, mark: PassMark) -> Mapping[str, Fate]:
         if loaded:
             raise PartDied("killed", where="here")
         loaded.append(batch.documents)
@@ -171,7 +170,7 @@ async def test_the_emulator_replaces_a_document_that_is_written_whole(stores: St
     await stores.put(walk("one", "u1", paused_at=later()))
     await stores.put(walk("one", "u1"))
     reader = stores.documents()
-    [held] = [document.fields async for document in Source(reader).whole()]
+    [held] = [document.fields async for document in DocumentSource(reader).whole()]
     await reader.close()
     assert "paused_at" not in held and len(held["location_data"]) == 3
 

@@ -16,7 +16,7 @@ from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.migration import heal as module
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
-from harness.stack.firebase.documents import Fields, Held
+from harness.stack.firebase.documents import Fields, StoredDocument
 from tests.checks.stored import documents, walk
 from tests.migration import memory
 from tests.migration.memory import Firestore
@@ -41,7 +41,7 @@ class Slow(Firestore):
         self.ended: list[str] = []
         self.most = self.under_way = 0
 
-    async def commit(self, name: str, seen: Held | None, fields: Fields | None) -> bool:
+    async def commit(self, name: str, seen: StoredDocument | None, fields: Fields | None) -> bool:
         self.begun.append(name)
         self.under_way += 1
         self.most = max(self.most, self.under_way)

@@ -19,8 +19,8 @@ from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows
-from harness.migration.fates import Fate
 from harness.migration.healing import Healing
+from harness.migration.statements import Fate
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Fields, Value

@@ -15,10 +15,10 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
-from harness.rehearsal.options import Options
 from harness.rehearsals.migration_drill.migrator import Kill, Migrator, must_be_there
 from harness.rehearsals.migration_drill.rehearsal import MigrationDrill
-from harness.rehearsals.migration_drill.types import Attempt, DrillPlan
+from harness.rehearsals.migration_drill.types import DrillPlan, MigratorAttempt
+from harness.run.options import Options
 
 
 class Passing:
@@ -44,7 +44,7 @@ class Passing:
 
 async def ran(
     monkeypatch: pytest.MonkeyPatch, folder: Path, lasts_s: float, there: Iterator[int | None], kill: Kill | None
-) -> Attempt:
+) -> MigratorAttempt:
     """Of a process of ``lasts_s``, during which each look at PostgreSQL sees the next of ``there``."""
     process = Passing(lasts_s)
 
@@ -100,7 +100,7 @@ def test_a_program_that_is_not_there_is_refused_before_anything_begins(
     for word, why in (("./gone", "is not there"), ("no-such-migrator", "on the PATH"), ("./text", "is not executable")):
         plan = msgspec.structs.replace(DrillPlan(), migrator=(word, "--all"))
         with pytest.raises(BadInput, match=why) as refused:
-            MigrationDrill().arrange(plan, cast(Options, None), cast(Manifests, None))
+            MigrationDrill().stack_spec(plan, cast(Options, None), cast(Manifests, None))
         assert refused.value.where == "--migrator"
     (tmp_path / "text").chmod(0o755)
     for words in (("./text", "--all"), ("sh", "-c", "true"), ()):

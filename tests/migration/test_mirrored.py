@@ -14,18 +14,18 @@ import pytest
 from harness.base.clock import NS
 from harness.base.virtual import START_S, VirtualClock
 from harness.checks.dual_write import StoredWalk, document_id
-from harness.checks.walk_tables import Stored
+from harness.checks.walk_tables import StoredWalks
 from harness.evidence.gathered import Gathered
-from harness.load.http1 import Answer
+from harness.load.http1 import PhoneAnswer
 from harness.model.evidence import Operation, RequestRow
-from harness.rehearsals.migration_drill import compare, racing, rehearsal
-from harness.rehearsals.migration_drill.plants import Plant
-from harness.rehearsals.migration_drill.types import Attempt, DrillDetails, DrillPlan
+from harness.rehearsals.migration_drill import compare, rehearsal, week
+from harness.rehearsals.migration_drill.plants import PlantedDocument
+from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan, MigratorAttempt
 from harness.stack.firebase.documents import Fields
-from harness.stack.firebase.sign_up import User
+from harness.stack.firebase.rest import SignedUpUser
 from tests.checks.stored import NOON, WALK, documents, walk
-from tests.judge.evidence import request
 from tests.nowhere import all_at
+from tests.rules.evidence import request
 
 LAST = walk(title="夜")
 BEFORE = walk(title="朝", updated_at=walk().columns["created_at"])
@@ -48,8 +48,8 @@ def waited(
 ) -> tuple[bool, float]:  # fmt: skip
     """Whether the mirror's writes are there, which leave the documents of what is ``stored``; seconds waited for it."""
 
-    async def read_stored(_at: object, _most: int, *, only: frozenset[str]) -> Stored:
-        return Stored(walks=[each for each in stored if each.id in only])
+    async def read_stored(_at: object, _most: int, *, only: frozenset[str]) -> StoredWalks:
+        return StoredWalks(walks=[each for each in stored if each.id in only])
 
     monkeypatch.setattr(compare, "read_stored", read_stored)
     clock, evidence = VirtualClock(), Gathered()
@@ -117,14 +117,14 @@ class Target:
     async def get_many(self, names: list[str]) -> dict[str, Fields]:
         return documents(self.held(lag_s=3.0))
 
-    async def read_stored(self, _at: object, _most: int, *, only: frozenset[str]) -> Stored:
-        return Stored(walks=[self.held()])
+    async def read_stored(self, _at: object, _most: int, *, only: frozenset[str]) -> StoredWalks:
+        return StoredWalks(walks=[self.held()])
 
-    async def exchange(self, _to: object, method: str, _path: str, _token: str, body: bytes) -> Answer:
+    async def exchange(self, _to: object, method: str, _path: str, _token: str, body: bytes) -> PhoneAnswer:
         if method == "PUT":
             self._writes.append(asyncio.ensure_future(self._commit(msgspec.json.decode(body)["title"])))
             await asyncio.shield(self._writes[-1])
-        return Answer(status=200, body=msgspec.json.encode({"title": self.held().columns["title"]}), pod="")
+        return PhoneAnswer(status=200, body=msgspec.json.encode({"title": self.held().columns["title"]}), pod="")
 
     async def _commit(self, title: str) -> None:
         number = len(self._writes)
@@ -156,13 +156,13 @@ def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
     class Migrator:
         def __init__(self, *_: object) -> None: ...
 
-        async def run(self, *_: object, quiet: bool) -> Attempt:
+        async def run(self, *_: object, quiet: bool) -> MigratorAttempt:
             [document] = (await target.get_many([])).values()
             passes.append((quiet, round(clock.now_ns() / NS - START_S, 3), document["title"].value))
-            return Attempt(seconds=1, walks=1, killed=False, status=0)
+            return MigratorAttempt(seconds=1, walks=1, killed=False, status=0)
 
     class Drill(rehearsal._Drill):
-        async def _plant(self) -> list[Plant]:
+        async def _plant(self) -> list[PlantedDocument]:
             self._raced.append(WALK)
             return []
 
@@ -173,12 +173,12 @@ def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
     async def seen_enough(*_: object) -> None:
         await clock.sleep(5.1)
 
-    async def sign_up(*_: object) -> User:
-        return User(uid="racer", token="t")
+    async def sign_up(*_: object) -> SignedUpUser:
+        return SignedUpUser(uid="racer", token="t")
 
     for module, name, stand_in in (
         (rehearsal, "Users", Users), (rehearsal, "Migrator", Migrator), (rehearsal, "sign_up", sign_up),
-        (rehearsal, "seen_enough", seen_enough), (racing, "exchange", target.exchange),
+        (rehearsal, "seen_enough", seen_enough), (week, "exchange", target.exchange),
         (compare, "read_stored", target.read_stored),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, stand_in)
@@ -188,7 +188,7 @@ def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
         on = SimpleNamespace(
             stack=SimpleNamespace(endpoints=all_at), options=SimpleNamespace(seed=1), clock=clock, run_id="r",
             details=DrillDetails(), folder=Path(), evidence=Gathered(), mark=print, phase=print,
-            beside=lambda work: beside.append(asyncio.ensure_future(work)),
+            run_in_background=lambda work: beside.append(asyncio.ensure_future(work)),
         )  # fmt: skip
         await Drill(DrillPlan(), cast(Any, on), cast(Any, target), cast(Any, None)).run()
         await asyncio.gather(*beside)

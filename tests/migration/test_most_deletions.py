@@ -10,7 +10,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.cli.migrate import Migrate
-from harness.migration.engine import Report
+from harness.migration.engine import MigrationReport
 from tests.nowhere import all_at
 
 
@@ -24,8 +24,8 @@ def test_a_tenth_of_the_walks_may_go_and_ten_of_few(
         def __init__(self, *_: object, most_deletions: Any, **__: object) -> None:
             given.append(most_deletions)
 
-        async def run(self) -> Report:
-            return Report(dry=False)
+        async def run(self) -> MigrationReport:
+            return MigrationReport(dry=False)
 
     monkeypatch.setattr("harness.migration.engine.Migration", Migration)
     there = tmp_path / "endpoints.json"

@@ -47,7 +47,7 @@ async def test_what_came_of_one_project_is_not_taken_out_for_another_s(stores: S
 @pytest.mark.usefixtures("both")
 async def test_nor_is_what_an_ended_run_had_moved(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word of deletions: of the pass that is gone on with, a walk without a document is taken out."""
-    monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("harness.migration.source.BATCH_DOCUMENTS", 1)
     load = Loader.walks
     with monkeypatch.context() as patch:
         loaded: list[int] = []

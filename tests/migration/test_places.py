@@ -13,11 +13,10 @@ import pytest
 from harness.base.errors import BadInput, Exit, PartDied
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
-from harness.migration.accounts import accounts
-from harness.migration.batch import Refusal, refusal
-from harness.migration.engine import Migration, Moved, Report, _compared, _read
-from harness.migration.fates import Fate
+from harness.migration.engine import Migration, MigrationReport, MovedKind, _compared, _read, accounts
 from harness.migration.places import of_environment
+from harness.migration.source import Refusal, refusal
+from harness.migration.statements import Fate
 from harness.migration.telling import told
 from harness.migration.verify import Verified
 from harness.model.message import message
@@ -122,17 +121,17 @@ def test_no_option_takes_a_secret() -> None:
 @pytest.mark.parametrize(
     ("report", "status"),
     [
-        (Report(dry=False, verified=Verified(documents=1, equal=1)), Exit.OK),
-        (Report(dry=False, verified=Verified(documents=1, missing=1)), Exit.HOLD),
-        (Report(dry=False, verified=Verified(documents=1, different=1)), Exit.HOLD),
-        (Report(dry=False, verified=Verified(documents=1, orphans=1)), Exit.HOLD),
-        (Report(dry=True), Exit.OK),
+        (MigrationReport(dry=False, verified=Verified(documents=1, equal=1)), Exit.OK),
+        (MigrationReport(dry=False, verified=Verified(documents=1, missing=1)), Exit.HOLD),
+        (MigrationReport(dry=False, verified=Verified(documents=1, different=1)), Exit.HOLD),
+        (MigrationReport(dry=False, verified=Verified(documents=1, orphans=1)), Exit.HOLD),
+        (MigrationReport(dry=True), Exit.OK),
     ],
 )
 def test_it_ends_well_only_where_both_stores_agree(
-    report: Report, status: Exit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    report: MigrationReport, status: Exit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async def moved(_: Any) -> Report:
+    async def moved(_: Any) -> MigrationReport:
         return report
 
     for name, value in HERE.items():
@@ -146,8 +145,8 @@ def test_it_ends_well_only_where_both_stores_agree(
 def test_it_speaks_the_language_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def moved(_: Any) -> Report:
-        return Report(dry=False, walks=Moved(documents=3))
+    async def moved(_: Any) -> MigrationReport:
+        return MigrationReport(dry=False, walks=MovedKind(documents=3))
 
     for name, value in HERE.items():
         monkeypatch.setenv(name, value)
@@ -162,9 +161,9 @@ def test_a_reason_is_said_in_the_language_that_is_asked_for_and_kept_in_english_
 ) -> None:
     """``is absent`` stands in a sentence of its own, behind the field that is."""
     why = message("is absent")
-    report = Report(dry=False, refused=[refusal("walks/x", why, "latitude")])
+    report = MigrationReport(dry=False, refused=[refusal("walks/x", why, "latitude")])
 
-    async def moved(_: Any) -> Report:
+    async def moved(_: Any) -> MigrationReport:
         return report
 
     for name, value in HERE.items():
@@ -185,10 +184,12 @@ def test_everything_is_said_of_what_was_compared_and_refused() -> None:
         taken_back=13, alone=14, orphans=15,
     )  # fmt: skip
     since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    consents = Moved(documents=2, seconds=1.25, since=since, unchanged=3, fates={"same": 1, "older": 1000, "new": 0})
+    consents = MovedKind(
+        documents=2, seconds=1.25, since=since, unchanged=3, fates={"same": 1, "older": 1000, "new": 0}
+    )
     refused = [refusal("walks/x", message("no UUID"), "id")] * 22
-    walks = Moved(documents=0, resumed=True)
-    report = Report(dry=False, walks=walks, consents=consents, verified=found, refused=refused)
+    walks = MovedKind(documents=0, resumed=True)
+    report = MigrationReport(dry=False, walks=walks, consents=consents, verified=found, refused=refused)
     lines = [*map(str, told(report, Path("rejects.jsonl")))]
     assert lines[:4] == [
         "users: 0 in Auth, 0 rows made, 0 filled in",
@@ -205,15 +206,17 @@ def test_everything_is_said_of_what_was_compared_and_refused() -> None:
 
 def test_consents_that_have_no_document_are_said_and_others_are_not() -> None:
     """One that was withdrawn stays in PostgreSQL, and nobody would know."""
-    kept = Report(dry=False, verified=Verified(documents=1, equal=1, consents_alone=1234))
+    kept = MigrationReport(dry=False, verified=Verified(documents=1, equal=1, consents_alone=1234))
     [line] = [line for line in map(str, told(kept, None)) if "withdrawn" in line]
     assert line.startswith("consents: 1,234 in PostgreSQL have no document")
     assert kept.verified is not None and kept.verified.whole, "walks are, and nobody knows whether one was withdrawn"
-    assert not [line for line in map(str, told(Report(dry=False, verified=Verified()), None)) if "withdrawn" in line]
+    assert not [
+        line for line in map(str, told(MigrationReport(dry=False, verified=Verified()), None)) if "withdrawn" in line
+    ]
 
 
 def test_a_pass_says_of_how_many_documents_it_is_where_that_is_known() -> None:
-    moved = Moved(documents=1_000, seconds=2.0)
+    moved = MovedKind(documents=1_000, seconds=2.0)
     assert str(_read("walks", moved, "walks/x", None)) == "walks: 1,000 read, 500/s, to walks/x"
     assert str(_read("walks", moved, "walks/x", 12_345)) == "walks: 1,000 of about 12,345 read, 500/s, to walks/x"
     assert str(_compared(1_000, None)) == "comparing: 1,000 documents"
@@ -221,13 +224,13 @@ def test_a_pass_says_of_how_many_documents_it_is_where_that_is_known() -> None:
 
 
 def test_every_fate_has_its_words() -> None:
-    walks = Moved(documents=8, fates={str(fate): 2 for fate in Fate})
-    line = str([*told(Report(dry=False, walks=walks), None)][1])
+    walks = MovedKind(documents=8, fates={str(fate): 2 for fate in Fate})
+    line = str([*told(MigrationReport(dry=False, walks=walks), None)][1])
     assert line == f"walks: 8 documents: {', '.join(f'2 {fate}' for fate in Fate)}, 0 refused"
 
 
 def test_counts_are_said_of_each_kind() -> None:
-    walks = Moved(documents=3, refused=1, fates={"new": 2}, repaired={"description": 1}, unknown={"weather": 1})
-    lines = "\n".join(map(str, told(Report(dry=True, users=2, users_made=1, walks=walks), None)))
+    walks = MovedKind(documents=3, refused=1, fates={"new": 2}, repaired={"description": 1}, unknown={"weather": 1})
+    lines = "\n".join(map(str, told(MigrationReport(dry=True, users=2, users_made=1, walks=walks), None)))
     assert "2 in Auth, 1 rows would be made" in lines and "3 documents: 2 new, 1 refused" in lines
     assert "absent and filled in: description (1 documents)" in lines and "without a column: weather" in lines

@@ -12,11 +12,10 @@ import asyncpg
 import pytest
 
 from harness.base.seed import stream
-from harness.migration.batch import Batch
 from harness.migration.convert import walk_rows
-from harness.migration.fates import Fate
 from harness.migration.load import Loader
-from harness.migration.statements import LOCK
+from harness.migration.source import Batch
+from harness.migration.statements import LOCK, Fate
 from tests.migration.stores import Stores, later, walk
 
 pytestmark = pytest.mark.process

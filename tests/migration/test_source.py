@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.migration.convert import Refused, walk_rows
+from harness.migration.convert import Unconvertible, walk_rows
 from harness.migration.source import _plain
-from harness.stack.firebase.document_writes import fill, plain_fields
-from harness.stack.firebase.documents import _fields
+from harness.stack.firebase.documents import _fields, fill, plain_fields
 from tests.migration.stores import NOON, walk
 
 #: In bulk, as ``migrate`` reads; and as ``reconcile`` does.
@@ -53,7 +52,7 @@ def test_a_reference_is_no_text(read: Callable[[Any], dict[str, Any]]) -> None:
     [(path, given)] = walk("one", "u1", user_id=...).items()
     fields = held(given)
     fields["user_id"].reference_value = "projects/p/databases/(default)/documents/users/u1"
-    with pytest.raises(Refused, match=r"user_id: is Reference 'projects/p.*, and no text"):
+    with pytest.raises(Unconvertible, match=r"user_id: is DocumentReference 'projects/p.*, and no text"):
         walk_rows(path.split("/")[1], read(fields))
 
 

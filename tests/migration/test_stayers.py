@@ -11,10 +11,10 @@ from harness.base.virtual import VirtualClock
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Side
 from harness.model.message import Message
-from harness.rehearsal.running import Running
-from harness.rehearsals.migration_drill.stayers import seen_enough
 from harness.rehearsals.migration_drill.types import DrillDetails
-from tests.judge.evidence import request
+from harness.rehearsals.migration_drill.week import seen_enough
+from harness.run.context import RunContext
+from tests.rules.evidence import request
 
 
 class Traffic:
@@ -50,7 +50,7 @@ class Traffic:
 def test_until_299_or_the_limit(before: int, side: Side, waited_s: int) -> None:
     traffic = Traffic(before, side, each_s=10)
     began_ns = traffic.now_ns()
-    traffic.virtual.run(seen_enough(cast("Running[DrillDetails]", traffic), limit_s=30.0))
+    traffic.virtual.run(seen_enough(cast("RunContext[DrillDetails]", traffic), limit_s=30.0))
     assert (traffic.now_ns() - began_ns) / NS == waited_s
     said = ["staying: the load goes on until those who stay have sent 299 requests"]
     assert traffic.phases == (said if waited_s else [])

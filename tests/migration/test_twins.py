@@ -37,7 +37,7 @@ async def test_a_consent_in_two_cases_that_says_the_same_is_there_once_and_refus
 async def test_of_two_documents_of_one_walk_in_two_batches_the_older_is_named_by_each_run(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("harness.migration.source.BATCH_DOCUMENTS", 1)
     [(upper, fields)] = walk("one", "u1", updated=later(-1), title="older").items()
     lower = f"walks/{upper.partition('/')[2].lower()}"
     await stores.put({upper: fields, lower: fields | {"id": lower[6:], "updated_at": later(), "title": "later"}})

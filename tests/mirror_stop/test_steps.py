@@ -8,25 +8,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.judge.combine import combine
 from harness.model.judgement import Judgement
-from harness.model.mirror import MirrorStep, UserLoss
-from harness.model.section import Lines, Table
+from harness.model.mirror import MirrorStep
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal import conclude
-from harness.rehearsals.mirror_stop.killed_pod import last_logged
-from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
-from harness.rehearsals.mirror_stop.sections import figures as rehearsed
-from harness.rehearsals.mirror_stop.sections import sections
+from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL, last_logged
 from harness.rehearsals.mirror_stop.types import (
     CLAIMS,
     PLAN,
     KilledPod,
     MirrorStopDetails,
 )
-from scenarios.claims import REGISTER
+from harness.rules.combine import combine
+from harness.run import result as conclude
 from tests.checks.test_mirror_steps import step
+from tests.register import REGISTER
 from tests.rehearsal.made import by_id, seen
 
 PASS, FAIL, OPEN, SHOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERRATUM_SHOWN
@@ -168,15 +164,3 @@ def test_a_mirror_that_was_not_brought_to_its_last_share_was_not_stopped() -> No
         assert (found[left].claim, found[left].verdict, found[left].holds) == (
             "dual_write.stop", Verdict.INCONCLUSIVE, True,
         )  # fmt: skip
-
-
-def test_the_page_has_each_count_of_each_step_and_each_loss() -> None:
-    lossy = msgspec.structs.replace(
-        step(50, 31, 1060, lost=29), losses=(UserLoss(user="u1", walks=3, locations=70),), lost_locations=70
-    )
-    table, lost = sections(details(step(100, 60, 60), lossy))
-    assert isinstance(table, Table) and isinstance(lost, Lines)
-    assert table.rows[1].cells == ("50 %", "1,060", "1,060", "31", "29", "0", "0", "0", "70")
-    assert [str(line) for line in lost.lines] == ["u1: 3 walks (70 locations)"]
-    names = [each.name for each in rehearsed(details(lossy), (100, 50))]
-    assert names == [each.name for each in rehearsed(MirrorStopDetails(), (100, 50))]

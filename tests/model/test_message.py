@@ -14,15 +14,15 @@ from harness.base.planfile import RuleError
 from harness.migration.load import Loader
 from harness.model.message import Message, first_line, message, whole
 from harness.rehearsals.chaos.night import ScheduleBroke, ended_as
-from harness.rehearsals.chaos.types import Ended, Schedule
+from harness.rehearsals.chaos.types import EndedSchedule, Schedule
 from harness.rehearsals.deploy import plan as deploy
-from harness.rehearsals.rollout.faults import fault
+from harness.rehearsals.rollout.command import fault
 from harness.rehearsals.rollout.weeks import attempt_of
-from harness.signoff.counting import broken
-from harness.stack.begun import Begun
-from harness.stack.kube.preflight import examine
-from harness.stack.kubernetes.api_server import ApiServer, Refused
-from harness.stack.manifests.places import Places
+from harness.report.signoff.counting import broken
+from harness.stack.kube.stack import examine
+from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
+from harness.stack.manifests.folder import ManifestPlaces
+from harness.stack.process.base_stack import BaseStack
 from harness.stack.state import ports
 from tests.report.results import result
 
@@ -79,12 +79,12 @@ async def test_a_death_while_the_stack_comes_up_stays_a_message() -> None:
     death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     death.set_exception(PartDied(WHAT, where=WHERE, remedy=REMEDY))
     with pytest.raises(StackNotStarted) as raised:
-        await Begun._unless_dead(cast(Any, None), asyncio.sleep(9), death)
+        await BaseStack._unless_dead(cast(Any, None), asyncio.sleep(9), death)
     assert raised.value.given[:2] == (WHAT, WHERE)
 
 
 def test_an_error_about_a_manifest_stays_a_message_when_its_line_is_said() -> None:
-    places = Places({"Deployment/api": {("spec",): ("api.yaml", 7)}})
+    places = ManifestPlaces({"Deployment/api": {("spec",): ("api.yaml", 7)}})
     given = BadInput(WHAT, where="folder: Deployment/api.spec", remedy=REMEDY)
     found = places.located(given, {"Deployment/api": {"spec": {}}})
     assert found.given == (WHAT, "api.yaml:7, Deployment/api.spec", REMEDY)
@@ -105,7 +105,7 @@ class Silent:
 
     async def get(self, _: str) -> None:
         """Says so by a message."""
-        refused = Refused(0, "", "")
+        refused = ApiServerError(0, "", "")
         refused.told, refused.given = WHAT, (WHAT, WHERE, REMEDY)
         raise refused
 
@@ -136,7 +136,7 @@ def test_pages_of_several_runs_say_what_broke_one_as_a_message() -> None:
     assert attempt_of(broke, week=2, attempt=1, seconds=1.0).errors == (told,)
     assert ended_as(Schedule(seed=1, drawn=(), replay=""), broke, 1.0).broke == (told,)
     assert [each.values["what"] for each in broken(broke)] == [WHAT]
-    ended = Ended(
+    ended = EndedSchedule(
         seed=1,
         drawn=(),
         folder="",
@@ -148,5 +148,5 @@ def test_pages_of_several_runs_say_what_broke_one_as_a_message() -> None:
         failed=0,
         broke=(told, "left"),
     )
-    assert msgspec.json.decode(msgspec.json.encode(ended), type=Ended) == ended
+    assert msgspec.json.decode(msgspec.json.encode(ended), type=EndedSchedule) == ended
     assert str(ScheduleBroke([ended])).startswith(f"seed 1: {told}; seed 1: left")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.model.flag import FLAG, Client, Template, evaluate
+from harness.model.flag import FLAG, FlagClient, Template, evaluate
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from scenarios.load import load
+from harness.run.scenarios.load import load
 
 
 def value(template: Template, audience: str, instance: int) -> str:
-    return evaluate(template, Client(instance_id=f"instance-{instance}", audience=audience))[FLAG]
+    return evaluate(template, FlagClient(instance_id=f"instance-{instance}", audience=audience))[FLAG]
 
 
 def test_week3_gives_whole_audiences_and_a_share() -> None:

@@ -12,7 +12,7 @@ from harness.model.verdict import Decision
 from harness.model.words import OUTCOME, PHASES
 from harness.report.language import language
 from harness.report.summary import summary
-from scenarios import claims
+from tests import register as claims
 from tests.corpus import today
 
 _OURS = {*PHASES, *OUTCOME, *Decision, *FaultKind}

@@ -1,4 +1,4 @@
-"""Mutation of what decides (``nox -s mutants -- --minutes 60 harness.judge``): whether a test notices each small change.
+"""Mutation of what decides (``nox -s mutants -- --minutes 60 harness.rules``): whether a test notices each small change.
 
 mutmut makes the mutants and runs the tests that reach them. What was found is kept in the repository by function
 (``kept.json``), with a digest of the function's code: one that changed since is known to be unmeasured, and a new machine

@@ -13,15 +13,15 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).with_name("kept.json")
 REASONS = Path(__file__).with_name("reasons.json")
-#: What is measured together, by the functions' full names; a rehearsal's own judge stands in the rehearsal's package.
+#: What is measured together, by the functions' full names.
 PACKAGES = {
     "harness.control": re.compile(r"harness\.control\."),
-    "harness.judge": re.compile(r"harness\.(judge\.|rehearsals\.\w+\.judge\w*\.)"),
-    "harness.checks": re.compile(r"harness\.checks\."),
+    "harness.rules": re.compile(r"harness\.rules\.(?!objectives\.)"),
+    "harness.checks": re.compile(r"harness\.checks\.(?!contract\.)"),
 }
 #: The tests in process that the rules' functions may be reached by.
 TESTS = (
-    "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py",
+    "rules", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py",
     "corpus/test_today.py", "cost", "deploys", "flag_proof", "infrastructure", "migration", "mirror_stop", "network",
     "one_stack", "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation",
     "security/test_judge.py", "stages", "stored", "test_invariants.py",

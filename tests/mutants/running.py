@@ -24,7 +24,7 @@ LOG = FOLDER / "pytest.log"
 STOPS_WITHIN_S = 60.0
 PYTEST = [
     "-q", "-s", "--rootdir=.", "--groups", "fast", "-p", "no:cacheprovider", "-p", "no:randomly",
-    "--ignore=tests/judge/test_calibration.py", *(f"tests/{each}" for each in TESTS),
+    "--ignore=tests/rules/test_calibration.py", *(f"tests/{each}" for each in TESTS),
 ]  # fmt: skip
 #: What ``mutmut run`` does before it runs anything. Without it there are no names to ask for.
 GENERATE = """
@@ -40,7 +40,7 @@ Mutants = dict[str, dict[str, int | None]]  # of each function, by mutmut's name
 
 
 def readable(mangled: str) -> str:
-    """``harness.judge.ledger.Ledger.add`` for mutmut's ``harness.judge.ledger.xǁLedgerǁadd``."""
+    """``harness.rules.ledger.Ledger.add`` for mutmut's ``harness.rules.ledger.xǁLedgerǁadd``."""
     module, _, name = mangled.rpartition(".")
     return f"{module}.{name[2:].replace('ǁ', '.')}"
 

@@ -25,8 +25,8 @@ class Two:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "harness/judge").mkdir(parents=True)
-    (tmp_path / "harness/judge/a.py").write_text(MODULE)
+    (tmp_path / "harness/rules").mkdir(parents=True)
+    (tmp_path / "harness/rules/a.py").write_text(MODULE)
     return tmp_path
 
 
@@ -64,22 +64,22 @@ def test_scores_are_those_of_the_functions_kept() -> None:
 
 def test_code_counts_and_its_comments_do_not(root: Path) -> None:
     before = kept.digests(root)
-    assert set(before) == {"harness.judge.a.one", "harness.judge.a.Two.three"}
-    file = root / "harness/judge/a.py"
+    assert set(before) == {"harness.rules.a.one", "harness.rules.a.Two.three"}
+    file = root / "harness/rules/a.py"
     file.write_text(MODULE.replace("return a + 1", "# why\n    return (a + 1)"))
     assert kept.digests(root) == before
     file.write_text(MODULE.replace("a + 1", "a + 2"))
     after = kept.digests(root)
-    assert [name for name in before if before[name] != after[name]] == ["harness.judge.a.one"]
+    assert [name for name in before if before[name] != after[name]] == ["harness.rules.a.one"]
 
 
 def test_a_changed_function_is_unmeasured_and_counts_for_nothing() -> None:
-    functions = {"harness.judge.a.one": Function(digest="old", mutants=4, left={"2": "survived"})}
+    functions = {"harness.rules.a.one": Function(digest="old", mutants=4, left={"2": "survived"})}
     known = Kept(functions=functions)
-    assert kept.scores(known, {"harness.judge.a.one": "old"}, {})["harness.judge"] == Score(
+    assert kept.scores(known, {"harness.rules.a.one": "old"}, {})["harness.rules"] == Score(
         functions=1, unmeasured=0, mutants=4, noticed=3, excluded=0, percent=75.0
     )
-    changed = kept.scores(known, {"harness.judge.a.one": "new"}, {})["harness.judge"]
+    changed = kept.scores(known, {"harness.rules.a.one": "new"}, {})["harness.rules"]
     assert (changed.unmeasured, changed.percent) == (1, None)
 
 
@@ -92,19 +92,19 @@ def test_an_excluded_survivor_is_neither_noticed_nor_missing() -> None:
 
 
 def meta(root: Path, **ends: int | None) -> None:
-    names = {f"harness.judge.a.{name}": status for name, status in ends.items()}
-    (root / "harness/judge/a.py.meta").write_text(json.dumps({"exit_code_by_key": names}))
+    names = {f"harness.rules.a.{name}": status for name, status in ends.items()}
+    (root / "harness/rules/a.py.meta").write_text(json.dumps({"exit_code_by_key": names}))
 
 
 def test_what_mutmut_found_is_kept_when_the_function_is_whole_and_else_run_on(root: Path) -> None:
     now = kept.digests(root)
     meta(root, x_one__mutmut_1=1, x_one__mutmut_2=None, xǁTwoǁthree__mutmut_1=0, xǁTwoǁthree__mutmut_2=36)
-    known, found = Kept(functions={"harness.judge.gone.f": Function(digest="d", mutants=1)}), running.results(root)
+    known, found = Kept(functions={"harness.rules.gone.f": Function(digest="d", mutants=1)}), running.results(root)
     running.keep(known, found, now, set(now))
-    three = Function(digest=now["harness.judge.a.Two.three"], mutants=2, left={"1": "survived"})
-    assert known.functions == {"harness.judge.a.Two.three": three}
+    three = Function(digest=now["harness.rules.a.Two.three"], mutants=2, left={"1": "survived"})
+    assert known.functions == {"harness.rules.a.Two.three": three}
     unmeasured = set(now) - set(kept.measured(known, now))
-    assert running.to_run(found, unmeasured) == ["harness.judge.a.x_one__mutmut_2"]
+    assert running.to_run(found, unmeasured) == ["harness.rules.a.x_one__mutmut_2"]
 
 
 def test_what_no_test_was_run_for_is_measured_by_the_tests_that_there_were_alone(root: Path) -> None:
@@ -113,11 +113,11 @@ def test_what_no_test_was_run_for_is_measured_by_the_tests_that_there_were_alone
     meta(root, x_one__mutmut_1=33, xǁTwoǁthree__mutmut_1=1)
     known, found = Kept(), running.results(root)
     running.keep(known, found, now, set(now))
-    assert known.functions["harness.judge.a.one"].left == {"1": kept.BY_NONE}
-    assert kept.scores(known, now, {})["harness.judge"].percent == 50.0
+    assert known.functions["harness.rules.a.one"].left == {"1": kept.BY_NONE}
+    assert kept.scores(known, now, {})["harness.rules"].percent == 50.0
     for old in ("no tests", "no tests of 01234567"):
-        known.functions["harness.judge.a.one"] = Function(digest=now["harness.judge.a.one"], mutants=1, left={"1": old})
-        score = kept.scores(known, now, {})["harness.judge"]
+        known.functions["harness.rules.a.one"] = Function(digest=now["harness.rules.a.one"], mutants=1, left={"1": old})
+        score = kept.scores(known, now, {})["harness.rules"]
         assert (score.unmeasured, score.mutants, score.percent) == (1, 1, 100.0)
         assert not [line for line in kept.lines(known, now, {}) if "judge.a.one" in line]
 
@@ -125,15 +125,15 @@ def test_what_no_test_was_run_for_is_measured_by_the_tests_that_there_were_alone
 def test_a_new_machine_runs_nothing_that_another_measured(root: Path) -> None:
     now = kept.digests(root)
     meta(root, x_one__mutmut_1=None, xǁTwoǁthree__mutmut_1=None)
-    known = Kept(functions={"harness.judge.a.one": Function(digest=now["harness.judge.a.one"], mutants=1)})
+    known = Kept(functions={"harness.rules.a.one": Function(digest=now["harness.rules.a.one"], mutants=1)})
     unmeasured = set(now) - set(kept.measured(known, now))
-    assert running.to_run(running.results(root), unmeasured) == ["harness.judge.a.xǁTwoǁthree__mutmut_1"]
+    assert running.to_run(running.results(root), unmeasured) == ["harness.rules.a.xǁTwoǁthree__mutmut_1"]
 
 
 def test_again_forgets_what_was_found_of_those_alone(root: Path) -> None:
     meta(root, x_one__mutmut_1=1, xǁTwoǁthree__mutmut_1=1)
-    running.forget({"harness.judge.a.one"}, root)
-    assert running.to_run(running.results(root), set(kept.digests(root))) == ["harness.judge.a.x_one__mutmut_1"]
+    running.forget({"harness.rules.a.one"}, root)
+    assert running.to_run(running.results(root), set(kept.digests(root))) == ["harness.rules.a.x_one__mutmut_1"]
 
 
 def test_a_function_without_mutants_is_measured() -> None:
@@ -146,10 +146,10 @@ def test_the_file_is_written_as_it_is_read(tmp_path: Path) -> None:
     assert (tmp_path / "kept.json").read_bytes() == kept.FILE.read_bytes()
 
 
-def test_a_rehearsal_s_own_judge_is_of_the_judge() -> None:
-    names = ("harness.judge.a.f", "harness.rehearsals.load.judge.f", "harness.rehearsals.load.judge_knee.C.f")
-    assert {kept.package_of(name) for name in names} == {"harness.judge"}
-    others = ("harness.rehearsals.load.run.judge", "harness.rehearsals.judged", "harness.judges.f", "tests.judge.f")
+def test_the_engine_of_rules_is_of_the_judge() -> None:
+    names = ("harness.rules.a.f", "harness.rules.engine.judge", "harness.rules.fact.FactsOf.none")
+    assert {kept.package_of(name) for name in names} == {"harness.rules"}
+    others = ("harness.rehearsals.load.facts.f", "harness.judges.f", "tests.rules.f")
     assert {kept.package_of(name) for name in others} == {""}
 
 
@@ -158,29 +158,29 @@ def test_a_function_that_moved_keeps_its_result_and_its_reasons(root: Path) -> N
     known = Kept(
         functions={name: Function(digest=each, mutants=2, left={"1": "survived"}) for name, each in before.items()}
     )
-    (root / "harness/judge/a.py").rename(root / "harness/judge/b.py")
+    (root / "harness/rules/a.py").rename(root / "harness/rules/b.py")
     now = kept.digests(root)
     moves = kept.moved(known, now)
-    excluded = kept.follow(known, {"harness.judge.a.one:1": "why", "harness.judge.z.f:1": "other"}, moves)
+    excluded = kept.follow(known, {"harness.rules.a.one:1": "why", "harness.rules.z.f:1": "other"}, moves)
     assert (
-        set(known.functions) == set(kept.measured(known, now)) == {"harness.judge.b.one", "harness.judge.b.Two.three"}
+        set(known.functions) == set(kept.measured(known, now)) == {"harness.rules.b.one", "harness.rules.b.Two.three"}
     )
-    assert excluded == {"harness.judge.b.one:1": "why", "harness.judge.z.f:1": "other"}
+    assert excluded == {"harness.rules.b.one:1": "why", "harness.rules.z.f:1": "other"}
 
 
 def test_a_function_that_changed_as_it_moved_or_of_which_there_are_two_is_measured_anew(root: Path) -> None:
     known = Kept(functions={name: Function(digest=each, mutants=2) for name, each in kept.digests(root).items()})
-    (root / "harness/judge/a.py").rename(root / "harness/judge/b.py")
-    (root / "harness/judge/c.py").write_text("def one(a):\n    return a + 1\n")
-    assert kept.moved(known, kept.digests(root)) == {"harness.judge.a.Two.three": "harness.judge.b.Two.three"}
-    (root / "harness/judge/b.py").write_text(MODULE.replace("return 3", "return 4"))
+    (root / "harness/rules/a.py").rename(root / "harness/rules/b.py")
+    (root / "harness/rules/c.py").write_text("def one(a):\n    return a + 1\n")
+    assert kept.moved(known, kept.digests(root)) == {"harness.rules.a.Two.three": "harness.rules.b.Two.three"}
+    (root / "harness/rules/b.py").write_text(MODULE.replace("return 3", "return 4"))
     assert kept.moved(known, kept.digests(root)) == {}
 
 
 def test_what_was_left_runs_again_but_what_is_excluded(root: Path) -> None:
     meta(root, x_one__mutmut_1=None, x_one__mutmut_2=None, x_one__mutmut_3=None)
     before = Function(digest="d", mutants=3, left={"2": "survived", "3": "survived"})
-    running.take_over({"harness.judge.a.one": before}, {"harness.judge.a.one:3"}, root)
+    running.take_over({"harness.rules.a.one": before}, {"harness.rules.a.one:3"}, root)
     found = running.results(root)
-    assert running.to_run(found, ["harness.judge.a.one"]) == ["harness.judge.a.x_one__mutmut_2"]
-    assert list(found["harness.judge.a.one"].values()) == [1, None, 0]
+    assert running.to_run(found, ["harness.rules.a.one"]) == ["harness.rules.a.x_one__mutmut_2"]
+    assert list(found["harness.rules.a.one"].values()) == [1, None, 0]

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from harness.base.free_port import any_free_port
 from harness.rehearsals.network.clients import DIAL
-from harness.stack.free_port import any_free_port
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from harness.base import planfile
-from harness.judge.ledger import Calls, Ledger
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
 from harness.model.expected import Expected
@@ -17,19 +16,28 @@ from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.rehearsals.network import facts
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPath, NetworkPlan, Place, Round
-from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.network.types import (
+    FrontOutcome,
+    NetworkClient,
+    NetworkDetails,
+    NetworkPath,
+    NetworkPlace,
+    NetworkPlan,
+    PathAttempt,
+    Round,
+)
 from harness.rules import engine
 from harness.rules.fact import Fact
+from harness.rules.ledger import Calls, Ledger
 from tests.rehearsal.made import by_id, seen
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PLAN = planfile.bundled("network", NetworkPlan)
-ALLOWED = NetworkPath(client=Client.EDGE, place=Place.POD, allowed=True, why="in front")
-REFUSED = NetworkPath(client=Client.STRANGER, place=Place.POD, allowed=False, why="no business")
-DATABASE = NetworkPath(client=Client.TARGET, place=Place.POSTGRES, allowed=True, why="")
-OTHER = NetworkPath(client=Client.TARGET, place=Place.OTHER_POD, allowed=False, why="")
-WORKS, KEPT_OUT = Outcome.ANSWERED, Outcome.TIMED_OUT
+ALLOWED = NetworkPath(client=NetworkClient.EDGE, place=NetworkPlace.POD, allowed=True, why="in front")
+REFUSED = NetworkPath(client=NetworkClient.STRANGER, place=NetworkPlace.POD, allowed=False, why="no business")
+DATABASE = NetworkPath(client=NetworkClient.TARGET, place=NetworkPlace.POSTGRES, allowed=True, why="")
+OTHER = NetworkPath(client=NetworkClient.TARGET, place=NetworkPlace.OTHER_POD, allowed=False, why="")
+WORKS, KEPT_OUT = FrontOutcome.ANSWERED, FrontOutcome.TIMED_OUT
 S = 1_000_000_000
 
 
@@ -43,23 +51,23 @@ def judged(
 ) -> Judgement:
     plan = msgspec.structs.replace(PLAN)
     msgspec.structs.force_setattr(plan, "paths", paths or PLAN.paths)  # a plan itself has both kinds
-    return by_id(REHEARSAL.judge(plan, seen(details, rows)))[check]
+    return by_id(REHEARSAL.by_rules(plan, seen(details, rows)))[check]
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------
 
 
-def asked(*paths: tuple[NetworkPath, Outcome]) -> Round:
+def asked(*paths: tuple[NetworkPath, FrontOutcome]) -> Round:
     return Round(
         name="r",
         attempts=tuple(
-            Attempt(client=path.client, place=path.place, pod="p", address=f"10.0.0.{number}:8080", outcome=outcome)
+            PathAttempt(client=path.client, place=path.place, pod="p", address=f"10.0.0.{number}:8080", outcome=outcome)
             for number, (path, outcome) in enumerate(paths)
         ),
     )
 
 
-def over(path: NetworkPath, before: Outcome, *under: Outcome) -> NetworkDetails:
+def over(path: NetworkPath, before: FrontOutcome, *under: FrontOutcome) -> NetworkDetails:
     """Under the policies it is asked twice: of the same pods, and of new ones."""
     later = asked(*((path, each) for each in under))
     return NetworkDetails(rounds={"before": asked((path, before)), "after": later, "replaced": later})
@@ -70,20 +78,32 @@ def over(path: NetworkPath, before: Outcome, *under: Outcome) -> NetworkDetails:
     [
         (ALLOWED, WORKS, [WORKS], PASS, "it works"),
         (ALLOWED, WORKS, [KEPT_OUT], FAIL, "kept out under the policies: p to 10.0.0.0:8080 timed out and 1 more"),
-        (ALLOWED, WORKS, [Outcome.SILENT], FAIL, "kept out under"),
-        (ALLOWED, Outcome.REFUSED, [Outcome.SILENT], OPEN, "without the policies either: p to 10.0.0.0:8080 refused"),
-        (ALLOWED, Outcome.REFUSED, [WORKS], PASS, "it works"),
-        (REFUSED, WORKS, [Outcome.REFUSED], PASS, "it worked without the policies and is refused under them"),
+        (ALLOWED, WORKS, [FrontOutcome.SILENT], FAIL, "kept out under"),
+        (
+            ALLOWED,
+            FrontOutcome.REFUSED,
+            [FrontOutcome.SILENT],
+            OPEN,
+            "without the policies either: p to 10.0.0.0:8080 refused",
+        ),
+        (ALLOWED, FrontOutcome.REFUSED, [WORKS], PASS, "it works"),
+        (REFUSED, WORKS, [FrontOutcome.REFUSED], PASS, "it worked without the policies and is refused under them"),
         (REFUSED, WORKS, [KEPT_OUT], PASS, "is refused under them"),
         (REFUSED, WORKS, [WORKS], FAIL, "let through under"),
-        (REFUSED, WORKS, [Outcome.SILENT], FAIL, "let through under"),  # a connection was made
-        (REFUSED, WORKS, [Outcome.CLOSED], FAIL, "let through under"),
-        (REFUSED, WORKS, [Outcome.REFUSED, WORKS], FAIL, "p to 10.0.0.1:8080 answered and 1 more"),
-        (REFUSED, Outcome.REFUSED, [Outcome.REFUSED], OPEN, "did not work without the policies"),  # proves nothing
-        (REFUSED, Outcome.REFUSED, [WORKS], FAIL, "let through under"),
+        (REFUSED, WORKS, [FrontOutcome.SILENT], FAIL, "let through under"),  # a connection was made
+        (REFUSED, WORKS, [FrontOutcome.CLOSED], FAIL, "let through under"),
+        (REFUSED, WORKS, [FrontOutcome.REFUSED, WORKS], FAIL, "p to 10.0.0.1:8080 answered and 1 more"),
+        (
+            REFUSED,
+            FrontOutcome.REFUSED,
+            [FrontOutcome.REFUSED],
+            OPEN,
+            "did not work without the policies",
+        ),  # proves nothing
+        (REFUSED, FrontOutcome.REFUSED, [WORKS], FAIL, "let through under"),
     ],
 )
-def test_a_path(path: NetworkPath, before: Outcome, under: list[Outcome], verdict: Verdict, why: str) -> None:
+def test_a_path(path: NetworkPath, before: FrontOutcome, under: list[FrontOutcome], verdict: Verdict, why: str) -> None:
     details = over(path, before, *under)
     found = judged("paths.allowed" if path.allowed else "paths.refused", details, (), path)
     assert (found.verdict, found.samples) == (verdict, 1)
@@ -103,9 +123,9 @@ def test_a_round_or_a_path_that_was_not_asked_is_inconclusive(gone: str) -> None
 
 
 def test_all_paths_together_are_the_worst_of_them() -> None:
-    twice = msgspec.structs.replace(REFUSED, place=Place.SERVICE)
+    twice = msgspec.structs.replace(REFUSED, place=NetworkPlace.SERVICE)
     under = asked((REFUSED, KEPT_OUT), (twice, WORKS), (ALLOWED, WORKS))
-    before = asked((REFUSED, Outcome.REFUSED), (twice, WORKS), (ALLOWED, WORKS))
+    before = asked((REFUSED, FrontOutcome.REFUSED), (twice, WORKS), (ALLOWED, WORKS))
     details = NetworkDetails(rounds={"before": before, "after": under, "replaced": under})
     assert judged("paths.refused", details, (), REFUSED, twice, ALLOWED).verdict is FAIL
     assert judged("paths.refused", details, (), REFUSED, ALLOWED).verdict is OPEN
@@ -117,7 +137,7 @@ def test_as_wanted_wants_every_path_asked() -> None:
     assert facts.as_wanted([REFUSED], asked((REFUSED, KEPT_OUT)))
     assert not facts.as_wanted([REFUSED], asked((REFUSED, KEPT_OUT), (REFUSED, WORKS)))
     assert not facts.as_wanted([REFUSED, ALLOWED], asked((REFUSED, KEPT_OUT)))
-    assert facts.as_wanted([ALLOWED], asked((ALLOWED, WORKS), (ALLOWED, Outcome.CLOSED)))
+    assert facts.as_wanted([ALLOWED], asked((ALLOWED, WORKS), (ALLOWED, FrontOutcome.CLOSED)))
     assert not facts.as_wanted([ALLOWED], asked((ALLOWED, WORKS), (ALLOWED, KEPT_OUT)))
 
 
@@ -130,7 +150,7 @@ def test_as_wanted_wants_every_path_asked() -> None:
         (KEPT_OUT, (ALLOWED,), OPEN, "too few"),
     ],
 )
-def test_few_paths_are_needed(other: Outcome, paths: tuple[NetworkPath, ...], verdict: Verdict, why: str) -> None:
+def test_few_paths_are_needed(other: FrontOutcome, paths: tuple[NetworkPath, ...], verdict: Verdict, why: str) -> None:
     before, under = asked((DATABASE, WORKS), (OTHER, WORKS)), asked((DATABASE, WORKS), (OTHER, other))
     details = NetworkDetails(rounds={"before": before, "after": under, "replaced": under})
     found = judged("paths.needed", details, (), *paths)

@@ -18,14 +18,19 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
 from harness.model.manifests import Manifests
 from harness.model.section import Table
-from harness.model.stack import Address, Rung
-from harness.rehearsals.network.certificates import Authority
+from harness.model.stack import Address, EnvironmentKind
 from harness.rehearsals.network.clients import EDGE
-from harness.rehearsals.network.front import named
-from harness.rehearsals.network.https import Answered, Request, ask, trusting
+from harness.rehearsals.network.front import Authority, named
+from harness.rehearsals.network.https import HttpsAnswer, Request, ask, trusting
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
-from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Outcome, Scene
+from harness.rehearsals.network.types import (
+    FrontOutcome,
+    IngressAnswer,
+    IngressEvidence,
+    NetworkDetails,
+    NetworkPlan,
+    Scene,
+)
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.manifests import load as load_manifests
@@ -40,7 +45,7 @@ OF_ITS_OWN = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 
 def manifests(name: str = "kind-ingress") -> Manifests:
-    return load_manifests(OVERLAYS / name, Rung.KIND, fronted=True)
+    return load_manifests(OVERLAYS / name, EnvironmentKind.KIND, fronted=True)
 
 
 # -- the authority and one request -----------------------------------------------------------------------------------
@@ -75,11 +80,13 @@ async def test_only_the_runs_authority_vouches_for_it(tmp_path: Path) -> None:
     authority, stranger = Authority(clock), Authority(clock)
     async with server(authority, tmp_path, FROM_A_POD) as address:
         good = await ask(address, get(), trusting(authority.pem))
-        assert (good.met, good.status, good.reached, good.body) == (Outcome.ANSWERED, 200, True, b"{}")
+        assert (good.met, good.status, good.reached, good.body) == (FrontOutcome.ANSWERED, 200, True, b"{}")
         assert len(good.serial) > 30
-        assert await ask(address, get(), trusting()) == Answered(met=Outcome.UNTRUSTED)
-        assert await ask(address, get(), trusting(stranger.pem)) == Answered(met=Outcome.UNTRUSTED)
-        assert await ask(address, get("another.example"), trusting(authority.pem)) == Answered(met=Outcome.UNTRUSTED)
+        assert await ask(address, get(), trusting()) == HttpsAnswer(met=FrontOutcome.UNTRUSTED)
+        assert await ask(address, get(), trusting(stranger.pem)) == HttpsAnswer(met=FrontOutcome.UNTRUSTED)
+        assert await ask(address, get("another.example"), trusting(authority.pem)) == HttpsAnswer(
+            met=FrontOutcome.UNTRUSTED
+        )
 
 
 @pytest.mark.process
@@ -101,9 +108,9 @@ async def test_what_a_request_may_meet(tmp_path: Path) -> None:
     async with server(authority, tmp_path, OF_ITS_OWN) as address:
         found = await ask(address, get(), trust)
         assert (found.status, found.reached) == (404, False)
-    assert (await ask(address, get(), trust)).met is Outcome.REFUSED  # nobody listens any more
+    assert (await ask(address, get(), trust)).met is FrontOutcome.REFUSED  # nobody listens any more
     async with server(authority, tmp_path, b"") as address:
-        assert (await ask(address, get(), trust)).met is Outcome.CLOSED
+        assert (await ask(address, get(), trust)).met is FrontOutcome.CLOSED
 
 
 # -- the manifests ---------------------------------------------------------------------------------------------------
@@ -172,11 +179,12 @@ def test_without_labels_the_pod_has_none_that_a_policy_lets_in() -> None:
     assert not EDGE.keys() & pod["spec"]["template"]["metadata"]["labels"].keys()
 
 
+@pytest.mark.process
 def test_an_ordinary_run_never_builds_it() -> None:
     clock = MachineClock()
-    assert recipes.ingress(clock).name not in {each.name for each in recipes.ours(clock)}
+    assert recipes.ingress().name not in {each.name for each in recipes.ours(clock)}
     assert binaries.CONTOUR.version().startswith("v1.")
-    assert recipes.ingress(clock).packages == recipes.api(clock).packages, "the API's base serves"
+    assert recipes.ingress().packages == recipes.api(clock).packages, "the API's base serves"
 
 
 # -- the plan and the report -----------------------------------------------------------------------------------------
@@ -198,8 +206,8 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 def test_what_was_asked_is_on_the_page() -> None:
     answers = (
-        IngressAnswer(ask="GET /v1/walks", scene=Scene.KEPT_OUT, met=Outcome.ANSWERED, status=503),
-        IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Outcome.CLOSED),
+        IngressAnswer(ask="GET /v1/walks", scene=Scene.KEPT_OUT, met=FrontOutcome.ANSWERED, status=503),
+        IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=FrontOutcome.CLOSED),
     )
     details = NetworkDetails(ingress=IngressEvidence(wanted=("i",), answers=answers))
     (table,) = REHEARSAL.sections(planfile.bundled("network", NetworkPlan), seen(details))

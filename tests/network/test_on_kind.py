@@ -17,7 +17,7 @@ from harness.base.errors import Exit
 from harness.model.judgement import Kind, errata_of
 from harness.model.result import Result
 from harness.model.section import Row, Table
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import record
@@ -71,7 +71,7 @@ def patched(tmp_path: Path, overlay: str, *patches: tuple[str, str]) -> Path:
 def network(tmp_path: Path, *words: str) -> tuple[Job, Result]:
     """The command to its end, and its report; nothing is left on the machine, in Docker and in the cluster."""
     before = machine_state()
-    job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", *words, command=("network",), on=EnvironmentKind.KIND)
     _, volumes = finished(job, LIMIT_S)
     result = result_in(job.folder)
     assert namespaces(result.run_id) == []
@@ -149,7 +149,7 @@ def test_a_policy_without_the_controller_and_plain_http_are_found(tmp_path: Path
 @pytest.mark.nightly
 @pytest.mark.parametrize(("words", "moment"), [((), "signing in"), (("--ingress",), "its pod with the label")])
 def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tuple[str, ...], moment: str) -> None:
-    job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", *words, command=("network",), on=EnvironmentKind.KIND)
     until = time.monotonic() + 600
     while moment not in job.text:
         assert time.monotonic() < until and job.process.poll() is None, job.text
@@ -160,7 +160,7 @@ def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tu
     os.killpg(job.process.pid, signal.SIGKILL)
     job.kill()  # its pipes
     subprocess.run(
-        [sys.executable, "-c", "import asyncio, harness.stack.rungs as r; asyncio.run(r.sweep(print, print))"],
+        [sys.executable, "-c", "import asyncio, harness.stack.environments.choice as r; asyncio.run(r.sweep(print, print))"],
         cwd=ROOT, check=True, timeout=300,
     )  # fmt: skip
     until = time.monotonic() + 120

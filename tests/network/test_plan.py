@@ -12,17 +12,23 @@ import pytest
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.judge.combine import combine
 from harness.model.evidence import EventRow
 from harness.model.judgement import Kind
 from harness.model.section import Table
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import judged
 from harness.rehearsals.network.clients import EDGE
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Round
-from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.network.types import (
+    FrontOutcome,
+    NetworkClient,
+    NetworkDetails,
+    NetworkPlan,
+    PathAttempt,
+    Round,
+)
+from harness.rules.combine import combine
+from harness.run.result import judged
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.change import policies, without_policies
@@ -37,7 +43,7 @@ def test_the_bundled_plan() -> None:
     assert sum(path.allowed for path in plan.paths) == 8
     assert sum(not path.allowed for path in plan.paths) == 12
     assert plan.hold_s * plan.rate_per_s >= 473  # so many carry "< 1 %" with one failure
-    assert {path.client for path in plan.paths} == set(Client)
+    assert {path.client for path in plan.paths} == set(NetworkClient)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 
 def prepared() -> dict[str, dict[str, Any]]:
-    facts = documents.Facts(
+    facts = documents.ClusterFacts(
         image="api", sidecar_image="sidecar", command=(), environment={}, database_password="p", node_port=30080,
         cpu_factor=1.0, nodes=("172.18.0.2", "172.18.0.3"),
         outside={
@@ -65,7 +71,7 @@ def prepared() -> dict[str, dict[str, Any]]:
             "storage": "172.18.0.13:9199", "remote_config": "172.18.0.14:9299",
         },
     )  # fmt: skip
-    return {each["kind"]: each for each in documents.prepared(load_manifests(OVERLAY, Rung.KIND), facts)}
+    return {each["kind"]: each for each in documents.prepared(load_manifests(OVERLAY, EnvironmentKind.KIND), facts)}
 
 
 def test_the_rung_fills_in_addresses() -> None:
@@ -82,11 +88,11 @@ def test_the_rung_fills_in_addresses() -> None:
 
 
 def test_an_address_that_the_rung_has_not_is_named() -> None:
-    manifests = load_manifests(OVERLAY, Rung.KIND)
+    manifests = load_manifests(OVERLAY, EnvironmentKind.KIND)
     broken = msgspec.json.decode(
         msgspec.json.encode(manifests.documents).replace(b"set-by-the-rung/auth", b"set-by-the-rung/mail")
     )
-    facts = documents.Facts(
+    facts = documents.ClusterFacts(
         image="", sidecar_image="", command=(), environment={}, outside={"postgres": "1.2.3.4:5"}, node_port=1,
         database_password="", cpu_factor=1.0,
     )  # fmt: skip
@@ -96,13 +102,13 @@ def test_an_address_that_the_rung_has_not_is_named() -> None:
 
 
 def test_a_placeholder_of_the_component_is_named() -> None:
-    manifests = load_manifests(OVERLAY, Rung.KIND)
+    manifests = load_manifests(OVERLAY, EnvironmentKind.KIND)
     policy = {
         "kind": "NetworkPolicy",
         "metadata": {"name": "users"},
         "spec": {"ingress": [{"from": [{"ipBlock": {"cidr": "NODE_RANGE"}}]}]},
     }
-    facts = documents.Facts(
+    facts = documents.ClusterFacts(
         image="", sidecar_image="", command=(), environment={}, outside={"postgres": "1.2.3.4:5"}, node_port=1,
         database_password="", cpu_factor=1.0,
     )  # fmt: skip
@@ -119,9 +125,9 @@ def test_the_default_is_to_deny_and_the_edge_has_the_clients_label() -> None:
 
 
 def test_the_component_is_opt_in() -> None:
-    manifests = load_manifests(OVERLAY, Rung.KIND)
+    manifests = load_manifests(OVERLAY, EnvironmentKind.KIND)
     assert policies(manifests) == ("tekutoko-api",)
-    plain = load_manifests(OVERLAY.with_name("kind"), Rung.KIND)
+    plain = load_manifests(OVERLAY.with_name("kind"), EnvironmentKind.KIND)
     assert policies(plain) == policies(without_policies(manifests)) == ()
     assert without_policies(manifests).documents == plain.documents
 
@@ -131,9 +137,9 @@ def asked(plan: NetworkPlan, *, under: bool) -> Round:
     return Round(
         name="asked",
         attempts=tuple(
-            Attempt(
+            PathAttempt(
                 client=path.client, place=path.place, pod="p", address="a:1",
-                outcome=Outcome.ANSWERED if path.allowed or not under else Outcome.REFUSED,
+                outcome=FrontOutcome.ANSWERED if path.allowed or not under else FrontOutcome.REFUSED,
             )
             for path in plan.paths
         ),
@@ -146,7 +152,7 @@ def good(plan: NetworkPlan) -> NetworkDetails:
     return NetworkDetails(
         policies=("tekutoko-api",), replicas=1, brings_ingress=True, rounds=rounds,
         listed={"before": (), "after": ("tekutoko-api",)}, applied_ns=10, replaced_ns=20, loaded_ns=(10, 20),
-        node_port=Outcome.ANSWERED,
+        node_port=FrontOutcome.ANSWERED,
     )  # fmt: skip
 
 

@@ -61,12 +61,12 @@ def test_every_command_line_is_accepted_up_to_where_it_would_begin(
     """In the two checkouts that docs/night.md tells of; what was typed is refused before anything is begun."""
     begun: list[object] = []
 
-    def conducted(make: object, *_: object, **__: object) -> int:
+    def run_to_end(make: object, *_: object, **__: object) -> int:
         begun.append(make)
         return 0
 
-    for module in ("harness.rehearsal.arguments", "harness.rehearsals.rollout.command"):
-        monkeypatch.setattr(f"{module}.conducted", conducted)
+    for module in ("harness.run.arguments", "harness.run.resuming"):
+        monkeypatch.setattr(f"{module}.run_to_end", run_to_end)
     backend = tmp_path / "backend"
     shutil.copytree(ROOT / "deploy" / "kubernetes", backend / "deploy")
     shutil.copytree(backend / "deploy" / "overlays" / "kind", backend / "deploy" / "overlays" / "production")

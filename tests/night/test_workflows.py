@@ -132,7 +132,7 @@ def test_caches_are_kept_by_the_locks() -> None:
     for lock in (
         "locks/*",
         "harness/stack/firebase/node/package-lock.json",
-        "harness/stack/kind/images/go/**",
+        "tools/offline-kind/go/**",
     ):
         assert f"'{lock}'" in key
         assert list(ROOT.glob(lock))

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from harness.base.clock import MachineClock
-from harness.objectives.foreign.selectors import pruned
 from harness.rehearsals.alert_drill.programs import Program, prometheus_flags
+from harness.rules.objectives.foreign.selectors import pruned
 from harness.stack.kind.images import binaries
 from tests.ports import free_port
 
@@ -53,7 +53,7 @@ def kept() -> dict[str, Any]:
 
 async def asked(folder: Path) -> dict[str, Any]:
     """The same by Prometheus itself."""
-    programs = await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("prometheus",))
+    programs = await binaries.ensure(binaries.PROMETHEUS, print, only=("prometheus",))
     (folder / "prometheus.yaml").write_text("global: {}\n")
     program = Program("Prometheus", "parsed", folder / "prometheus.log", free_port())
     flags = prometheus_flags(folder / "prometheus.yaml", folder / "data", program.address.port)

@@ -12,8 +12,8 @@ import yaml
 
 from harness.base import yamltext
 from harness.base.data import MONITORING
-from harness.objectives.firing import State
-from harness.objectives.rendered import RULES
+from harness.rules.objectives.firing import AlertState
+from harness.rules.objectives.render import RULES
 from harness.stack.kind.images import binaries
 
 _LIMIT_S = 200
@@ -49,9 +49,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def changes(found: Sequence[tuple[int, State]]) -> list[tuple[int, bool]]:
+def changes(found: Sequence[tuple[int, AlertState]]) -> list[tuple[int, bool]]:
     """Every moment at which it fires or ceases to, the evaluation before it, and every tenth besides."""
-    fires = [(at_s, state is State.FIRING) for at_s, state in found]
+    fires = [(at_s, state is AlertState.FIRING) for at_s, state in found]
     kept = {0, *range(0, len(fires), 10)}
     kept |= {each for n in range(1, len(fires)) if fires[n][1] != fires[n - 1][1] for each in (n - 1, n)}
     return [fires[number] for number in sorted(kept)]

@@ -12,13 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.base.clock import MachineClock
 from harness.base.seed import stream
-from harness.objectives import counter
-from harness.objectives.counter import Counter
-from harness.objectives.files import defined
-from harness.objectives.firing import State, states
-from harness.objectives.sloth import BURNS, Burn, Objective
+from harness.rules.objectives import counter
+from harness.rules.objectives.counter import Counter
+from harness.rules.objectives.files import defined
+from harness.rules.objectives.firing import AlertState, states
+from harness.rules.objectives.sloth import BURNS, Burn, Objective
 from harness.stack.kind.images import binaries
 from tests.objectives.breach import Breach
 from tests.objectives.promtool import Case, changes, check
@@ -37,7 +36,7 @@ EACH, DRAWN = 1_000_000, 2
 @pytest.fixture(scope="module", autouse=True)
 def promtool() -> None:
     """Built once a machine, by ``tests.session.builds`` where all tests run."""
-    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",)))
 
 
 def recorded(objective: Objective, *, pages: bool) -> list[str]:
@@ -159,7 +158,7 @@ def test_promtool_notices_a_burn_rate_that_is_another(*, pages: bool, tmp_path: 
 
 def burnt(
     objective: Objective, bad: Sequence[float], good: Sequence[float], step_s: int, *, pages: bool
-) -> list[tuple[int, State]]:
+) -> list[tuple[int, AlertState]]:
     """By our own arithmetic, at each evaluation."""
     times_ms = np.arange(len(bad)) * step_s * 1000
     wrong, right = Counter(times_ms.tolist(), bad), Counter(times_ms.tolist(), good)
@@ -177,7 +176,7 @@ def test_our_arithmetic_is_sloth_s_rules_on_drawn_series(name: str, tmp_path: Pa
         chance = stream(number, "objectives:drawn")
         bad, good = counted(drawn(chance, HOUR_S // step_s), 300)
         found = {pages: burnt(objective, bad, good, step_s, pages=pages) for pages in (True, False)}
-        fired += sum(State.FIRING in {state for _, state in each} for each in found.values())
+        fired += sum(AlertState.FIRING in {state for _, state in each} for each in found.values())
         fires = {matchers(objective, pages=pages): changes(each) for pages, each in found.items()}
         cases.append(Case(name=f"burnt {number}", series=series_of(name, bad, good), step_s=step_s, fires=fires))
     assert fired > DRAWN / 2  # the draw is not of quiet series

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.objectives.counter import Counter, shares
+from harness.rules.objectives.counter import Counter, shares
 
 MINUTE = 60_000
 

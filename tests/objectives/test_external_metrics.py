@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.base.clock import MachineClock
-from harness.objectives.alerts import RATE_WINDOW_S, four, latency_expr
-from harness.objectives.files import defined
-from harness.objectives.render import external_metrics
+from harness.rules.objectives.alerts import RATE_WINDOW_S, four, latency_expr
+from harness.rules.objectives.files import defined
+from harness.rules.objectives.render import external_metrics
 from harness.stack.kind.images import binaries
 from tests.objectives import promtool
 
@@ -38,7 +37,7 @@ def test_it_is_the_alert_s_figure() -> None:
 @pytest.mark.process
 def test_what_prometheus_makes_of_it(tmp_path: Path) -> None:
     """Of this namespace and of the API's own routes alone."""
-    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",)))
     expr = RULE["metricsQuery"].replace("<<.LabelMatchers>>", 'namespace="here"')
     assert "<<" not in expr
     moments = {120: [0.75], 240: [0.0], 420: []}

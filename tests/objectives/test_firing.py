@@ -7,7 +7,7 @@ import math
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.objectives.firing import Spell, State, spells, states
+from harness.rules.objectives.firing import AlertState, Spell, spells, states
 from tests.objectives.breach import Breach
 
 MINUTES_5 = Breach(planted=0.25, limit=0.03, window_s=60, for_s=300, every_s=15, lasts_s=600)
@@ -17,7 +17,14 @@ def test_it_is_pending_and_then_fires_and_resolves_at_once() -> None:
     """Four evaluations held for 30 s: pending twice, firing twice."""
     held = [(0, False), (15, True), (30, True), (45, True), (60, True), (75, False)]
     found = states(((at * 1000, on) for at, on in held), 30_000)
-    expected = [State.QUIET, State.PENDING, State.PENDING, State.FIRING, State.FIRING, State.QUIET]
+    expected = [
+        AlertState.QUIET,
+        AlertState.PENDING,
+        AlertState.PENDING,
+        AlertState.FIRING,
+        AlertState.FIRING,
+        AlertState.QUIET,
+    ]
     assert [state for _, state in found] == expected
     assert spells(found) == [Spell(45_000, 75_000)]
 

@@ -10,8 +10,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.metrics import BUCKETS_S
 from harness.base.data import ROOT
-from harness.objectives.foreign.emitted import CONTRACT, merged, unemitted
-from harness.objectives.foreign.selectors import Matcher, Recorded, Recording, Selector, beneath, chosen, selectors
+from harness.rules.objectives.foreign.emitted import CONTRACT, merged, unemitted
+from harness.rules.objectives.foreign.selectors import (
+    Matcher,
+    Recorded,
+    Recording,
+    SeriesSelector,
+    beneath,
+    chosen,
+    selectors,
+)
 from tests.api import world
 from tests.objectives import parsed
 
@@ -38,7 +46,7 @@ def test_what_nobody_emits_is_named_once_and_nothing_else_is(name: str) -> None:
 
 
 def test_a_metric_that_is_near_to_none_is_named_alone() -> None:
-    found = unemitted([Selector("sales_total", frozenset())], CONTRACT, ())
+    found = unemitted([SeriesSelector("sales_total", frozenset())], CONTRACT, ())
     assert [*map(str, found)] == ["nobody emits the metric sales_total"]
 
 
@@ -54,7 +62,7 @@ def test_of_recordings_of_one_name_those_are_chosen_that_no_matcher_rules_out() 
     recorded = [Recording("r", {"slo": slo, "team": "t"}, tree) for slo in ("a", "b")]
 
     def slos(op: str, value: str) -> list[str]:
-        asked = Selector("r", frozenset([Matcher("slo", op, value), Matcher("status", "=", "500")]))
+        asked = SeriesSelector("r", frozenset([Matcher("slo", op, value), Matcher("status", "=", "500")]))
         return [each.labels["slo"] for each, _ in chosen(asked, recorded)]
 
     for op, value in (("=", "a"), ("!=", "b"), ("=~", "a|c"), ("!~", "b.*")):

@@ -11,15 +11,12 @@ import msgspec
 import pytest
 import yaml
 
-from harness.base.clock import MachineClock
 from harness.base.data import KUBERNETES, MONITORING
 from harness.cli.monitoring import by_sloth
-from harness.objectives.alerts import four, promql_duration
-from harness.objectives.files import BLACKBOX, SLO, by_blackbox, defined, objective_files
-from harness.objectives.render import dashboard
-from harness.objectives.rendered import RULES, rendered
-from harness.objectives.sealing import sealed, unsealed
 from harness.rehearsals.alert_drill.types import PROBES, SIDECARS, TARGET
+from harness.rules.objectives.alerts import four, promql_duration
+from harness.rules.objectives.files import BLACKBOX, SLO, by_blackbox, defined, objective_files
+from harness.rules.objectives.render import RULES, dashboard, rendered, sealed, unsealed
 from harness.stack.kind.images import binaries
 from tests.objectives import promtool
 
@@ -118,7 +115,7 @@ def test_the_dashboard_has_the_document_s_indicators() -> None:
 @pytest.mark.process
 def test_prometheus_parses_each_query_that_is_handed_over(tmp_path: Path) -> None:
     """The dashboard's and the policies', by promtool; a query that is broken is refused."""
-    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",)))
     queries = [query["expr"] for panel in dashboard(defined())["panels"] for query in panel["targets"]]
     policies = [json.loads(path.read_text()) for each in FOLDERS for path in (each / "cloud-monitoring").iterdir()]
     conditions = [condition for policy in policies for condition in policy["conditions"]]
@@ -131,7 +128,7 @@ def test_prometheus_parses_each_query_that_is_handed_over(tmp_path: Path) -> Non
 @pytest.mark.process
 def test_blackbox_exporter_s_probes_are_counted_by_prometheus(tmp_path: Path) -> None:
     """12 of the 240 probes of an hour failed: a share of 5 %, of however many exporters."""
-    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",)))
     query = next(each for each in by_blackbox() if each.name == "availability").bad_over("1h")
     series = [
         {"series": f'probe_success{{job="probes",instance="{name}"}}', "values": values}

@@ -11,12 +11,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from harness.base.clock import MachineClock
 from harness.base.seed import stream
-from harness.objectives.alerts import Alert, four
-from harness.objectives.counter import Counter, shares
-from harness.objectives.files import defined
-from harness.objectives.firing import State, states
+from harness.rules.objectives.alerts import Alert, four
+from harness.rules.objectives.counter import Counter, shares
+from harness.rules.objectives.files import defined
+from harness.rules.objectives.firing import AlertState, states
 from harness.stack.kind.images import binaries
 from tests.objectives.breach import Breach
 from tests.objectives.promtool import Case, changes, check
@@ -39,7 +38,7 @@ DRAWN, LASTS_S = 50, HOUR_S
 @pytest.fixture(scope="module", autouse=True)
 def promtool() -> None:
     """Built once a machine, by ``tests.session.builds`` where all tests run."""
-    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",)))
 
 
 def series(alert: Alert, shares: Sequence[float], each: float = 1000) -> Series:
@@ -158,7 +157,7 @@ def test_our_arithmetic_is_prometheus_on_drawn_series(tmp_path: Path) -> None:
             "ErrorRateAbove3Percent": states(failing(counters[0], counters[1]), 300),
             "LatencyP95Above600ms": states(slow(counters[1], counters[2]), 600),
         }
-        fired += sum(State.FIRING in {state for _, state in each} for each in found.values())
+        fired += sum(AlertState.FIRING in {state for _, state in each} for each in found.values())
         for name, each in found.items():
             fires[f'{matchers(ALERTS[name])},job="drawn-{number}"'] = changes(each)
         for name, values in (series_of("errors", bad, good) | series_of("latency", bad, good)).items():

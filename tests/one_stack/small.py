@@ -10,13 +10,13 @@ from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.evidence.gathered import stored
 from harness.model.result import Result
-from harness.rehearsal.conclude import details_of
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import OneStackPlan
-from harness.stack.sim.world import Planted
-from scenarios.load import parse
+from harness.run.rehearsal import RunRecord
+from harness.run.result import details_of
+from harness.run.runner import Runner
+from harness.run.scenarios.load import parse
+from harness.stack.sim.world import PlantedFaults
 from tests.corpus.today import Left
 from tests.sim.week import Named, options_of
 
@@ -45,12 +45,12 @@ def plan(window: str = "20s", **changes: Any) -> OneStackPlan:
     return OneStackPlan(**{"weeks": weeks, "before_s": 20.0, **changes})
 
 
-def ran(folder: Path, plan: OneStackPlan, planted: Planted | None = None) -> tuple[Result, Path]:
+def ran(folder: Path, plan: OneStackPlan, planted: PlantedFaults | None = None) -> tuple[Result, Path]:
     """The result of a run below ``folder``, and the run's own folder."""
     options = options_of(folder, "rollout_one_stack", seed=1)
     time = VirtualClock()
     progress = Progress(time, io.StringIO())
-    run = Conductor(REHEARSAL, plan, options, time, progress, environment=Named(planted))
+    run = Runner(REHEARSAL, plan, options, time, progress, environment=Named(planted))
     return time.run(run.run()), run.folder
 
 
@@ -59,4 +59,4 @@ def left(folder: Path) -> Left:
     asked = plan(window="5s", before_s=5.0, roll_back_after=3)
     result, run = ran(folder, asked)
     details = details_of(REHEARSAL, result)
-    return Left("rollout_one_stack", asked, Seen(facts=result.facts, details=details, evidence=stored(run)))
+    return Left("rollout_one_stack", asked, RunRecord(facts=result.facts, details=details, evidence=stored(run)))

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from harness.base.virtual import VirtualClock
-from harness.checks.ended_account import EndedAccount, ended
 from harness.checks.stores import NotAsNamed
-from harness.checks.walk_tables import Stored
-from harness.judge.writes import Writes
-from harness.load.http1 import Answer
+from harness.checks.walk_tables import StoredWalks
+from harness.load.http1 import PhoneAnswer
 from harness.load.population.accounts import Account
 from harness.migration import source
 from harness.model.message import message
-from harness.rehearsals.one_stack import account
-from harness.stack.firebase.documents import Page
+from harness.rehearsals.one_stack import flow
+from harness.rehearsals.one_stack.types import EndedAccount
+from harness.rules.writes import Writes
+from harness.stack.firebase.documents import DocumentPage
 from tests.checks.stored import NOON, walk
 from tests.nowhere import all_at
+from tests.one_stack.test_ended_account import ended
 
 
 class Firestore:
@@ -42,10 +43,10 @@ class Firestore:
     async def get_many(self, names: Sequence[str]) -> dict[str, Any]:
         return {name: {} for name in names}
 
-    async def pages(self, kind: str, *, keys: bool) -> AsyncGenerator[Page]:
+    async def pages(self, kind: str, *, keys: bool) -> AsyncGenerator[DocumentPage]:
         assert kind == "consents" and keys
         raw = [SimpleNamespace(name=path, update_time=None) for path in self.documents]
-        yield Page(raw, NOON)
+        yield DocumentPage(raw, NOON)
 
     @staticmethod
     def path(raw: Any) -> str:
@@ -67,10 +68,10 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rows: int | NotAsNamed) -> None:
         self.firestore, self.rows = Firestore(), rows
-        monkeypatch.setattr(account, "Documents", self.firestore.at)
+        monkeypatch.setattr(flow, "Documents", self.firestore.at)
         monkeypatch.setattr(source, "_time", lambda _: None)
-        monkeypatch.setattr(account, "user_rows", self.user_rows)
-        monkeypatch.setattr(account, "end_account", self.nothing)
+        monkeypatch.setattr(flow, "user_rows", self.user_rows)
+        monkeypatch.setattr(flow, "end_account", self.nothing)
 
     async def user_rows(self, _: object, uid: str, table: str = "users") -> int:
         assert uid == "u1"
@@ -83,14 +84,14 @@ class World:
     async def nothing(self, *_: object) -> None:
         """Of it all stays."""
 
-    async def walks(self) -> Stored:
-        return Stored(walks=[walk()])
+    async def walks(self) -> StoredWalks:
+        return StoredWalks(walks=[walk()])
 
     async def sign_in(self, _: Account) -> str:
         return "token"
 
-    async def exchange(self, *_: object) -> Answer:
-        return Answer(status=200, body=b"", pod="")
+    async def exchange(self, *_: object) -> PhoneAnswer:
+        return PhoneAnswer(status=200, body=b"", pod="")
 
     @property
     def running(self) -> Any:
@@ -102,9 +103,7 @@ class World:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("rows", "told"), [(1, "1 of 1 of its consents"), (NotAsNamed(message("no")), "nobody could say")]
-)
+@pytest.mark.parametrize(("rows", "told"), [(1, "1 of 1 consents"), (NotAsNamed(message("no")), "nobody could say")])
 def test_the_consent_of_an_account_is_looked_for_in_both_stores(
     rows: int | NotAsNamed, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,8 +111,8 @@ def test_the_consent_of_an_account_is_looked_for_in_both_stores(
     on, users = world.running, [of(user) for user in USERS]
 
     async def course() -> EndedAccount | None:
-        await account.consent(on, users)
-        return await account.end(on, users)
+        await flow.consent(on, users)
+        return await flow.end(on, users)
 
     found = on.clock.run(course())
     assert [path.split("/")[1] for path in world.firestore.documents] == USERS

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput
+from harness.base.ticks import NS
+from harness.base.units import Unit
 from harness.checks.agreement import CLAIM_DUAL_WRITE, DUAL_WRITE
 from harness.cli.main import parse
-from harness.judge.judged import event, result
-from harness.judge.window import NS, Window
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
@@ -20,37 +20,49 @@ from harness.model.message import message
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.verdict import Verdict
-from harness.rehearsal import conclude
-from harness.rehearsal.conclude import judged as concluded
-from harness.rehearsals.one_stack.command import OneStack
-from harness.rehearsals.one_stack.judge import COPIED, copied, judged, moved_in_time, old_walks
-from harness.rehearsals.one_stack.old_walks import _old, _since
+from harness.rehearsals.one_stack.command import OneStackCommand
+from harness.rehearsals.one_stack.flow import _old, _since
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import (
     STOP,
-    Asked,
     LegSeen,
     Migrated,
+    OldWalksShown,
     OneStackDetails,
     OneStackPlan,
     due_of,
     legs_of,
     moving,
 )
-from scenarios.load import load
+from harness.rules.judged import event, result
+from harness.rules.window import Window
+from harness.run import result as conclude
+from harness.run.result import judged as concluded
+from harness.run.scenarios.load import load
 from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
 from tests.rehearsal.made import by_id, seen
 
+REAL = ("real_postgresql",)
+MOVED, COPIED, OLD_WALKS = "moved.in_time", "moved.copied", "moved.old_walks"
 MIGRATED = Migrated(read=4, written=3, taken_back=0, there=40, left=0, seconds=2.0)
 
 
 def went(**changes: object) -> LegSeen:
     seen = LegSeen(
         part="week1", published_ns=10 * NS, moving=5, migrated=(MIGRATED, MIGRATED), moved_ns=14 * NS,
-        asked=Asked(users=5, walks=7, missing=0, short=0), start_ns=18 * NS, end_ns=48 * NS,
+        asked=OldWalksShown(users=5, walks=7, missing=0, short=0), start_ns=18 * NS, end_ns=48 * NS,
     )  # fmt: skip
     return msgspec.structs.replace(seen, **changes)
+
+
+def judged(details: OneStackDetails, *given: Any, **facts: Any) -> dict[tuple[str, str], Judgement]:
+    return {each.key: each for each in REHEARSAL.by_rules(plan(), seen(details, *given, **facts))}
+
+
+def of_leg(id_: str, leg: LegSeen, rows: list[Any] | None = None) -> Judgement:
+    """What is said of a leg that was measured."""
+    return judged(OneStackDetails(origin_ns=0, legs=[leg]), rows or [], capabilities=REAL)["week1", id_]
 
 
 def test_a_roll_back_enters_the_week_before_again() -> None:
@@ -72,7 +84,7 @@ def test_the_document_s_weeks_are_one_population_and_others_are_refused() -> Non
 def test_weeks_that_take_longer_than_one_load_may_are_refused_before_anything_is_begun() -> None:
     def planned(*words: str) -> OneStackPlan:
         asked = parse(["rollout_one_stack", "--roll-back", *words])
-        assert isinstance(asked, OneStack)
+        assert isinstance(asked, OneStackCommand)
         return asked.planned()
 
     at_most = planned("--window", "19min", "--before", "6min")
@@ -95,55 +107,77 @@ def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "verdict", "gates"),
+    ("leg", "verdict", "gates"),
     [
         (went(), Verdict.PASS, True),
-        (went(asked=Asked(users=5, walks=7, missing=1, short=0)), Verdict.FAIL, True),
-        (went(asked=Asked(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
+        (went(asked=OldWalksShown(users=5, walks=7, missing=1, short=0)), Verdict.FAIL, True),
+        (went(asked=OldWalksShown(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
         # An answer that says nothing of a walk is no walk that is not there.
-        (went(asked=Asked(users=5, walks=7, missing=0, short=0, unread=1)), Verdict.INCONCLUSIVE, True),
-        (went(asked=Asked(users=5, walks=7, missing=1, short=0, unread=1)), Verdict.FAIL, True),
+        (went(asked=OldWalksShown(users=5, walks=7, missing=0, short=0, unread=1)), Verdict.INCONCLUSIVE, True),
+        (went(asked=OldWalksShown(users=5, walks=7, missing=1, short=0, unread=1)), Verdict.FAIL, True),
         (
-            went(migrated=(), asked=Asked(users=5, walks=7, missing=1, short=0, unknown=1, unread=6)),
+            went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=1, short=0, unknown=1, unread=6)),
             Verdict.INCONCLUSIVE,
             True,
         ),
         # Where nobody migrates it is the document's own fault.
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=3)), Verdict.ERRATUM_SHOWN, True),
+        (
+            went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=3, short=0, unknown=3)),
+            Verdict.ERRATUM_SHOWN,
+            True,
+        ),
         # Who was put back went on at Firestore with walks that the API has as they were.
         (
-            went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2, behind=1)),
+            went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=2, short=1, unknown=2, behind=1)),
             Verdict.ERRATUM_SHOWN,
             True,
         ),
         # Walks that nobody copied, and that are there in part, are no one-way mirror.
-        (went(migrated=(), asked=Asked(users=5, walks=9, missing=0, short=9, unknown=0, behind=0)), Verdict.FAIL, True),
-        (went(migrated=(), asked=Asked(users=5, walks=9, missing=1, short=2, unknown=1, behind=1)), Verdict.FAIL, True),
+        (
+            went(migrated=(), asked=OldWalksShown(users=5, walks=9, missing=0, short=9, unknown=0, behind=0)),
+            Verdict.FAIL,
+            True,
+        ),
+        (
+            went(migrated=(), asked=OldWalksShown(users=5, walks=9, missing=1, short=2, unknown=1, behind=1)),
+            Verdict.FAIL,
+            True,
+        ),
         # That an API has no answer, or another one, is not its copy's.
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=2)), Verdict.FAIL, True),
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=0)), Verdict.FAIL, True),
+        (went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=3, short=0, unknown=2)), Verdict.FAIL, True),
+        (went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=3, short=0, unknown=0)), Verdict.FAIL, True),
         # Of a run of before nobody knows which it was.
         (
-            went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2)),
+            went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=2, short=1, unknown=2)),
             Verdict.INCONCLUSIVE,
             True,
         ),
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.INCONCLUSIVE, True),
+        (went(migrated=(), asked=OldWalksShown(users=5, walks=7, missing=3, short=0)), Verdict.INCONCLUSIVE, True),
         (went(migrated=()), Verdict.PASS, True),
-        (went(asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
+        (went(asked=OldWalksShown(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
         (went(asked=None), Verdict.INCONCLUSIVE, True),
-        (went(moving=0, asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.NOT_EXERCISED, False),
+        (went(moving=0, asked=OldWalksShown(users=0, walks=0, missing=0, short=0)), Verdict.NOT_EXERCISED, False),
     ],
 )
-def test_old_walks(seen: LegSeen, verdict: Verdict, gates: bool) -> None:
-    found = old_walks(seen)
+def test_old_walks(leg: LegSeen, verdict: Verdict, gates: bool) -> None:
+    found = of_leg(OLD_WALKS, leg)
     assert (found.verdict, found.gates) == (verdict, gates)
 
 
+@pytest.mark.parametrize("migrations", [0, 1])
+def test_as_many_walks_that_are_not_there_as_lack_locations_are_lost_all_the_same(migrations: int) -> None:
+    asked = OldWalksShown(users=5, walks=7, missing=2, short=2, unknown=2, behind=2, examples=("w: 404",))
+    found = of_leg(OLD_WALKS, went(migrated=(MIGRATED,) * migrations, asked=asked))
+    assert (found.value, found.limit, found.unit, found.samples) == (4, 0, Unit.WALKS, 7)
+    assert "2 are not there, 2 lack locations" in found.reason
+    assert ("nobody copied them" in found.reason) is not bool(migrations)
+    assert found.examples == (asked.examples if migrations else ())
+
+
 def test_somebody_who_never_fetched_the_template_fails_the_step() -> None:
-    leg = next(legs_of(plan()))
-    assert moved_in_time(leg, went()).value == pytest.approx(4.0)
-    assert moved_in_time(leg, went(moved_ns=None)).verdict is Verdict.FAIL
+    found = of_leg(MOVED, went())
+    assert (found.verdict, found.value, found.samples) == (Verdict.PASS, 4.0, 5)
+    assert of_leg(MOVED, went(moved_ns=None)).verdict is Verdict.FAIL
 
 
 def row(at_s: float, walk: str, user: str = "u0001", **changes: object) -> RequestRow:
@@ -169,7 +203,7 @@ MEANWHILE = [deleted(14, "one"), deleted(14.5, "one"), deleted(17.9, "two")]
 
 
 @pytest.mark.parametrize(
-    ("seen", "verdict"),
+    ("leg", "verdict"),
     [
         (migrated(), Verdict.PASS),
         (migrated(left=1), Verdict.FAIL),
@@ -179,24 +213,24 @@ MEANWHILE = [deleted(14, "one"), deleted(14.5, "one"), deleted(17.9, "two")]
         (went(migrated=()), Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_migration_that_leaves_a_walk_behind_fails_the_leg(seen: LegSeen, verdict: Verdict) -> None:
+def test_a_migration_that_leaves_a_walk_behind_fails_the_leg(leg: LegSeen, verdict: Verdict) -> None:
     others = [deleted(13.9, "before"), deleted(18, "in the leg"), row(15, "of-the-app"), row(15, "put", side=Side.API)]
-    found = copied(seen, others)
+    found = of_leg(COPIED, leg, others)
     assert (found.verdict, found.gates) == (verdict, True)
 
 
 def test_what_a_migration_met_halfway_through_a_deletion_is_not_held_against_it() -> None:
-    assert copied(migrated(), MEANWHILE).verdict is Verdict.PASS
-    assert copied(migrated(left=2), MEANWHILE).verdict is Verdict.INCONCLUSIVE
-    assert copied(migrated(left=3), MEANWHILE).verdict is Verdict.FAIL
+    assert of_leg(COPIED, migrated(), MEANWHILE).verdict is Verdict.PASS
+    assert of_leg(COPIED, migrated(left=2), MEANWHILE).verdict is Verdict.INCONCLUSIVE
+    found = of_leg(COPIED, migrated(left=3), MEANWHILE)
+    assert (found.verdict, found.value, found.limit, found.unit, found.samples) == (Verdict.FAIL, 3, 0, Unit.WALKS, 43)
 
 
 def test_a_leg_with_postgresql_is_asked_for_its_migration() -> None:
     details = OneStackDetails(origin_ns=0, legs=[migrated(left=1)])
-    found = {each.key: each for each in judged(plan(), seen(details, capabilities=REAL), ())}
-    assert found["week1", COPIED].verdict is Verdict.FAIL and found["week1", COPIED].holds
-    found = {each.key: each for each in judged(plan(), seen(details, capabilities=()), ())}
-    assert ("week1", COPIED) not in found
+    found = judged(details, capabilities=REAL)["week1", COPIED]
+    assert found.verdict is Verdict.FAIL and found.holds
+    assert ("week1", COPIED) not in judged(details, capabilities=())
 
 
 def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_since() -> None:
@@ -247,13 +281,9 @@ def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> No
         for good, each in zip((0, 0, 0, 0, *range(1, 87)), due, strict=True)
     ]
     details = OneStackDetails(origin_ns=3 * NS, legs=[went()], rolled_back="week1", fired=True, off_ns=window.end_ns)
-    given = seen(details, rows[: 90 - lost], capabilities=())
-    found = {each.id: each for each in judged(plan(), given, ())}["migration.stepwise"]
+    found = judged(details, rows[: 90 - lost], capabilities=())["", "migration.stepwise"]
     assert found.verdict is Verdict.FAIL and found.samples == 90 - lost
     assert ("not in evidence" in found.reason) is bool(lost)
-
-
-REAL = ("real_postgresql",)
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(0, Verdict.INCONCLUSIVE), (25, Verdict.PASS), (24, Verdict.FAIL)])
@@ -261,8 +291,7 @@ def test_a_run_that_ended_before_all_were_back_says_nothing_of_who_was(rows: int
     users = sorted(on_api([*legs_of(plan())][2].scenario.population, 1))
     back = [row(20, "w", user) for user in users]
     details = OneStackDetails(origin_ns=1, rolled_back="week3", off_ns=10 * NS, back_rows=rows)
-    found = {each.key: each for each in judged(plan(), seen(details, back, capabilities=()), ())}
-    switched = found["week3", "flag.off_in_time"]
+    switched = judged(details, back, capabilities=())["week3", "flag.off_in_time"]
     assert (switched.verdict, switched.gates) == (verdict, True)
     assert ("the run ended" in switched.reason) is (switched.value is None) is (rows == 0)
 

@@ -8,11 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base.units import Unit
+from harness.base.ticks import NS
 from harness.checks.invariants import CHECKS, OFF
-from harness.judge.flag_log import SHARE, STEADY
-from harness.judge.judged import event
-from harness.judge.window import NS
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import requests_due
 from harness.migration.healing import RECONCILE, unreconciled
@@ -20,116 +17,25 @@ from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import english, message
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsals.one_stack.judge import (
-    COPIED,
-    MOVED,
-    OLD_WALKS,
-    copied,
-    moved_in_time,
-    old_walks,
-)
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
-from harness.rehearsals.one_stack.types import STOP, Asked, LegSeen, OneStackDetails, legs_of
+from harness.rehearsals.one_stack.types import STOP, LegSeen, OneStackDetails, legs_of
+from harness.rules.flag_log import SHARE, STEADY
+from harness.rules.judged import event
+from harness.run.result import judged
 from tests.one_stack.small import plan
-from tests.one_stack.test_judge import MEANWHILE, MIGRATED, REAL, deleted, migrated, row, went
+from tests.one_stack.test_judge import COPIED, MIGRATED, MOVED, OLD_WALKS, REAL, deleted, migrated, of_leg, row, went
 from tests.rehearsal.made import seen
 
 WEEK_1 = next(legs_of(plan()))
-
-
-def shown(found: Judgement) -> tuple[object, ...]:
-    """The figures, in the order of a report."""
-    return found.value, found.limit, found.unit, found.samples
 
 
 def of(details: OneStackDetails, rows: Iterable[Row] = (), **facts: Any) -> dict[tuple[str, str], Judgement]:
     return {each.key: each for each in judged(REHEARSAL, plan(), seen(details, rows, **facts))}
 
 
-@pytest.mark.parametrize(
-    ("leg", "verdict", "reason", "figures"),
-    [
-        (went(), Verdict.PASS, "5 users moved; the last of 5 on the API had fetched it after 4.0 s",
-         (4.0, None, Unit.SECONDS, 5)),
-        (went(moving=2, moved_ns=14_260_000_000), Verdict.PASS,
-         "2 users moved; the last of 5 on the API had fetched it after 4.3 s", (4.26, None, Unit.SECONDS, 5)),
-        (went(moved_ns=None), Verdict.FAIL, "somebody had not fetched it when all should have",
-         (None, None, Unit.NONE, 0)),
-    ],
-)  # fmt: skip
-def test_who_moved_is_told_with_the_time_that_the_last_one_took(
-    leg: LegSeen, verdict: Verdict, reason: str, figures: tuple[object, ...]
-) -> None:
-    found = moved_in_time(WEEK_1, leg)
-    assert (found.id, found.verdict, found.reason) == (MOVED, verdict, reason)
-    assert english(found.asked) == "everybody has fetched the template of the week"
-    assert shown(found) == figures
-
-
-WALKS = "5 users asked for 7 walks that they have not written since: {} are not there, {} lack locations"
-NOBODY = "the environment has nothing to migrate to: nobody copied them"
-
-
-@pytest.mark.parametrize(
-    ("leg", "verdict", "reason", "lost"),
-    [
-        (went(), Verdict.PASS, WALKS.format(0, 0), 0),
-        (went(asked=Asked(users=5, walks=7, missing=3, short=1, examples=("w: 404",))), Verdict.FAIL,
-         WALKS.format(3, 1), 4),
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=3)), Verdict.ERRATUM_SHOWN,
-         f"{WALKS.format(3, 0)}; {NOBODY}", 3),
-        # As many that are not there as lack locations are lost all the same.
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=2, unknown=2, behind=2)),
-         Verdict.ERRATUM_SHOWN, f"{WALKS.format(2, 2)}; {NOBODY}", 4),
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.INCONCLUSIVE,
-         f"{WALKS.format(3, 0)}; {NOBODY}; the run did not keep what the API answered", 3),
-    ],
-)  # fmt: skip
-def test_old_walks_are_told_by_what_their_owners_found(leg: LegSeen, verdict: Verdict, reason: str, lost: int) -> None:
-    found = old_walks(leg)
-    assert (found.id, found.verdict, found.reason) == (OLD_WALKS, verdict, reason)
-    assert english(found.asked) == "users who have moved find their old walks at the API"
-    assert shown(found) == (lost, 0, Unit.WALKS, 7)
-    assert leg.asked is not None and found.examples == leg.asked.examples
-
-
-@pytest.mark.parametrize(
-    ("leg", "reason"),
-    [(went(asked=None), "none of the users who moved had an old walk"), (went(asked=None, moving=0), "nobody moved")],
-)
-def test_where_no_old_walk_was_asked_for_it_is_said_why(leg: LegSeen, reason: str) -> None:
-    found = old_walks(leg)
-    assert (found.id, found.reason, found.samples) == (OLD_WALKS, reason, 0)
-    assert english(found.asked) == "users who have moved find their old walks at the API"
-
-
-LEFT = "the migration before has {} walks in PostgreSQL as Firestore has them, or later, and left {}"
-
-
-@pytest.mark.parametrize(
-    ("leg", "rows", "verdict", "reason", "figures"),
-    [
-        (migrated(there=1_040), [], Verdict.PASS, LEFT.format("1,040", 0), (0, 0, Unit.WALKS, 1_040)),
-        (migrated(left=2), [], Verdict.FAIL, LEFT.format(40, 2), (2, 0, Unit.WALKS, 42)),
-        (migrated(left=40), [], Verdict.FAIL, LEFT.format(40, 40), (40, 0, Unit.WALKS, 80)),
-        (migrated(left=1), MEANWHILE, Verdict.INCONCLUSIVE,
-         f"{LEFT.format(40, 1)}; 2 walks were deleted at the API meanwhile", (1, 0, Unit.WALKS, 41)),
-        (went(migrated=()), [], Verdict.INCONCLUSIVE, "no migrated walk was seen", (None, None, Unit.NONE, 0)),
-    ],
-)  # fmt: skip
-def test_a_migration_is_told_by_what_it_brought_and_what_it_left(
-    leg: LegSeen, rows: list[Any], verdict: Verdict, reason: str, figures: tuple[object, ...]
-) -> None:
-    found = copied(leg, rows)
-    assert (found.id, found.verdict, found.reason) == (COPIED, verdict, reason)
-    assert english(found.asked) == "the migration before the leg leaves no walk behind"
-    assert shown(found) == figures
-
-
 def test_the_migration_that_counts_is_the_last_of_however_many() -> None:
     left = msgspec.structs.replace(MIGRATED, left=1)
-    assert copied(went(migrated=(left, left, MIGRATED)), []).verdict is Verdict.PASS
+    assert of_leg(COPIED, went(migrated=(left, left, MIGRATED))).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -145,7 +51,7 @@ def test_a_deletion_counts_from_when_the_last_migration_could_begin(
     moved_ns: int | None, at_s: float, verdict: Verdict
 ) -> None:
     leg = msgspec.structs.replace(migrated(left=1), moved_ns=moved_ns)
-    assert copied(leg, [deleted(at_s, "one")]).verdict is verdict
+    assert of_leg(COPIED, leg, [deleted(at_s, "one")]).verdict is verdict
 
 
 @pytest.mark.parametrize(("leg", "origin_ns"), [(went(start_ns=None), 0), (went(), None), (went(part="week2"), 0)])
@@ -188,7 +94,7 @@ def week_1(rows: list[Row]) -> dict[str, Judgement]:
 
 def test_a_leg_is_held_to_the_weeks_criteria_and_answers_for_no_claim() -> None:
     found = week_1(rows_of_week_1())
-    assert [*found] == [MOVED, OLD_WALKS, "success.error_ratio", "rollback.error_ratio", SHARE, STEADY]
+    assert [*found] == ["success.error_ratio", "rollback.error_ratio", SHARE, STEADY, MOVED, OLD_WALKS]
     assert {(each.claim, each.also) for each in found.values()} == {("", ())}
     error_ratio = found["success.error_ratio"]
     assert (error_ratio.verdict, error_ratio.samples) == (Verdict.PASS, 30)

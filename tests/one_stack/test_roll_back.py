@@ -15,8 +15,6 @@ from harness.base.errors import PartDied
 from harness.base.virtual import VirtualClock
 from harness.checks.stores import NotAsNamed
 from harness.checks.whole_run import of_whole_run
-from harness.judge.window import Window
-from harness.judge.writes import Writes
 from harness.load.population.accounts import canaries
 from harness.migration import heal as healing
 from harness.migration.healing import RECONCILE, Healing
@@ -27,8 +25,10 @@ from harness.model.message import message
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack import flow
-from harness.rehearsals.one_stack.reconciled import reconcile
+from harness.rehearsals.one_stack.flow import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
+from harness.rules.window import Window
+from harness.rules.writes import Writes
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan
 
@@ -61,7 +61,7 @@ class World:
         return SimpleNamespace(
             clock=self.clock, details=self.details, evidence=evidence, stack=stack, progress=None,
             options=SimpleNamespace(seed=1, target=SimpleNamespace(bundled=True)), manifests=None,
-            phase=lambda *_, **__: None, mark=self.said.append, say=self.said.append, became=lambda *_: None,
+            phase=lambda *_, **__: None, mark=self.said.append, say=self.said.append, print_verdict=lambda *_: None,
         )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
 
     monkeypatch.setattr(healing, "heal", heal)
     monkeypatch.setattr(flow, "Migration", Migration)
-    course = flow.Course(plan(), world.running)
+    course = flow.LegsCourse(plan(), world.running)
     course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
@@ -119,7 +119,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
     assert (found_so.key, found_so.verdict, found_so.gates) == (("week1", RECONCILE), Verdict.PASS, True)
 
 
-CANARY = canaries(plan().weeks[-1].probes.canary_users, 1)[-1].walk_id
+CANARY = canaries(plan().weeks[-1].probes, 1)[-1].walk_id
 
 
 def healed_twice(
@@ -201,7 +201,7 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch: pytest.MonkeyPatch, fired: bool
 ) -> None:
     world, did = World(), list[str]()
-    course = flow.Course(plan(weeks=plan().weeks[:1]), world.running)
+    course = flow.LegsCourse(plan(weeks=plan().weeks[:1]), world.running)
 
     def noted(name: str, **sets: Any) -> Any:
         async def step(*_: object, **__: object) -> None:
@@ -254,7 +254,7 @@ def test_a_limit_that_the_last_answers_of_a_week_fire_rolls_it_back(
         back.append(of.part)
 
     monkeypatch.setattr(flow, "judge", judged)
-    course = flow.Course(plan(), with_ledger(world))
+    course = flow.LegsCourse(plan(), with_ledger(world))
     course._users = users  # type: ignore[assignment]
     monkeypatch.setattr(course, "_roll_back", roll_back)
     world.clock.run(course._measure(leg))

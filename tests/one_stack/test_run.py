@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.ended_account import ERRATUM_LEFT
 from harness.model.verdict import Verdict
-from harness.rehearsals.one_stack.judge import OLD_WALKS
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import STOP, OneStackPlan
 from harness.report.published import RESULT
@@ -42,13 +40,13 @@ def as_it_must_be(folder: Path, text: str = "") -> int:
     assert {each.id for each in wrong if each.gates} <= {"mirror.share_50"}, text  # wrong by design once in a hundred
     assert [leg.part for leg in details.legs] == ["week1", "week2", "week3", "week4"]
     assert all(len(leg.migrated) == 2 and leg.migrated[-1].left == 0 < leg.migrated[-1].there for leg in details.legs)
-    asked = [each for each in result.judgements if each.id == OLD_WALKS]
+    asked = [each for each in result.judgements if each.id == "moved.old_walks"]
     assert {each.verdict for each in asked} == {Verdict.PASS} and all(each.samples for each in asked)
     assert [step.share_percent for step in details.steps] == [100, 50, 0]
     stop = {each.id: each for each in result.judgements if each.part == STOP}
     assert stop["mirror.rollback_after_100"].verdict is Verdict.PASS
     assert {stop[f"mirror.rollback_after_{share}"].erratum for share in (50, 0)} == {"dual_write.stop_ends_rollback"}
     assert details.account is not None and details.account.after == details.account.before
-    assert ERRATUM_LEFT in {each.erratum for each in result.judgements}
+    assert "dual_write.ended_account_stays" in {each.erratum for each in result.judgements}
     assert result.exit_status == status_of(result), text
     return status_of(result)

@@ -13,10 +13,10 @@ from harness.load.population.accounts import accounts
 from harness.model.judgement import Judgement, errata_of
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.one_stack.judge import MOVED, OLD_WALKS
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
-from harness.stack.sim.world import Planted
+from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran
+from tests.one_stack.test_judge import MOVED, OLD_WALKS
 from tests.rehearsal.made import by_id, judged_again
 
 LEGS = ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
@@ -74,14 +74,14 @@ def test_a_stored_run_is_judged_again_to_the_same(rolled_back_once: tuple[Result
 
 
 def test_a_lost_write_holds_and_the_claim_is_not_kept(tmp_path: Path) -> None:
-    result, _ = ran(tmp_path, plan(weeks=plan().weeks[2:], before_s=10.0), Planted(puts_lost=50))
+    result, _ = ran(tmp_path, plan(weeks=plan().weeks[2:], before_s=10.0), PlantedFaults(puts_lost=50))
     assert result.decision is Decision.HOLD
     told = by_id(result.judgements)
     assert told["writes.acknowledged"].verdict is told["migration.stepwise"].verdict is Verdict.FAIL
 
 
 def test_a_limit_that_fires_ends_the_course_and_puts_everybody_back(tmp_path: Path) -> None:
-    result, _ = ran(tmp_path, plan(before_s=10.0), Planted(errors=Fraction(1, 2)))
+    result, _ = ran(tmp_path, plan(before_s=10.0), PlantedFaults(errors=Fraction(1, 2)))
     assert (result.decision, result.exit_status) == (Decision.ROLL_BACK, Exit.ROLLED_BACK), why(result)
     assert of(result, "rollback.error_ratio")["week1"].fired
     assert of(result, "flag.off_in_time")["week1"].verdict is Verdict.PASS
@@ -92,6 +92,6 @@ def test_a_limit_that_fires_ends_the_course_and_puts_everybody_back(tmp_path: Pa
 
 def test_a_client_that_hears_of_nothing_never_moves_and_holds(tmp_path: Path) -> None:
     deaf = frozenset(each.instance_id for each in accounts(plan().population, 1)[:1])
-    result, _ = ran(tmp_path, plan(weeks=plan().weeks[:1], before_s=10.0), Planted(deaf=deaf))
+    result, _ = ran(tmp_path, plan(weeks=plan().weeks[:1], before_s=10.0), PlantedFaults(deaf=deaf))
     assert of(result, MOVED)["week1"].verdict is of(result, "flag.share")["week1"].verdict is Verdict.FAIL, why(result)
     assert result.decision is Decision.HOLD

@@ -13,13 +13,13 @@ import pytest
 from harness.base.clock import NS
 from harness.evidence.gathered import stored
 from harness.load.phone import Phone
-from harness.load.population.schedule import Planned
-from harness.load.result import Result
-from harness.load.time import gevent_wait_until, now_ns
+from harness.load.population.schedule import PlannedRequest
+from harness.load.result import CallResult
+from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import RequestRow, Side
-from harness.rehearsals.one_stack.flow import Course
+from harness.rehearsals.one_stack.flow import LegsCourse
 from harness.stack.sim.firestore import MemoryFirestore
-from harness.stack.sim.world import Planted
+from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran
 
 #: A request's time to answer and a second: what is waited at most, and was once waited always.
@@ -63,17 +63,17 @@ class Waits(NamedTuple):
 
 
 def waits(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *weeks: int, planted: Planted | None = None,
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *weeks: int, planted: PlantedFaults | None = None,
     firestore_s: float = 0.0, again_s: float = 0.0, times: int = TIMES,
 ) -> Waits:  # fmt: skip
     """Of a run that waits as one with a real PostgreSQL does, and then again and again. A call of Firestore takes
     ``firestore_s`` seconds longer, and one that a phone sends again ``again_s``."""
     found = list[Wait]()
-    fetched, takes, request, execute = Course._fetched, MemoryFirestore.takes, Phone._request, Phone._execute
+    fetched, takes, request, execute = LegsCourse._fetched, MemoryFirestore.takes, Phone._request, Phone._execute
     out_of_schedule: dict[Phone, bool] = {}
 
-    async def waited(self: Course, version: int) -> int | None:
-        at_ns, on = await fetched(self, version), self._on
+    async def waited(self: LegsCourse, version: int, published_ns: int) -> int | None:
+        at_ns, on = await fetched(self, version, published_ns), self._on
         for _ in range(times):
             begun_ns = on.clock.now_ns()
             await self._settled()
@@ -86,16 +86,16 @@ def waits(
         await takes(self)
         await self._clock.sleep(firestore_s)
 
-    def requested(self: Phone, planned: Planned, operation_id: str, due_ns: int) -> bool:
+    def requested(self: Phone, planned: PlannedRequest, operation_id: str, due_ns: int) -> bool:
         out_of_schedule[self] = AGAIN in operation_id
         return request(self, planned, operation_id, due_ns)
 
-    def executed(self: Phone, planned: Planned, side: Side) -> Result:
+    def executed(self: Phone, planned: PlannedRequest, side: Side) -> CallResult:
         if out_of_schedule[self]:
-            gevent_wait_until(now_ns() + round(again_s * NS), self._shared.ended)
+            runtime().wait_until(now_ns() + round(again_s * NS), self._shared.ended)
         return execute(self, planned, side)
 
-    monkeypatch.setattr(Course, "_fetched", waited)
+    monkeypatch.setattr(LegsCourse, "_fetched", waited)
     monkeypatch.setattr(MemoryFirestore, "takes", slowly)
     monkeypatch.setattr(Phone, "_request", requested)
     monkeypatch.setattr(Phone, "_execute", executed)
@@ -123,7 +123,7 @@ def test_a_write_to_firestore_that_is_under_way_is_awaited(tmp_path: Path, monke
 def test_what_a_phone_sends_again_is_awaited_though_no_schedule_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = waits(tmp_path, monkeypatch, 4, planted=Planted(errors=Fraction(1, 4)), again_s=4.0, times=4)
+    found = waits(tmp_path, monkeypatch, 4, planted=PlantedFaults(errors=Fraction(1, 4)), again_s=4.0, times=4)
     assert [row for row in found.under_way() if AGAIN in row.operation_id], "none of them shows it"
     assert not found.missed()
     assert max(each.seconds for each in found.each) <= MOST_S + 0.2

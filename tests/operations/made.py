@@ -11,11 +11,11 @@ import msgspec
 
 from harness.model.command import Ran
 from harness.rehearsals.operations.seen.cluster import asked, observed
-from harness.rehearsals.operations.seen.facts import Observed
+from harness.rehearsals.operations.seen.facts import ObservedStack
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-DAILY = OperationsPlan(task=Task.DAILY)
+DAILY = OperationsPlan(task=Task.DAILY, context="prod")
 
 
 def pod(name: str, **status: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ HEALTHY: dict[str, Any] = {
 }
 
 
-def seen(**said: Any) -> Observed:
+def seen(**said: Any) -> ObservedStack:
     """The healthy cluster, but for what is ``said`` instead; ``None`` for a command that did not end well."""
     ran = {}
     for name, words in asked("app=tekutoko-api").items():

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.load.http1 import exchange
+from harness.load.runtime import exchange
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.seen import standing
-from harness.stack.firebase.sign_up import sign_up
-from harness.stack.standing import StackFacts, recorded
+from harness.stack.environments.standing import StackFacts, recorded
+from harness.stack.firebase.rest import sign_up
 from tests.rehearsal.made import by_id, result_in
 from tests.session import workers
 from tests.session.homes import WorkerHome

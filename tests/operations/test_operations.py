@@ -17,23 +17,23 @@ from harness.cli.main import parse
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.section import Table
-from harness.model.stack import Address, Rung
+from harness.model.stack import Address, EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.rehearsal import conclude
-from harness.rehearsals.operations.command import Operations
-from harness.rehearsals.operations.judge import CLAIMS, TOPICS, judged
+from harness.rehearsals.operations.command import OperationsCommand
+from harness.rehearsals.operations.facts import CLAIMS, TOPICS
 from harness.rehearsals.operations.rehearsal import REHEARSAL
-from harness.rehearsals.operations.seen import logs, standing
+from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.cluster import asked
-from harness.rehearsals.operations.seen.facts import LogsNow, Observed, Reviewed
+from harness.rehearsals.operations.seen.facts import LogsNow, ObservedStack, Reviewed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
-from harness.stack.local.sampler import Usage
-from harness.stack.rungs import manifests_of
-from harness.stack.standing import StackFacts
+from harness.run import result as conclude
+from harness.stack.environments.choice import manifests_of
+from harness.stack.environments.standing import StackFacts
+from harness.stack.local.sampler import ProcessUsage
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.nowhere import all_at
 from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, scaler, seen
 from tests.rehearsal import made
@@ -41,7 +41,7 @@ from tests.rehearsal.made import by_id
 
 
 def said(of: OperationsDetails, plan: OperationsPlan = DAILY) -> dict[str, Judgement]:
-    return by_id(judged(plan, of))
+    return by_id(REHEARSAL.by_rules(plan, made.seen(of)))
 
 
 def test_only_reading_commands_are_typed() -> None:
@@ -60,7 +60,7 @@ def test_pods_of_another_label_are_asked_for_and_named_where_there_are_none() ->
         str(Path(__file__).with_name("kubeconfig.yaml")),
     ]
     given, usual = parse([*typed, "--selector", "app=walks,tier in (api)"]), parse(typed)
-    assert isinstance(given, Operations) and isinstance(usual, Operations)
+    assert isinstance(given, OperationsCommand) and isinstance(usual, OperationsCommand)
     plan = given.planned()
     assert plan == msgspec.structs.replace(usual.planned(), selector="app=walks,tier in (api)")
     assert (usual.planned().selector, plan.context, plan.task) == ("app=tekutoko-api", "nobody", Task.DAILY)
@@ -172,18 +172,18 @@ def test_where_there_is_nothing_nothing_is_well(instead: dict[str, Any], name: s
 
 @pytest.mark.parametrize(
     "observed",
-    [Observed(where="x"), seen(pods=None, top=None, logs=None), seen(pods=[], top="", logs="")],
+    [ObservedStack(where="x"), seen(pods=None, top=None, logs=None), seen(pods=[], top="", logs="")],
     ids=["nothing", "refused", "empty"],
 )
-def test_of_what_was_not_read_nothing_is_well(observed: Observed) -> None:
+def test_of_what_was_not_read_nothing_is_well(observed: ObservedStack) -> None:
     found = said(OperationsDetails(observed=observed))
     for name in ("attention.pods", "attention.usage", "attention.logs", "operations.daily"):
-        assert found[name].verdict is Verdict.INCONCLUSIVE and "not to be seen" in found[name].reason, found[name]
+        assert found[name].verdict is Verdict.INCONCLUSIVE and "is wanted" in found[name].reason, found[name]
 
 
 def test_lines_that_tell_no_severity_are_told_beside_the_others() -> None:
     found = said(details(logs=LogsNow(lines={"INFO": 1, "": 999})))["attention.logs"]
-    assert found.reason == "no error was logged; 999 of 1,000 lines tell no severity"
+    assert found.verdict is Verdict.PASS and "1 of 1000 lines tell a severity" in found.reason
 
 
 def test_a_sidecar_among_the_init_containers_counts() -> None:
@@ -285,8 +285,8 @@ def test_what_wants_a_look_holds(instead: dict[str, Any], name: str, words: str)
     ("instead", "words"),
     [
         ({"pods": []}, "pods"),
-        ({"logs": ""}, "logs"),
-        ({"top": ""}, "metrics of the pods"),
+        ({"logs": ""}, "lines were logged"),
+        ({"top": ""}, "the memory of 0 of 2 pods"),
         ({"top": None}, "kubectl top pods"),
         ({"hpa": None}, "kubectl get hpa"),
     ],
@@ -298,8 +298,10 @@ def test_a_task_without_what_it_is_made_of_is_inconclusive(instead: dict[str, An
 
 def test_an_answer_that_is_none_holds() -> None:
     assert "attention.answers" not in said(details()), "of a cluster nobody is asked"
-    found = said(details(answers={"/health": 200, "/ready": 503}))["attention.answers"]
-    assert found.verdict is Verdict.FAIL and found.reason == "/ready answers 503"
+    local = OperationsPlan(task=Task.DAILY)
+    for status, verdict in ((503, Verdict.FAIL), (200, Verdict.PASS)):
+        found = said(details(answers={"/health": 200, "/ready": status}), local)["attention.answers"]
+        assert found.verdict is verdict and ("/ready answers 503" in found.reason) is (status == 503)
 
 
 def test_a_review_needs_a_result_on_each_topic() -> None:
@@ -338,7 +340,7 @@ def test_a_review_is_made_of_claims_that_were_judged_and_are_not_known_to_be_wro
 
 def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_why() -> None:
     plan, of = OperationsPlan(task=Task.WEEKLY), details()
-    assert "attention.review" not in said(of, plan), "nothing was reviewed"
+    assert said(of, plan)["attention.review"].verdict is Verdict.INCONCLUSIVE, "nothing was reviewed"
     why = (message("95 % were kept"), message("of 99.9 %"))
     of.reviewed = [
         Reviewed(claim="cost.total", state="shown", why=(message("the sum is right"),), folder="run", age_s=1.0),
@@ -347,12 +349,12 @@ def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_w
     ]
     well = said(of, plan)["attention.review"]
     assert well.verdict is Verdict.PASS
-    assert well.reason == "of 3 claims none failed; 1 are not shown"
+    assert well.reason == "0 of 3 claims failed; 1 of 3 claims are not shown"
     of.reviewed.append(Reviewed(claim="sli.errors", state="failed", why=why, folder="run", age_s=1.0))
     of.reviewed.append(Reviewed(claim="sli.old", state="failed", folder="run", age_s=1.0))
     found = said(of, plan)["attention.review"]
     assert found.verdict is Verdict.FAIL and found.holds
-    assert found.reason == "sli.errors failed: 95 % were kept; sli.old failed: nobody says why"
+    assert "sli.errors failed: 95 % were kept; sli.old failed: nobody says why" in found.reason
     (table,) = (each for each in sections(of) if isinstance(each, Table) and str(each.title) == "Reviewed")
     old = {"claim": "sli.old", "state": "failed", "told": "so", "folder": "run", "age_s": 1.0}
     assert msgspec.convert(old, Reviewed) == of.reviewed[-1], "of a run that kept the reason in English"
@@ -367,10 +369,10 @@ def test_nothing_seen_is_no_page() -> None:
 
 
 def test_lines_that_are_no_structured_log_are_counted_apart() -> None:
-    found = logs.counted(["{broken", "[1]", '{"severity": "critical", "message": "a"}', '{"message": "b"}'])
+    found = cluster.counted(["{broken", "[1]", '{"severity": "critical", "message": "a"}', '{"message": "b"}'])
     assert found == LogsNow(lines={"": 3, "CRITICAL": 1}, errors=(("a", 1),))
     deep = '{"severity": "ERROR", "of": ' + "[" * 200_000
-    assert logs.counted([deep, '{"severity": "ERROR", "message": "b"}']).lines == {"": 1, "ERROR": 1}
+    assert cluster.counted([deep, '{"severity": "ERROR", "message": "b"}']).lines == {"": 1, "ERROR": 1}
 
 
 class Moved:
@@ -413,12 +415,12 @@ async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "api-1.log").write_text(LOGS)
     (tmp_path / "api-1.sidecar.log").write_text("not of the API\n")
     facts = StackFacts(
-        run_id="stack", rung=Rung.LOCAL, target="t", up_utc="", logs=str(tmp_path),
+        run_id="stack", rung=EnvironmentKind.LOCAL, target="t", up_utc="", logs=str(tmp_path),
         endpoints=all_at(),
         asked_cores=0.6, asked_memory_bytes=640,
     )  # fmt: skip
     clock = Moved()
-    monkeypatch.setattr(standing, "usage_of", lambda _pid, _tree: Usage(clock.now_ns() / NS, 0))
+    monkeypatch.setattr(standing, "usage_of", lambda _pid, _tree: ProcessUsage(clock.now_ns() / NS, 0))
     found = await standing.observe(facts, lease, clock, NOW)
     assert [(pod.name, pod.ready, pod.memory_bytes, pod.cores, pod.restarts) for pod in found.pods] == [
         ("api-1", True, 200, 2.0, 1),
@@ -445,7 +447,7 @@ def test_lines_older_than_a_day_are_not_of_the_day() -> None:
     """A line that tells no moment, or none that can be placed, counts: nothing is left out unseen."""
     said_at = ("2026-01-01T23:00:00Z", "2026-01-02T01:00:00+00:00", "2026-01-01T00:00:00", "once")
     lines = [json.dumps({"severity": "ERROR", "message": "m", "timestamp": each}) for each in said_at]
-    found = logs.counted([*lines, "text"], since=NOW)
+    found = cluster.counted([*lines, "text"], since=NOW)
     assert found.lines == {"ERROR": 3, "": 1}
 
 
@@ -461,10 +463,10 @@ def test_without_a_stack_or_a_cluster_nothing_begins(tmp_path: Path, monkeypatch
 
 
 def test_a_page_says_no_other_target_than_that_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = SimpleNamespace(run_id="r", rung=Rung.LOCAL, target="./go-api")
+    there = SimpleNamespace(run_id="r", rung=EnvironmentKind.LOCAL, target="./go-api")
     monkeypatch.setattr(standing, "the_one", lambda: (there, None))
     command = parse(["operations", "daily"])
-    assert isinstance(command, Operations)
+    assert isinstance(command, OperationsCommand)
     with pytest.raises(BadInput, match=r"has the target \./go-api, and the page would say bundled"):
         command.planned()
     there.target = bundled().name
@@ -474,9 +476,9 @@ def test_a_page_says_no_other_target_than_that_of_the_stack(monkeypatch: pytest.
 def test_a_stack_of_its_own_is_brought_up_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "recorded", lambda: iter(()))
     command = parse(["operations", "weekly", "--own-stack"])
-    assert isinstance(command, Operations)
+    assert isinstance(command, OperationsCommand)
     plan, options = command.planned(), command.resolved()
-    assert (options.rung, plan.task) == (Rung.LOCAL, Task.WEEKLY)
-    needs = REHEARSAL.arrange(plan, options, manifests_of(options))
+    assert (options.rung, plan.task) == (EnvironmentKind.LOCAL, Task.WEEKLY)
+    needs = REHEARSAL.stack_spec(plan, options, manifests_of(options))
     assert needs is not None and needs.manifests == manifests_of(options)
-    assert REHEARSAL.arrange(DAILY, options, manifests_of(options)) is None
+    assert REHEARSAL.stack_spec(DAILY, options, manifests_of(options)) is None

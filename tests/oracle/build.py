@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.base.clock import MachineClock
 from harness.stack.kind.images import binaries
 
 
 async def main() -> None:
     """Both modules, one after the other."""
     for module in (binaries.ETCD, binaries.KUBERNETES):
-        await binaries.ensure(module, MachineClock(), print)
+        await binaries.ensure(module, print)
 
 
 if __name__ == "__main__":

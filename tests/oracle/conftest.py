@@ -13,10 +13,9 @@ from harness.stack.kind.images import binaries
 @pytest.fixture(scope="session")
 def programs() -> dict[str, Path]:
     """etcd, kube-apiserver and kube-controller-manager, as the kind rung builds them; skipped when they are not built."""
-    found = {
-        name: module.folder() / name for module in (binaries.ETCD, binaries.KUBERNETES) for name in module.programs
-    }
-    wanted = {name: found[name] for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
+    kubernetes = binaries.KUBERNETES.folder()
+    wanted = {name: kubernetes / name for name in ("kube-apiserver", "kube-controller-manager")}
+    wanted["etcd"] = binaries.ETCD.folder() / "etcd"
     absent = [name for name, path in wanted.items() if not path.exists()]
     if absent:
         pytest.skip(f"not built on this machine: {', '.join(absent)}; the kind rung or `nox -s oracle` builds them")

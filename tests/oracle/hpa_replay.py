@@ -15,8 +15,8 @@ import msgspec
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History, Recommendation, stored
 from harness.control.hpa.proposal import Readings
-from harness.control.hpa.sync import Look, Outcome, Scale, sync
-from harness.model.autoscaling import Condition, ConditionType, Hpa, ScaledPod
+from harness.control.hpa.sync import Look, ScaleOutcome, ScaleSubresource, sync
+from harness.model.autoscaling import ConditionType, Hpa, HpaCondition, ScaledPod
 from tests.oracle import hpa_cases as cases
 from tests.oracle.control_plane import NAMESPACE, Client, Json
 
@@ -33,8 +33,19 @@ FLAGS = (
 )
 
 
+class Decision(msgspec.Struct, frozen=True):
+    """One of the real controller, with what it saw: ``tests/control/hpa/decisions.json.xz`` keeps some."""
+
+    look: Look
+    before: History
+    replicas: int
+    conditions: dict[str, tuple[bool, str]]
+
+
 class Tally(msgspec.Struct):
-    """Decisions compared, by what came of them."""
+    """Decisions compared, by what came of them. ``kept`` are changes that no doubt about the time could alter."""
+
+    kept: list[Decision] = []
 
     same: int = 0
     ambiguous: int = 0
@@ -140,7 +151,7 @@ class Subject:
         self._external = cases.external(self._dice, self.hpa)
         self._pending = Look(
             hpa=self.hpa,
-            scale=Scale(self._replicas, 0),
+            scale=ScaleSubresource(self._replicas, 0),
             pods=tuple(self._pods),
             readings=Readings(pods=used, custom=self._external),
             now_ns=time.time_ns(),
@@ -163,7 +174,7 @@ class Subject:
         possible = {self._left(outcome) for outcome in found}
         if possible == {real}:
             self.tally.same += 1
-            self._judge_conditions(found, _conditions(written))
+            self._judge_conditions(look, found, real, _conditions(written))
         elif real in possible:
             self.tally.ambiguous += 1
         else:
@@ -174,7 +185,9 @@ class Subject:
         self._conditions = _conditions(written)
         self._follow(look, found, real)
 
-    def _judge_conditions(self, found: list[Outcome], real: dict[str, tuple[bool, str]]) -> None:
+    def _judge_conditions(
+        self, look: Look, found: list[ScaleOutcome], replicas: int, real: dict[str, tuple[bool, str]]
+    ) -> None:
         """The three conditions with their reasons. A status written in conflict is lost: it then stays as it was."""
         rules = [{each.type.value: (each.ok, each.reason) for each in one.history.conditions} for one in found]
         lost = real == self._conditions
@@ -184,8 +197,10 @@ class Subject:
         if real not in rules and not lost:
             self.tally.different.append(f"{self._name}: the controller's conditions {real}, the rule's {rules}")
         self.tally.lost += real not in rules and lost
+        if not lost and self._scaled_by_hand is None and all(each == real for each in rules):
+            self.tally.kept.append(Decision(look, self._early, replicas, real))
 
-    def _follow(self, look: Look, found: list[Outcome], real: int) -> None:
+    def _follow(self, look: Look, found: list[ScaleOutcome], real: int) -> None:
         """Both histories go on with what the controller decided."""
         early, late = found[0], found[-1]
         decided = next((each.replicas for each in found if self._left(each) == real), real)
@@ -193,17 +208,17 @@ class Subject:
         self.tally.changed += decided != look.scale.spec_replicas
         # The controller keeps its conditions in the HPA's status: one that was lost is not carried on.
         kept = tuple(
-            Condition(type=ConditionType(kind), ok=ok, reason=reason, message="", since_ns=look.now_ns)
+            HpaCondition(type=ConditionType(kind), ok=ok, reason=reason, message="", since_ns=look.now_ns)
             for kind, (ok, reason) in self._conditions.items()
         )
         self._early = msgspec.structs.replace(self._early, conditions=kept)
         self._late = msgspec.structs.replace(self._late, conditions=kept)
         self._replicas, self._pending, self._scaled_by_hand = real, None, None
 
-    def _before(self, outcome: Outcome, found: list[Outcome]) -> History:
+    def _before(self, outcome: ScaleOutcome, found: list[ScaleOutcome]) -> History:
         return self._early if outcome is found[0] else self._late
 
-    def _left(self, outcome: Outcome) -> int:
+    def _left(self, outcome: ScaleOutcome) -> int:
         """What the scale says after ``outcome``: a decision overwrites the hand's number, no decision leaves it."""
         return outcome.replicas if outcome.rescale or self._scaled_by_hand is None else self._scaled_by_hand
 
@@ -243,7 +258,7 @@ def _conditions(hpa: Json) -> dict[str, tuple[bool, str]]:
     return {each["type"]: (each["status"] == "True", each["reason"]) for each in found}
 
 
-def _corrected(look: Look, outcome: Outcome, decided: int, before: History) -> History:
+def _corrected(look: Look, outcome: ScaleOutcome, decided: int, before: History) -> History:
     """``outcome``'s history as if it had decided what the controller did, where the time left that open."""
     behavior, current = look.hpa.behavior, look.scale.spec_replicas
     if outcome.replicas == decided or behavior is None:

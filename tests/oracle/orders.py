@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.control.replicaset import manage, rank
+from harness.control.deployment import manage, rank
 from harness.control.rollout import available, sync
 from harness.model.cluster import PodView, ReplicaSet
 from tests.oracle.workload import Kept, S, State, alike

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import math
+import os
 import random
 import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.oracle.control_plane import control_plane
@@ -43,6 +46,9 @@ def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples
             tallies = [each.tally for each in subjects.values()]
             assert failures == []  # what fails while all is taken down is no finding
     _report(tallies)
+    if kept := os.environ.get("ORACLE_KEEPS"):  # a file: what tests/control/hpa/test_decisions.py replays
+        decisions = [each for tally in tallies for each in tally.kept]
+        Path(kept).write_bytes(lzma.compress(msgspec.json.encode(decisions)))
     total = sum(tally.total for tally in tallies)
     different = [text for tally in tallies for text in tally.different]
     assert different == [], f"{len(different)} of {total} differ, the first: {different[0]}"

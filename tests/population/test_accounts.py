@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.load.population.accounts import Account, accounts, canaries
-from harness.model.flag import FLAG, MICRO_PERCENT, Client, Condition, evaluate, holds, micro_percentile
+from harness.model.flag import FLAG, MICRO_PERCENT, FlagClient, FlagCondition, evaluate, holds, micro_percentile
 from harness.model.rollout import rollout_template
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 
 sizes = st.integers(min_value=1, max_value=120)
 
@@ -23,8 +23,8 @@ def plan_of(*audiences: tuple[str, int, int]) -> PopulationPlan:
 WEEK_3 = plan_of(("developers", 50, 50), ("beta", 100, 100), ("general", 350, 100))
 
 
-def client(account: Account) -> Client:
-    return Client(instance_id=account.instance_id, audience=account.audience)
+def client(account: Account) -> FlagClient:
+    return FlagClient(instance_id=account.instance_id, audience=account.audience)
 
 
 def on(plan: PopulationPlan, seed: int) -> set[str]:
@@ -56,7 +56,8 @@ def test_a_larger_percentage_keeps_everybody(seed: int, users: int, first: float
     low, high = sorted((first, second))
     everybody = accounts(plan_of(("general", users, 0)), seed)
     chosen = [
-        {a.user for a in everybody if holds(Condition(name="c", percent=percent), client(a))} for percent in (low, high)
+        {a.user for a in everybody if holds(FlagCondition(name="c", percent=percent), client(a))}
+        for percent in (low, high)
     ]
     assert chosen[0] <= chosen[1]
     assert abs(len(chosen[0]) - users * low / 100) < 1
@@ -79,7 +80,7 @@ def test_the_same_people_in_every_week() -> None:
 
 def test_names_are_unique_and_the_canaries_stand_apart() -> None:
     users = accounts(WEEK_3, 1)
-    probes = canaries(8, 1)
+    probes = canaries(ProbePlan(), 1)
     assert users[0].user == "u0001"
     assert users[-1].user == "u0500"
     everybody = [*users, *(canary.account for canary in probes)]

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from harness.base.ticks import NS
 from harness.load.population.arrivals import offsets_ns
-from harness.load.population.walk import NS
 from harness.model.step import Arrivals, Step
 
 

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.base.ticks import NS
 from harness.load.population.accounts import accounts
 from harness.load.population.due import due_list, requests_due
-from harness.load.population.schedule import WALK, Planned, schedule, slots
-from harness.load.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
+from harness.load.population.schedule import WALK, PlannedRequest, schedule, slots
+from harness.load.population.walk import NewWalk, Polyline, Status, WalkUpdate, digest, encode
 from harness.model.due import Due
 from harness.model.evidence import Operation
 from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, Scenario
+from harness.run.scenarios.load import load
 from tests.session.examples import examples
 
+READS = {Operation.LIST_WALKS, Operation.GET_WALK}
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
 
 
@@ -39,24 +42,24 @@ def plan_of(
 WEEK_3 = plan_of((50, 50), (100, 100), (100, 350))
 
 
-def planned(plan: PopulationPlan, seed: int = 1) -> Iterator[Planned]:
+def planned(plan: PopulationPlan, seed: int = 1) -> Iterator[PlannedRequest]:
     return schedule(plan, accounts(plan, seed), seed, ANCHOR)
 
 
 @lru_cache(maxsize=2)
-def begun(plan: PopulationPlan, seed: int) -> tuple[list[Planned], Iterator[Planned]]:
+def begun(plan: PopulationPlan, seed: int) -> tuple[list[PlannedRequest], Iterator[PlannedRequest]]:
     """What is made of an endless schedule, and what goes on with it: several look at stretches of the same."""
     return [], planned(plan, seed)
 
 
-def until(plan: PopulationPlan, seconds: float, seed: int = 1) -> list[Planned]:
+def until(plan: PopulationPlan, seconds: float, seed: int = 1) -> list[PlannedRequest]:
     made, goes_on = begun(plan, seed)
     while not made or made[-1].due_offset_ns < seconds * NS:
         made.append(next(goes_on))
     return list(takewhile(lambda p: p.due_offset_ns < seconds * NS, made))
 
 
-def bytes_of(sample: list[Planned]) -> bytes:
+def bytes_of(sample: list[PlannedRequest]) -> bytes:
     return b"\n".join(
         f"{p.due_offset_ns} {p.operation_id} {p.operation} {p.walk_id} ".encode() + encode(p.body) for p in sample
     )
@@ -153,6 +156,47 @@ def test_what_is_due_is_known_beforehand(
     assert len(listed.probes) == math.ceil(stretch_ns * 10 / NS)  # ten a second
 
 
+@settings(max_examples=examples(30), deadline=None)
+@given(on_of=populations, steps=changing(), seed=st.integers(0, 99), tenths=st.integers(1, 10))
+def test_who_reads_again_asks_within_a_second_of_the_write(
+    on_of: list[tuple[int, int]], steps: tuple[tuple[float, float], ...], seed: int, tenths: int
+) -> None:
+    plan = msgspec.structs.replace(plan_of(*on_of, steps=steps), read_again=tenths / 10)
+    everybody = accounts(plan, seed)
+    mine: dict[str, list[PlannedRequest]] = {account.user: [] for account in everybody}
+    for each in islice(planned(plan, seed), 40 * plan.users):
+        mine[each.user].append(each)
+    again = {user for user, slot in slots(plan, everybody, seed).items() if slot.partner is not None}
+    for user, own in mine.items():
+        assert [each.number for each in own] == list(range(len(own)))
+        for earlier, later in pairwise(own):
+            apart_ns = later.due_offset_ns - earlier.due_offset_ns
+            assert apart_ns > 0
+            if user in again and earlier.operation is Operation.PUT_WALK and later.operation in READS:
+                assert apart_ns <= NS
+    for side in (True, False):
+        users = {account.user for account in everybody if account.flag_expected is side}
+        assert len(again & users) == pytest.approx(len(users) * tenths / 10, abs=1)
+
+
+@pytest.mark.parametrize(("week", "reading"), [(1, 4), (2, 16), (3, 24), (4, 50)])
+def test_in_the_bundled_weeks_a_tenth_reads_again_and_the_moments_are_those_of_an_even_schedule(
+    week: int, reading: int
+) -> None:
+    scenario = load(f"rollout_week{week}")
+    even = msgspec.structs.replace(scenario.population, read_again=0.0)
+    for seed in (1, 7):
+        due = due_list(scenario, seed, 0, 1000 * NS).requests
+        others = due_list(msgspec.structs.replace(scenario, population=even), seed, 0, 1000 * NS).requests
+        assert [each.due_ns for each in due] == [each.due_ns for each in others]
+        before: dict[str, Due] = {}
+        again: Counter[str] = Counter()
+        for each in due:
+            again[each.user] += each.user in before and each.due_ns - before[each.user].due_ns <= NS
+            before[each.user] = each
+        assert [count for count in again.values() if count] == pytest.approx([6] * reading, abs=2), "in a cycle"
+
+
 def test_week_2_offers_400_in_its_window() -> None:
     plan = plan_of((50, 50), (100, 100), (0, 350), pace_s=45.0)
     api = {account.user for account in accounts(plan, 1) if account.flag_expected}
@@ -246,7 +290,7 @@ def test_walks_begin_mid_way() -> None:
     }
     assert len(ages) > 12
     assert max(ages) >= 900
-    places = slots(accounts(WEEK_3, 1), 1)
+    places = slots(WEEK_3, accounts(WEEK_3, 1), 1)
     assert Counter(slot.position for slot in places.values()) == {
         position: pytest.approx(25, abs=2) for position in range(20)
     }

@@ -11,7 +11,7 @@ import pytest
 
 from harness.checks.stores import NotAsNamed, read_consents, read_ids, read_stored, read_walks, user_rows
 from harness.checks.tables import WALKS
-from harness.checks.walk_tables import Stored
+from harness.checks.walk_tables import StoredWalks
 from harness.model.stack import Address, Endpoints
 from tests.api import postgres
 from tests.nowhere import all_at
@@ -54,7 +54,7 @@ async def made(owner: asyncpg.Connection, schema: str, sql: str, *, grant: bool 
         await owner.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO app')
 
 
-def differing(stored: Stored) -> list[str]:
+def differing(stored: StoredWalks) -> list[str]:
     """The columns that do not hold what was sent."""
     [walk] = stored.walks
     located = stored.layout.locations
@@ -66,7 +66,7 @@ def differing(stored: Stored) -> list[str]:
     return wrong
 
 
-def told(stored: Stored) -> str:
+def told(stored: StoredWalks) -> str:
     return " / ".join(map(str, (*stored.layout.why, *stored.layout.risks)))
 
 

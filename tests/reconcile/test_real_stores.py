@@ -11,15 +11,16 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.checks.acknowledged import acknowledged
-from harness.checks.cross_user_access import Owned, ask_as_others
+from harness.checks.cross_user_access import OwnedWalk, ask_as_others
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import StoresAt, read_walks
 from harness.cli.reconcile import Reconcile
 from harness.load.auth import create_accounts, sign_in
-from harness.load.http1 import exchange
-from harness.load.population.schedule import Planned
+from harness.load.population.marks import Population
+from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import WalkUpdate, encode
 from harness.load.rest import JsonClient
+from harness.load.runtime import exchange
 from harness.migration.heal import heal
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints
@@ -31,7 +32,7 @@ from tests.stack.rungs import local
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-def first_puts() -> list[Planned]:
+def first_puts() -> list[PlannedRequest]:
     """Of each user the first PUT."""
     return [next(each for each in planned(account.user) if isinstance(each.body, WalkUpdate)) for account in USERS]
 
@@ -90,14 +91,16 @@ async def overwritten(endpoints: Endpoints) -> None:
     sent = as_sent([row(each) for each in first_puts()])
     before = await read_walks(endpoints)
     assert acknowledged(sent, {walk.id: walk for walk in before}).lost == ()
-    asked = await ask_as_others(StoresAt(endpoints), USERS, [owned(walk) for walk in before], SEED, 100)
+    asked = await ask_as_others(
+        StoresAt(endpoints), USERS, [owned(walk) for walk in before], Population(SEED, len(USERS)), 100
+    )
     assert [(each.get.status, each.put.status, each.changed) for each in asked] == [(404, 200, True)] * 3
     lost = acknowledged(sent, {walk.id: walk for walk in await read_walks(endpoints)}).lost
     assert {str(each.what).split(" is ")[0] for each in lost} == {"title"}
 
 
-def owned(walk: StoredWalk) -> Owned:
-    return Owned(walk_id=walk.id, owner=walk.user, title=walk.columns["title"], before=walk)
+def owned(walk: StoredWalk) -> OwnedWalk:
+    return OwnedWalk(walk_id=walk.id, owner=walk.user, title=walk.columns["title"], before=walk)
 
 
 async def healed(endpoints: Endpoints, documents: Documents, file: Path) -> None:

@@ -10,34 +10,48 @@ import msgspec
 
 from harness.base import planfile
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message, verbatim
-from harness.rehearsals.dr_restore.cases import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
-from harness.rehearsals.dr_restore.expected import expected
+from harness.model.message import Message, message, raw_text
 from harness.rehearsals.dr_restore.facts import facts
-from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.on_stack import (
+    AsCorrected,
+    ProcedureWatched,
+    RecoveryDetails,
+    Restart,
+    StackShown,
+)
+from harness.rehearsals.dr_restore.procedure import Calls, ProcedureWritten, Reached
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
-from harness.rehearsals.dr_restore.traffic import Calls
-from harness.rehearsals.dr_restore.types import PARTS, Disaster, RecoveryPlan
+from harness.rehearsals.dr_restore.types import (
+    PARTS,
+    CaseCheck,
+    CaseResult,
+    Disaster,
+    Loss,
+    Overhead,
+    Prediction,
+    RecoveryPlan,
+    SizePoint,
+    expected,
+)
 from harness.rules import engine
 from tests.recovery.stalls import lost
 
 #: With one of its disasters: the cases that are judged are few.
 PLAN = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), disasters=(Disaster.LOST_DATA_FOLDER,))
-GOOD = Check(name=message("content"), ok=True, told=verbatim("as it was"))
-BAD = Check(name=message("content"), ok=False, told=verbatim("a row too few <b>"))
+GOOD = CaseCheck(name=message("content"), ok=True, told=raw_text("as it was"))
+BAD = CaseCheck(name=message("content"), ok=False, told=raw_text("a row too few <b>"))
 RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}
 
 
 def case(
-    name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, least_s: float | None = None, check: Check = GOOD
+    name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, least_s: float | None = None, check: CaseCheck = GOOD
 ) -> CaseResult:
     least_s = rpo_s if least_s is None else least_s
     lost = Loss(rpo_s=rpo_s, rpo_least_s=least_s, acknowledged=100, recovered=99, lost=1)
     return CaseResult(
         id=name,
-        title=verbatim(name),
+        title=raw_text(name),
         with_stack=False,
         point=message("the end"),
         loss=lost,
@@ -46,11 +60,11 @@ def case(
     )
 
 
-REFLECTED: Message = verbatim("ConfigMap/app-config db_host: localhost, as before")
+REFLECTED: Message = raw_text("ConfigMap/app-config db_host: localhost, as before")
 SEEN = Calls(probes=320, good=320, bound=0.9907, requests=300, errors=0)
 DARK = Calls(probes=250, good=0, bound=0.0, requests=250, errors=250)
-WRITTEN = AsWritten(
-    steps=Written(reached=Reached.RESTART, told=(REFLECTED,)),
+WRITTEN = ProcedureWatched(
+    steps=ProcedureWritten(reached=Reached.RESTART, told=(REFLECTED,)),
     watched_s=25,
     sessions=0,
     seen=DARK,
@@ -64,24 +78,24 @@ def seen_by(**changes: Any) -> Calls:
     return msgspec.structs.replace(SEEN, **changes)
 
 
-def written(reached: Reached = Reached.RESTART, **changes: Any) -> OnStack:
+def written(reached: Reached = Reached.RESTART, **changes: Any) -> StackShown:
     """The stack, with another outcome of the procedure as written."""
     steps = msgspec.structs.replace(WRITTEN.steps, reached=reached)
     return stack(written=msgspec.structs.replace(WRITTEN, steps=steps, **changes))
 
 
-def corrected(**changes: Any) -> OnStack:
+def corrected(**changes: Any) -> StackShown:
     return stack(corrected=msgspec.structs.replace(CORRECTED, **changes))
 
 
-def never_answered(**changes: Any) -> OnStack:
+def never_answered(**changes: Any) -> StackShown:
     """The correction brought no good answer, so nothing followed it."""
     dark = AsCorrected(first_good_s=None, waited_s=150, ready_s=0, sessions=0, seen=DARK)
     return stack(corrected=dark, restart=None, after=None, **changes)
 
 
-def stack(**changes: Any) -> OnStack:
-    made = OnStack(
+def stack(**changes: Any) -> StackShown:
+    made = StackShown(
         case=case("stack_lost_data_folder"),
         lost_archiving="on",
         restored_archiving="off",

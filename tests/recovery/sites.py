@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from harness.base.clock import MachineClock
-from harness.stack.site import Site
+from harness.stack.local.site import Site
 
 
 @asynccontextmanager

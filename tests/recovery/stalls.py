@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.base.clock import NS
-from harness.rehearsals.dr_restore.stall import Stalled, due, measured
+from harness.rehearsals.dr_restore.keeper import Stalled, due, measured
 from harness.rehearsals.dr_restore.types import StallPlan
 
 

@@ -18,9 +18,9 @@ from harness.base.errors import Exit
 from harness.model.judgement import errata_of
 from harness.model.message import english
 from harness.model.result import Result
+from harness.rehearsals.dr_restore.on_stack import CONTENT, COUNT, LOCATIONS
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
 from harness.report.published import RESULT
 from tests.main_job import left_of
 from tests.rehearsal.again import judged_again

@@ -12,7 +12,7 @@ import pytest
 
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Container, Manifests
-from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to
+from harness.rehearsals.dr_restore.procedure import INSTANCE, as_corrected, led_to
 from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"

@@ -12,14 +12,20 @@ import pytest_asyncio
 
 from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.model.message import english
-from harness.rehearsals.dr_restore import backup, points
-from harness.rehearsals.dr_restore.archive_check import check_archive
-from harness.rehearsals.dr_restore.disasters import damage
-from harness.rehearsals.dr_restore.points import Transfer, differences
-from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, restore
-from harness.rehearsals.dr_restore.sentinel import closing
-from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, look, world
-from harness.stack.site import Site, remove
+from harness.rehearsals.dr_restore import archive, disasters
+from harness.rehearsals.dr_restore.archive import check_archive
+from harness.rehearsals.dr_restore.disasters import Transfer, damage, differences
+from harness.rehearsals.dr_restore.restore import (
+    SEGMENT_BYTES,
+    BackupDamaged,
+    RestorePoint,
+    RestoreWorld,
+    look,
+    restore,
+    world,
+)
+from harness.rehearsals.dr_restore.server import closing
+from harness.stack.local.site import Site, remove
 from tests.recovery.sites import begun
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -32,7 +38,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def here(site: Site) -> AsyncIterator[World]:
+async def here(site: Site) -> AsyncIterator[RestoreWorld]:
     """A primary with a backup and a second of sentinels, archived and streamed."""
     async with world(site, "shared", 0.05) as made:
         made.sentinels.start()
@@ -43,8 +49,8 @@ async def here(site: Site) -> AsyncIterator[World]:
         yield made
 
 
-async def test_a_restore_holds_everything_that_was_acknowledged(here: World, site: Site) -> None:
-    restored = await restore(site, here.source(), Point(), "everything")
+async def test_a_restore_holds_everything_that_was_acknowledged(here: RestoreWorld, site: Site) -> None:
+    restored = await restore(site, here.source(), RestorePoint(), "everything")
     try:
         found, checks = await look(restored.server)
         acknowledged = {each.n for each in here.sentinels.acknowledged}
@@ -64,7 +70,7 @@ async def test_a_restore_holds_everything_that_was_acknowledged(here: World, sit
         remove([restored.server.data])
 
 
-async def test_the_archive_is_whole_and_a_missing_or_damaged_segment_is_named(here: World) -> None:
+async def test_the_archive_is_whole_and_a_missing_or_damaged_segment_is_named(here: RestoreWorld) -> None:
     state = await check_archive(here.archive, here.backups[0], SEGMENT_BYTES)
     assert state.whole
     last = state.safe
@@ -88,7 +94,7 @@ async def test_the_archive_is_whole_and_a_missing_or_damaged_segment_is_named(he
             (folder / first).write_bytes(content_)
 
 
-async def test_the_archive_takes_a_name_twice_only_with_the_same_content(here: World, tmp_path: Path) -> None:
+async def test_the_archive_takes_a_name_twice_only_with_the_same_content(here: RestoreWorld, tmp_path: Path) -> None:
     name = here.archive.archived()[0]
     script = here.archive.folder / "archive.sh"
     same, other = here.archive.wal / name, tmp_path / "other"
@@ -106,30 +112,30 @@ async def test_the_archive_takes_a_name_twice_only_with_the_same_content(here: W
     here.archive.stall(stalled=False)
 
 
-async def test_a_damaged_backup_is_refused(here: World, site: Site) -> None:
+async def test_a_damaged_backup_is_refused(here: RestoreWorld, site: Site) -> None:
     taken = await here.back_up()
-    assert (await backup.verify(site, taken.folder)).ok
+    assert (await archive.verify(site, taken.folder)).ok
     damage(taken, site.top)
-    assert not (await backup.verify(site, taken.folder)).ok
+    assert not (await archive.verify(site, taken.folder)).ok
     with pytest.raises(BackupDamaged, match="manifest"):
-        await restore(site, here.source(), Point(), "refused")
+        await restore(site, here.source(), RestorePoint(), "refused")
     assert not (site.folder / "refused").exists()
     remove([here.backups.pop().folder])
 
 
 async def test_random_points_are_exact_to_the_transaction(site: Site) -> None:
-    checks = await points.random_points(site, 7, 4)
+    checks = await disasters.random_points(site, 7, 4)
     assert [f"{check.name}: {check.told}" for check in checks if not check.ok] == []
     assert len(checks) == 5
 
 
-async def test_the_books_checker_sees_a_lost_a_doubled_and_a_changed_transaction(here: World) -> None:
-    await here.primary.sql(points._SCHEMA)
+async def test_the_books_checker_sees_a_lost_a_doubled_and_a_changed_transaction(here: RestoreWorld) -> None:
+    await here.primary.sql(disasters._SCHEMA)
     moved = [Transfer(n=n, low=1, high=2, amount=10) for n in range(3)]
     connection = await here.primary.connect()
     try:
         for each in moved:
-            await connection.execute(points._TRANSFER, each.n, each.low, each.high, each.amount)
+            await connection.execute(disasters._TRANSFER, each.n, each.low, each.high, each.amount)
         assert await differences(connection, moved) == ()
         told = await differences(connection, [*moved, Transfer(n=9, low=3, high=4, amount=5)])
         assert english(told) == "1 transactions missing; balances of accounts 3, 4 do not follow"

@@ -11,11 +11,9 @@ from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.procedure import Reached
-from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, Restart
-from harness.rehearsals.dr_restore.traffic import Calls
+from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
+from harness.rehearsals.dr_restore.procedure import Calls, Reached
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from scenarios.claims import REGISTER
 from tests.recovery.made import (
     BAD,
     PLAN,
@@ -31,6 +29,7 @@ from tests.recovery.made import (
     written,
 )
 from tests.recovery.stalls import lost
+from tests.register import REGISTER
 from tests.rehearsal.made import by_id
 
 PASS, FAIL, SHOWN, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN, Verdict.INCONCLUSIVE

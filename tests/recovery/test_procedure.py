@@ -11,15 +11,12 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import StackNotStarted
-from harness.judge.window import Window
 from harness.model.manifests import Manifests
 from harness.model.message import Message, english
 from harness.rehearsals.dr_restore import procedure
-from harness.rehearsals.dr_restore.corrected import restarted
-from harness.rehearsals.dr_restore.on_stack import StackRecovery
-from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
-from harness.rehearsals.dr_restore.stack_result import Restart
-from harness.rehearsals.dr_restore.traffic import Calls
+from harness.rehearsals.dr_restore.on_stack import Restart, StackRecovery
+from harness.rehearsals.dr_restore.procedure import Calls, ProcedureWritten, Reached, as_written, reflected, restarted
+from harness.rules.window import Window
 from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
@@ -91,7 +88,7 @@ async def test_the_config_map_is_applied_then_the_pods_restarted(
     monkeypatch.setattr(procedure, "APPLY_LIMIT_S", 0.01)
     stack, traffic = FakeStack(error), FakeTraffic()
     found = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 5.0)
-    assert found == Written(reached=reached, told=reflected(LOCAL, procedure.ENDPOINT)[1], why=why)
+    assert found == ProcedureWritten(reached=reached, told=reflected(LOCAL, procedure.ENDPOINT)[1], why=why)
     assert stack.did == [LOCAL, "let go", "restart"]
     assert traffic.told == [f"applied: {english(found.told)}", "kubectl rollout restart"]
 

@@ -14,14 +14,21 @@ from harness.base import planfile, units
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
-from harness.rehearsals.dr_restore import keeper, wal
-from harness.rehearsals.dr_restore.cases import Loss, SizePoint
+from harness.rehearsals.dr_restore import archive, keeper
 from harness.rehearsals.dr_restore.keeper import Kept
-from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
-from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
+from harness.rehearsals.dr_restore.server import Sentinel, loss
 from harness.rehearsals.dr_restore.sizes import predict
-from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.stack.site import Site
+from harness.rehearsals.dr_restore.types import (
+    Loss,
+    RecoveryPlan,
+    SizePoint,
+    backup_for,
+    daily_time,
+    expired,
+    next_backup,
+    reach_by_count,
+)
+from harness.stack.local.site import Site
 
 MIB = 1024**2
 JST = daily_time("03:00", "JST")
@@ -38,33 +45,33 @@ def day(number: int, hour: int = 18) -> datetime:
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(0, 2**38 - 1), st.sampled_from([MIB, 16 * MIB, 64 * MIB]))
 def test_segment_names_and_numbers_agree(number: int, segment_bytes: int) -> None:
-    assert wal.segment_number(wal.segment_name(number, 3, segment_bytes), segment_bytes) == number
+    assert archive.segment_number(archive.segment_name(number, 3, segment_bytes), segment_bytes) == number
 
 
 def test_names_are_postgresqls_own() -> None:
-    assert wal.segment_of("0/2100028", 1, 16 * MIB) == "000000010000000000000002"
-    assert wal.segment_of("1/FF000000", 2, 16 * MIB) == "0000000200000001000000FF"
-    assert wal.segment_of("1/00000000", 1, MIB) == "000000010000000100000000"
+    assert archive.segment_of("0/2100028", 1, 16 * MIB) == "000000010000000000000002"
+    assert archive.segment_of("1/FF000000", 2, 16 * MIB) == "0000000200000001000000FF"
+    assert archive.segment_of("1/00000000", 1, MIB) == "000000010000000100000000"
 
 
 def test_continuity_ends_at_the_first_gap_and_knows_one_timeline() -> None:
-    names = [wal.segment_name(n, 1, MIB) for n in (4, 5, 6, 8, 9, 11)]
-    found = wal.continuity([*names, wal.segment_name(7, 2, MIB), "junk"], wal.segment_name(5, 1, MIB), MIB)
-    assert found.unbroken == tuple(wal.segment_name(n, 1, MIB) for n in (5, 6))
-    assert found.missing == tuple(wal.segment_name(n, 1, MIB) for n in (7, 10))
-    assert found.beyond == tuple(wal.segment_name(n, 1, MIB) for n in (8, 9, 11))
+    names = [archive.segment_name(n, 1, MIB) for n in (4, 5, 6, 8, 9, 11)]
+    found = archive.continuity([*names, archive.segment_name(7, 2, MIB), "junk"], archive.segment_name(5, 1, MIB), MIB)
+    assert found.unbroken == tuple(archive.segment_name(n, 1, MIB) for n in (5, 6))
+    assert found.missing == tuple(archive.segment_name(n, 1, MIB) for n in (7, 10))
+    assert found.beyond == tuple(archive.segment_name(n, 1, MIB) for n in (8, 9, 11))
 
 
 def test_without_the_backups_first_segment_nothing_is_unbroken() -> None:
-    found = wal.continuity([wal.segment_name(6, 1, MIB)], wal.segment_name(5, 1, MIB), MIB)
-    assert (found.unbroken, found.missing) == ((), (wal.segment_name(5, 1, MIB),))
+    found = archive.continuity([archive.segment_name(6, 1, MIB)], archive.segment_name(5, 1, MIB), MIB)
+    assert (found.unbroken, found.missing) == ((), (archive.segment_name(5, 1, MIB),))
 
 
 def test_reading_that_ends_before_the_last_segment_is_damage() -> None:
-    unbroken = [wal.segment_name(n, 1, MIB) for n in (1, 2, 3)]
-    assert wal.damaged_segment(wal.WalRead(commits=(), broken_at="0/280000"), unbroken, MIB) == unbroken[1]
-    assert wal.damaged_segment(wal.WalRead(commits=(), broken_at="0/380000"), unbroken, MIB) == ""
-    assert wal.damaged_segment(wal.WalRead(commits=(), broken_at=""), unbroken, MIB) == ""
+    unbroken = [archive.segment_name(n, 1, MIB) for n in (1, 2, 3)]
+    assert archive.damaged_segment(archive.WalRead(commits=(), broken_at="0/280000"), unbroken, MIB) == unbroken[1]
+    assert archive.damaged_segment(archive.WalRead(commits=(), broken_at="0/380000"), unbroken, MIB) == ""
+    assert archive.damaged_segment(archive.WalRead(commits=(), broken_at=""), unbroken, MIB) == ""
 
 
 # -- schedule and retention --------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from harness.base import planfile
 from harness.base.clock import NS
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
-from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
-from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
+from harness.rehearsals.dr_restore.keeper import Range, due, expected, stalled
+from harness.rehearsals.dr_restore.on_stack import RecoveryDetails
 from harness.rehearsals.dr_restore.types import RecoveryPlan, StallPlan
-from harness.stack.site import Site
+from harness.stack.local.site import Site
 from tests.recovery.made import judged
 from tests.recovery.sites import begun
 from tests.recovery.stalls import lost

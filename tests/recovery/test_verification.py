@@ -14,12 +14,12 @@ from harness.load.probe import content
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore import verification
-from harness.rehearsals.dr_restore.cases import Check, verdict_of
-from harness.rehearsals.dr_restore.verification import Held, Phones, content_checks
+from harness.rehearsals.dr_restore import on_stack
+from harness.rehearsals.dr_restore.on_stack import Phones, RestorableWrites, content_checks
+from harness.rehearsals.dr_restore.types import CaseCheck, verdict_of
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, planned, row, rows_of
 
-CONTENT, COUNT, LOCATIONS = map(str, (verification.CONTENT, verification.COUNT, verification.LOCATIONS))
+CONTENT, COUNT, LOCATIONS = map(str, (on_stack.CONTENT, on_stack.COUNT, on_stack.LOCATIONS))
 ROWS = sorted(rows_of(*(account.user for account in USERS)), key=lambda row: row.done_ns)
 READS = [row(each) for account in USERS for each in planned(account.user) if each.operation not in WRITES]
 PHONES = Phones(population=PLAN, probes=ProbePlan(rate_per_s=10), seed=SEED, anchor_unix_ns=ANCHOR, bucket=BUCKET)
@@ -27,7 +27,7 @@ PHONES = Phones(population=PLAN, probes=ProbePlan(rate_per_s=10), seed=SEED, anc
 LAST_NS, GONE_NS = ROWS[len(ROWS) * 2 // 3].done_ns, ROWS[-1].done_ns
 BEFORE = [row for row in ROWS if row.done_ns < LAST_NS]
 #: The first canary's PUT was answered before the last recovered commit, the second's behind it.
-KEPT, LATE, *_ = canaries(PHONES.probes.canary_users, SEED)
+KEPT, LATE, *_ = canaries(PHONES.probes, SEED)
 
 
 def probe(canary: Canary, at_ns: int, *, good: bool = True) -> ProbeRow:
@@ -57,9 +57,9 @@ LONG = max(STORED.values(), key=lambda walk: len(walk.locations))
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
-def checked(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> list[Check]:
+def checked(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> list[CaseCheck]:
     return content_checks(
-        PHONES, Held.of([*(ROWS if rows is None else rows), *READS], PROBES, LAST_NS, GONE_NS), stored
+        PHONES, RestorableWrites.of([*(ROWS if rows is None else rows), *READS], PROBES, LAST_NS, GONE_NS), stored
     )
 
 
@@ -209,14 +209,14 @@ def test_it_excuses_one_walk() -> None:
 
 
 def test_without_one_acknowledged_write_nothing_was_verified() -> None:
-    nothing = content_checks(PHONES, Held(writes=[], probes=[]), {})
+    nothing = content_checks(PHONES, RestorableWrites(writes=[], probes=[]), {})
     assert [str(check.name) for check in nothing if not check.ok] == [CONTENT]
 
 
 def test_what_was_sent_after_the_data_was_gone_is_left_out() -> None:
-    whole = Held.of(ROWS, PROBES, LAST_NS, GONE_NS)
+    whole = RestorableWrites.of(ROWS, PROBES, LAST_NS, GONE_NS)
     assert {row.sent_ns <= GONE_NS for row in whole.writes} == {True}
-    assert Held.of(ROWS, PROBES, LAST_NS, 0).writes == []
+    assert RestorableWrites.of(ROWS, PROBES, LAST_NS, 0).writes == []
     late = [row for row in whole.writes if row.done_ns >= LAST_NS]
     assert late and not any(row.acknowledged for row in late)
     assert whole.probes == PROBES[:1]

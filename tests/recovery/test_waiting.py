@@ -13,10 +13,10 @@ from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Outcome, ProbeRow
-from harness.rehearsals.dr_restore import traffic
-from harness.rehearsals.dr_restore.sentinel import Sentinels
-from harness.rehearsals.dr_restore.traffic import Traffic
-from harness.rehearsals.dr_restore.waiting import NotInTime
+from harness.rehearsals.dr_restore import procedure
+from harness.rehearsals.dr_restore.procedure import Traffic
+from harness.rehearsals.dr_restore.server import Sentinels
+from harness.rehearsals.dr_restore.types import NotInTime
 
 CLOCK = MachineClock()
 
@@ -68,5 +68,5 @@ async def test_no_good_probe_in_time_is_a_result() -> None:
 
 
 async def test_a_blackout_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "BLACKOUT_S", 0.05)
+    monkeypatch.setattr(procedure, "BLACKOUT_S", 0.05)
     assert await with_ledger().blackout(CLOCK.now_ns(), 5.0)

@@ -12,9 +12,9 @@ from harness.evidence.gathered import stored
 from harness.model.judgement import Judgement
 from harness.model.result import Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import details_of, judged, sections
-from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.published import RESULT
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import details_of, judged, sections, with_facts
 
 D = TypeVar("D", bound=msgspec.Struct)
 
@@ -33,12 +33,13 @@ def again(rehearsal: Rehearsal[Any, D], plan: type[Any], folder: Path) -> Again[
     result = RESULT.read(folder / "result.json")
     details: D = details_of(rehearsal, result)
     typed = msgspec.json.decode((folder / "plan.json").read_bytes(), type=plan)
-    seen = Seen(
+    seen = RunRecord(
         facts=result.facts,
         details=details,
         evidence=stored(folder, result.evidence_digest),
         ended=not result.facts.errors,
     )
+    seen = with_facts(rehearsal, typed, seen)
     found = judged(rehearsal, typed, seen)
     return Again(result, details, found, sections(rehearsal, typed, replace(seen, judgements=found)))
 

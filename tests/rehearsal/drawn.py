@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.rehearsal.conclude import Page, conclude, judged
-from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.html import render
 from harness.report.language import language
-from scenarios.claims import REGISTER
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import Page, build_result, judged, with_facts
+from tests.register import REGISTER
 
 
-def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Path, lang: str = "en") -> str:
+def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: RunRecord[Any], folder: Path, lang: str = "en") -> str:
     """The HTML of what the run ``left``."""
+    left = with_facts(rehearsal, plan, left)
     judgements = judged(rehearsal, plan, left)
     sections = tuple(rehearsal.sections(plan, replace(left, judgements=judgements)))
     page = Page(rehearsal.title(plan), tuple(rehearsal.parts(plan, left)), sections)
-    result = conclude(rehearsal, plan, left, judgements, page, run_id="r")
+    result = build_result(rehearsal, plan, left, judgements, page, run_id="r")
     return render(folder, result, REGISTER, language(lang))

@@ -12,14 +12,13 @@ from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
 from harness.model.evidence import EventRow, SampleRow, happened
-from harness.model.message import Tell
-from harness.model.stack import Capability, Rung
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Environment
-from harness.rehearsal.options import Options
+from harness.model.message import ProgressCallback
+from harness.model.stack import Capability, EnvironmentKind
+from harness.run.options import Options
+from harness.run.runner import Environment, Runner
 from harness.stack.protocol import StackNeeds
-from harness.stack.targets import bundled
-from tests.rehearsal.toy import Toy, ToyPlan
+from harness.stack.target.targets import bundled
+from tests.rehearsal.stand_in import StandIn, StandInPlan
 
 
 class Empty:
@@ -60,26 +59,31 @@ class Nowhere(Environment):
     def processors(self) -> dict[str, float]:
         return self._counted
 
-    async def sweep(self, say: Tell) -> None:
+    async def sweep(self, say: ProgressCallback) -> None:
         """Nothing to remove."""
 
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
+    def stack(self, run: Runner[Any, Any], needs: StackNeeds) -> Any:
         return self._stack
 
 
 def conductor(
     folder: Path,
     stack: Empty,
-    toy: Toy | None = None,
-    plan: ToyPlan | None = None,
+    stand_in: StandIn | None = None,
+    plan: StandInPlan | None = None,
     *,
     counted: dict[str, float] | None = None,
-) -> Conductor[Any, Any]:
+) -> Runner[Any, Any]:
     clock = MachineClock()
     options = Options(
-        rung=Rung.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
+        rung=EnvironmentKind.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    return Conductor(
-        toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack, counted)
+    return Runner(
+        stand_in or StandIn(),
+        plan or StandInPlan(),
+        options,
+        clock,
+        Progress(clock),
+        environment=Nowhere(stack, counted),
     )

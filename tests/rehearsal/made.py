@@ -13,31 +13,31 @@ from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Row
 from harness.model.judgement import Judgement
-from harness.model.result import Facts, Result
-from harness.model.stack import Capability, Rung
-from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.conduct import PLAN_JSON
-from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.model.result import Result, RunInfo
+from harness.model.stack import Capability, EnvironmentKind
 from harness.report.published import RESULT, RESULT_JSON
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import details_of, judged
+from harness.run.runner import PLAN_JSON
 
 D = TypeVar("D", bound=msgspec.Struct)
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> RunInfo:
     """Of a run on ``kind`` that had everything."""
     given: dict[str, Any] = {
-        "rung": Rung.KIND, "target": "bundled", "target_bundled": True, "seed": 1, "replay": "again",
+        "rung": EnvironmentKind.KIND, "target": "bundled", "target_bundled": True, "seed": 1, "replay": "again",
         "started_utc": "2026-01-01T00:00:00Z", "anchor": Anchor(monotonic_ns=0, unix_ns=0),
         "capabilities": tuple(sorted(Capability)),
     }  # fmt: skip
-    return Facts(**{**given, **changes})
+    return RunInfo(**{**given, **changes})
 
 
-def seen(details: D, rows: Iterable[Row] = (), *, ended: bool = True, **changes: Any) -> Seen[D]:
+def seen(details: D, rows: Iterable[Row] = (), *, ended: bool = True, **changes: Any) -> RunRecord[D]:
     """``details`` with ``rows`` of evidence."""
     gathered = Gathered()
     gathered.see(rows)
-    return Seen(facts=facts(**changes), details=details, evidence=gathered, ended=ended)
+    return RunRecord(facts=facts(**changes), details=details, evidence=gathered, ended=ended)
 
 
 def result_in(folder: Path) -> Result:
@@ -50,7 +50,7 @@ def judged_again(rehearsal: Rehearsal[Any, Any], folder: Path) -> tuple[Judgemen
     result = result_in(folder)
     plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
     details, ended = details_of(rehearsal, result), not result.facts.errors
-    return judged(rehearsal, plan, Seen(facts=result.facts, details=details, evidence=stored(folder), ended=ended))
+    return judged(rehearsal, plan, RunRecord(facts=result.facts, details=details, evidence=stored(folder), ended=ended))
 
 
 def status_of(result: Result) -> Exit:

@@ -1,4 +1,4 @@
-"""A stored run conducted once more: nothing acts, and what the run left comes in again, to be judged, drawn and stored
+"""A stored run run once more: nothing acts, and what the run left comes in again, to be judged, drawn and stored
 by the product's own flow.
 """
 
@@ -14,12 +14,12 @@ from harness.base.data import ROOT
 from harness.base.progress import Progress
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
-from harness.rehearsal.running import Running
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal
+from harness.run.runner import Runner
 from harness.stack.protocol import StackNeeds
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.corpus.today import Left
 from tests.rehearsal.empty import Empty, Nowhere
 
@@ -71,7 +71,7 @@ class Replayed:
         _ = plan, capabilities
         return ()
 
-    async def run(self, plan: Any, on: Running[Any]) -> None:
+    async def run(self, plan: Any, on: RunContext[Any]) -> None:
         """Leaves what the run had left."""
         _ = plan
         for name in self._left.type.details.__struct_fields__:
@@ -81,7 +81,7 @@ class Replayed:
 
 
 async def replayed(left: Left, reports: Path) -> Path:
-    """The folder of the run, conducted once more."""
+    """The folder of the run, run once more."""
     facts, clock = left.seen.facts, Then(left)
     stack = Empty(rows=0)
     stack.capabilities = frozenset(each for each in Capability if each in facts.capabilities)  # some are gone since
@@ -90,6 +90,6 @@ async def replayed(left: Left, reports: Path) -> Path:
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
     rehearsal = cast("Rehearsal[Any, Any]", Replayed(left))
-    run = Conductor(rehearsal, left.plan, options, clock, Progress(clock), environment=Nowhere(stack))
+    run = Runner(rehearsal, left.plan, options, clock, Progress(clock), environment=Nowhere(stack))
     await run.run()
     return run.folder

@@ -23,14 +23,14 @@ from harness.model.message import Message
 from harness.model.result import Part, Result
 from harness.model.section import Section, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.environment import Environment
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsal.running import Running
 from harness.report.published import RESULT
+from harness.run.context import RunContext
+from harness.run.rehearsal import RunRecord
+from harness.run.result import details_of, judged
+from harness.run.runner import Environment
 from harness.stack.state.lease import remove_run_folder, run_folder
 from tests.rehearsal.empty import Empty, conductor
-from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 
 
 def reasons(result: Result) -> dict[str, str]:
@@ -43,7 +43,7 @@ async def test_a_run_is_judged_and_everything_of_it_is_stored(tmp_path: Path) ->
     result = await run.run()
     assert stack.told == ["up", "down"]
     assert (result.decision, result.exit_status) == (Decision.ADVANCE, Exit.OK)
-    assert reasons(result) == {"toy.rows": "1 rows came"}
+    assert reasons(result) == {"stand_in.rows": "1 rows came"}
     assert (result.facts.errors, result.facts.leaks, result.facts.seed) == ((), (), 7)
     assert result.facts.capabilities == ("autoscaling", "eviction") and result.facts.environment == "staging"
     assert set(result.facts.timings) == {"stack_up", "tear_down"}
@@ -54,13 +54,13 @@ async def test_a_run_is_judged_and_everything_of_it_is_stored(tmp_path: Path) ->
 
 
 async def test_the_stored_run_is_judged_again_to_the_same(tmp_path: Path) -> None:
-    run = conductor(tmp_path, Empty(rows=3), plan=ToyPlan(at_least=3))
+    run = conductor(tmp_path, Empty(rows=3), plan=StandInPlan(at_least=3))
     result = await run.run()
-    toy = Toy()
-    details: ToyDetails = details_of(toy, result)
-    seen = Seen(facts=result.facts, details=details, evidence=stored(run.folder), judgements=result.judgements)
-    assert judged(toy, ToyPlan(at_least=3), seen) == result.judgements
-    assert list(toy.sections(ToyPlan(), seen)) == list(result.sections)
+    stand_in = StandIn()
+    details: StandInDetails = details_of(stand_in, result)
+    seen = RunRecord(facts=result.facts, details=details, evidence=stored(run.folder), judgements=result.judgements)
+    assert judged(stand_in, StandInPlan(at_least=3), seen) == result.judgements
+    assert list(stand_in.sections(StandInPlan(), seen)) == list(result.sections)
 
 
 async def test_a_run_says_what_keeps_it_from_being_the_bundled_plan_whole(tmp_path: Path) -> None:
@@ -72,15 +72,15 @@ async def test_a_run_says_what_keeps_it_from_being_the_bundled_plan_whole(tmp_pa
 
 
 async def test_too_few_rows_fail_and_hold(tmp_path: Path) -> None:
-    result = await conductor(tmp_path, Empty(), plan=ToyPlan(at_least=2, within_s=0.1)).run()
+    result = await conductor(tmp_path, Empty(), plan=StandInPlan(at_least=2, within_s=0.1)).run()
     assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
     assert [each.verdict for each in result.judgements] == [Verdict.FAIL]
 
 
-class Silent(Toy):
+class Silent(StandIn):
     """Judges nothing."""
 
-    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+    def judge(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Iterable[Judgement]:
         _ = plan, seen
         return ()
 
@@ -88,48 +88,48 @@ class Silent(Toy):
 async def test_a_claim_that_nobody_judges_is_told_and_holds(tmp_path: Path) -> None:
     result = await conductor(tmp_path, Empty(), Silent()).run()
     assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
-    assert reasons(result) == {"toy.rows": "not in evidence: the run left nothing to judge it by"}
+    assert reasons(result) == {"stand_in.rows": "not in evidence: the run left nothing to judge it by"}
 
 
 async def test_a_run_that_promises_and_judges_nothing_holds(tmp_path: Path) -> None:
-    result = await conductor(tmp_path, Empty(), Silent(), ToyPlan(at_least=0)).run()
+    result = await conductor(tmp_path, Empty(), Silent(), StandInPlan(at_least=0)).run()
     assert (result.decision, result.exit_status, result.exercised) == (Decision.HOLD, Exit.HOLD, False)
 
 
-class Twice(Toy):
+class Twice(StandIn):
     """Judges one thing twice: a mistake of whoever wrote it."""
 
-    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+    def judge(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Iterable[Judgement]:
         return [*super().judge(plan, seen)] * 2
 
 
-class Undrawable(Toy):
+class Undrawable(StandIn):
     """Its sections fail."""
 
-    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Section]:
+    def sections(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Iterable[Section]:
         raise ZeroDivisionError(str((plan, seen)))
 
 
-class Untitled(Toy):
+class Untitled(StandIn):
     """Its title fails."""
 
-    def title(self, plan: ToyPlan) -> Message:
+    def title(self, plan: StandInPlan) -> Message:
         raise ZeroDivisionError(str(plan))
 
 
-class Unparted(Toy):
+class Unparted(StandIn):
     """Its parts fail."""
 
-    def parts(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Sequence[Part]:
+    def parts(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Sequence[Part]:
         _ = seen
         raise ZeroDivisionError(str(plan))
 
 
-@pytest.mark.parametrize("toy", [Twice(), Undrawable(), Untitled(), Unparted()])
+@pytest.mark.parametrize("stand_in", [Twice(), Undrawable(), Untitled(), Unparted()])
 async def test_a_mistake_in_what_is_asked_of_a_rehearsal_costs_no_report_and_is_no_success(
-    toy: Toy, tmp_path: Path
+    stand_in: StandIn, tmp_path: Path
 ) -> None:
-    run = conductor(tmp_path, Empty(), toy)
+    run = conductor(tmp_path, Empty(), stand_in)
     result = await run.run()
     assert (result.decision, result.exit_status) == (None, Exit.INTERNAL)
     (error,) = result.facts.errors
@@ -161,35 +161,35 @@ async def test_a_disk_that_fills_up_anywhere_is_no_mistake_of_ours(full: OSError
 
 async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(tmp_path: Path) -> None:
     stack = Empty(dies=True)
-    result = await conductor(tmp_path, stack, plan=ToyPlan(at_least=9)).run()
+    result = await conductor(tmp_path, stack, plan=StandInPlan(at_least=9)).run()
     assert stack.told == ["up", "down"]
     assert [error.partition("\n")[0] for error in result.facts.errors] == ["part died"]
     assert tuple(map(str, result.facts.errors_told)) == result.facts.errors
     assert (result.decision, result.exit_status) == (None, PartDied.exit)
 
 
-class Ending(Toy):
+class Ending(StandIn):
     """Has three endings, of which the second breaks; each says that it ran."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
         async def step(name: str, *, breaks: bool = False) -> None:
             self.told.append(name)
             if breaks:
                 raise PartDied("the load is gone")
 
-        on.at_end(lambda: step("first"))
-        on.at_end(lambda: step("second", breaks=True))
-        on.at_end(lambda: step("third"))
+        on.add_finalizer(lambda: step("first"))
+        on.add_finalizer(lambda: step("second", breaks=True))
+        on.add_finalizer(lambda: step("third"))
         await super().run(plan, on)
 
 
 async def test_the_endings_run_last_first_each_whatever_became_of_the_others(tmp_path: Path) -> None:
-    toy, stack = Ending(), Empty()
-    result = await conductor(tmp_path, stack, toy).run()
-    assert toy.told == ["third", "second", "first"] and stack.told == ["up", "down"]
+    stand_in, stack = Ending(), Empty()
+    result = await conductor(tmp_path, stack, stand_in).run()
+    assert stand_in.told == ["third", "second", "first"] and stack.told == ["up", "down"]
     assert (result.decision, result.exit_status) == (None, PartDied.exit)
 
 
@@ -248,13 +248,13 @@ async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_
             await asyncio.sleep(0.01)
             await super().down()
 
-    class LateEnding(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class LateEnding(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             async def ending() -> None:
                 stack.ending.set()
                 await asyncio.sleep(0.01)
 
-            on.at_end(ending)
+            on.add_finalizer(ending)
             await super().run(plan, on)
 
     stack = Late()
@@ -271,15 +271,15 @@ async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_
 async def test_what_fails_beside_a_rehearsal_as_it_ends_breaks_the_run(tmp_path: Path) -> None:
     """It passed in silence: the rehearsal was whole, and nobody read what its ending had to undo."""
 
-    class Undoing(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class Undoing(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             async def beside() -> None:
                 try:
                     await asyncio.Event().wait()
                 finally:
                     raise PartDied("it could not be undone")
 
-            on.beside(beside())
+            on.run_in_background(beside())
             await super().run(plan, on)
 
     result = await conductor(tmp_path, Empty(), Undoing()).run()
@@ -290,12 +290,12 @@ async def test_what_fails_beside_a_rehearsal_as_it_ends_breaks_the_run(tmp_path:
 async def test_a_mistake_beside_a_rehearsal_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It ends the rehearsal, and is read again at its end."""
 
-    class Mistaken(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class Mistaken(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             async def beside() -> None:
                 raise ZeroDivisionError
 
-            on.beside(beside())
+            on.run_in_background(beside())
             await asyncio.Event().wait()
 
     result = await conductor(tmp_path, Empty(), Mistaken()).run()
@@ -314,9 +314,9 @@ async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looke
         async def down(self) -> None:
             order.append(self._name)
 
-    class Holding(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
-            on.hold(Named("database", left=("a folder",)))
+    class Holding(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
+            on.register_cleanup(Named("database", left=("a folder",)))
             await super().run(plan, on)
 
     result = await conductor(tmp_path, Named("stack", left=("a port",)), Holding()).run()
@@ -331,8 +331,8 @@ async def test_the_last_evidence_is_gathered_before_the_stack_takes_the_spools_a
         async def down(self) -> None:
             spool.unlink()
 
-    class Loaded(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class Loaded(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             await super().run(plan, on)
             spool.write_text("")
             on.evidence.follow([spool])
@@ -344,7 +344,7 @@ async def test_the_last_evidence_is_gathered_before_the_stack_takes_the_spools_a
 
 async def test_an_interrupted_run_is_reported_with_what_it_had_learned(tmp_path: Path) -> None:
     stack = Empty()
-    run = conductor(tmp_path, stack, plan=ToyPlan(at_least=2, within_s=60))
+    run = conductor(tmp_path, stack, plan=StandInPlan(at_least=2, within_s=60))
     working = asyncio.ensure_future(run.run())
     await stack.is_up.wait()
     await asyncio.sleep(0.05)
@@ -352,14 +352,14 @@ async def test_an_interrupted_run_is_reported_with_what_it_had_learned(tmp_path:
     result = await working
     assert (result.decision, result.exit_status) == (None, Exit.INTERRUPTED)
     assert stack.told == ["up", "down"]
-    assert reasons(result) == {"toy.rows": "1 rows came"}
+    assert reasons(result) == {"stand_in.rows": "1 rows came"}
 
 
 async def test_a_claim_that_an_interrupted_run_did_not_come_to_says_so(tmp_path: Path) -> None:
     begun = asyncio.Event()
 
-    class Slow(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class Slow(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             _ = plan, on
             begun.set()
             await asyncio.Event().wait()
@@ -368,12 +368,12 @@ async def test_a_claim_that_an_interrupted_run_did_not_come_to_says_so(tmp_path:
     working = asyncio.ensure_future(run.run())
     await begun.wait()
     run.interrupt()
-    assert reasons(await working) == {"toy.rows": "not in evidence: the run ended before it was judged"}
+    assert reasons(await working) == {"stand_in.rows": "not in evidence: the run ended before it was judged"}
 
 
 async def test_an_error_of_the_measurement_holds(tmp_path: Path) -> None:
-    class Stepped(Toy):
-        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    class Stepped(StandIn):
+        async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
             await super().run(plan, on)
             on.evidence.event(on.clock.now_ns(), "measurement_error", "clock", "it was set")
 
@@ -388,7 +388,7 @@ async def test_a_disk_that_refuses_the_report_is_the_exit_status(
     def refused(*_: object) -> None:
         raise EvidenceNotWritten("the report could not be written: no space left")
 
-    monkeypatch.setattr("harness.rehearsal.conduct.write_reports", refused)
+    monkeypatch.setattr("harness.run.runner.write_reports", refused)
     result = await conductor(tmp_path, Empty()).run()
     assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
     assert "no space left" in result.facts.errors[0]
@@ -402,7 +402,7 @@ async def test_pages_of_a_run_that_could_not_be_reported_whole_say_so(
     def refused(*_: object) -> None:
         raise EvidenceNotWritten("latest could not be written: it is a folder")
 
-    monkeypatch.setattr("harness.rehearsal.conduct.point_latest", refused)
+    monkeypatch.setattr("harness.run.runner.point_latest", refused)
     run = conductor(tmp_path, Empty())
     result = await run.run()
     assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
@@ -421,10 +421,10 @@ async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_ker
     assert (counted[0], [name for name, _, _ in counted]) == ((WAITED, MACHINE, 12.5), [WAITED, BUSY])
 
 
-class Failing(Toy):
+class Failing(StandIn):
     """A probe fails, and a pod says why; too few rows come."""
 
-    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
         await on.up()
         now_ns = on.clock.now_ns()
         on.evidence.add([
@@ -450,10 +450,10 @@ async def test_the_log_lines_around_the_first_failure_are_evidence_and_stand_on_
     assert "the disk is full" in (run.folder / "report.html").read_text("utf-8")
 
 
-class Chatty(Toy):
+class Chatty(StandIn):
     """A pod writes more than a log may have."""
 
-    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+    async def run(self, plan: StandInPlan, on: RunContext[StandInDetails]) -> None:
         (on.folder / "logs").mkdir(exist_ok=True)
         (on.folder / "logs" / "pod-1.log").write_bytes(bytes(5000))
         await on.up()

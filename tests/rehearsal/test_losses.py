@@ -15,22 +15,22 @@ import pytest
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun, read_stored
 from harness.evidence.gathered import Gathered, stored
-from harness.judge.combine import combine
-from harness.judge.judged import CHECK_EVENT
 from harness.model.evidence import EventRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS
+from harness.rules.combine import combine
+from harness.rules.judged import CHECK_EVENT
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import judged
 from tests.alert_drill.made import PLANNED, drilled
 from tests.corpus import today
-from tests.corpus.today import TAKEN_OVER, TODAY
+from tests.corpus.today import NAMES, TAKEN_OVER
 from tests.migration.test_drill import WEEK_1, week
 from tests.rehearsal.losses import of_details, of_evidence
 from tests.rehearsal.made import facts
 
-RUNS = sorted({path.name for path in TODAY.iterdir()} - TAKEN_OVER)
+RUNS = sorted({*NAMES} - TAKEN_OVER)
 #: Judging their requests takes seconds: their details are lost without them.
 LONG = ("migration_drill", "network_kind", "secret_rotation_kind")
 #: What is judged besides what a plan asks for: errata of the document that were seen, each by itself.
@@ -43,10 +43,10 @@ STANDS = {"deploy": {"followed.*.looked_ns gone", "followed.*.looked_ns null"},
 @cache
 def run_of(name: str) -> StoredRun:
     """As it was stored, and not beside what details of today have more."""
-    evidence = stored(TODAY / name)
+    evidence = stored(today.folder(name))
     if name in LONG:
         evidence = without(evidence, lambda row: isinstance(row, RequestRow))
-    return replace(read_stored(str(TODAY / name), Path()), evidence=evidence)
+    return replace(read_stored(str(today.folder(name)), Path()), evidence=evidence)
 
 
 def without(evidence: Gathered, lost: Callable[[Row], bool]) -> Gathered:
@@ -62,7 +62,7 @@ def told(found: Iterable[Judgement]) -> dict[tuple[str, str], tuple[object, ...]
 @pytest.mark.parametrize("name", RUNS)
 def test_the_plan_asks_for_each_judgement_of_a_run(name: str) -> None:
     run = run_of(name)
-    found = [*run.rehearsal.judge(run.plan, run.seen())]
+    found = [*run.rehearsal.by_rules(run.plan, run.seen())]
     asked = {each[:2] for each in run.rehearsal.expected(run.plan, run.result.facts)}
     assert {each.key for each in found if each.kind is not Kind.OBSERVATION} - asked <= {
         ("", each) for each in SEEN_BESIDE
@@ -160,7 +160,7 @@ def test_a_loss_holds_and_names_what_is_not_in_evidence(loss: str) -> None:
     assert combine([*found.values()]) is combine(judge_again(left, left.seen())) is Decision.HOLD
 
 
-Left = tuple[Rehearsal[Any, Any], Any, Seen[Any]]
+Left = tuple[Rehearsal[Any, Any], Any, RunRecord[Any]]
 
 
 def cost_of_a_run() -> Left:
@@ -176,7 +176,7 @@ def drill_with_a_week() -> Left:
 
 def drill_of_alerts() -> Left:
     details, evidence = drilled()
-    return ALERTS, PLANNED, Seen(facts=facts(), details=details, evidence=evidence)
+    return ALERTS, PLANNED, RunRecord(facts=facts(), details=details, evidence=evidence)
 
 
 def night() -> Left:
@@ -244,7 +244,7 @@ def of_kind(kind: str, subject: str = "") -> Callable[[Row], bool]:
 def test_rows_that_are_lost_hold_a_run(name: str, lost_rows: Callable[[Row], bool], ids: set[str]) -> None:
     run = today.left(name)
     assert combine(judged(run.type, run.plan, run.seen)) is Decision.ADVANCE
-    left: Seen[Any] = replace(run.seen, evidence=without(run.seen.evidence, lost_rows))
+    left: RunRecord[Any] = replace(run.seen, evidence=without(run.seen.evidence, lost_rows))
     found = {each.id: each for each in judged(run.type, run.plan, left)}
     assert {(found[id_].verdict, found[id_].holds) for id_ in ids} == {(Verdict.INCONCLUSIVE, True)}
     assert combine([*found.values()]) is Decision.HOLD

@@ -8,18 +8,18 @@ import pytest
 
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.rehearsal import Seen
+from harness.run.rehearsal import RunRecord
+from harness.run.result import judged
 from tests.rehearsal.made import seen
-from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 
 LACKS, HAS = (Capability.REAL_PROCESSES,), (Capability.EVICTION, Capability.REAL_PROCESSES)
 
 
-class Needy(Toy):
+class Needy(StandIn):
     """Cannot do without evictions; judges nothing where it counted no rows."""
 
-    def needs(self, plan: ToyPlan) -> Mapping[str, Iterable[Capability]]:
+    def needs(self, plan: StandInPlan) -> Mapping[str, Iterable[Capability]]:
         _ = plan
         return {"": (Capability.EVICTION,)}
 
@@ -27,7 +27,7 @@ class Needy(Toy):
 class Elsewhere(Needy):
     """Another part needs them."""
 
-    def needs(self, plan: ToyPlan) -> Mapping[str, Iterable[Capability]]:
+    def needs(self, plan: StandInPlan) -> Mapping[str, Iterable[Capability]]:
         return {"other": super().needs(plan)[""]}
 
 
@@ -37,23 +37,23 @@ class Decides(Needy):
     decides = True
 
 
-def verdict(toy: Toy, left: Seen[ToyDetails]) -> tuple[Verdict, bool]:
-    (found,) = judged(toy, ToyPlan(), left)
+def verdict(stand_in: StandIn, left: RunRecord[StandInDetails]) -> tuple[Verdict, bool]:
+    (found,) = judged(stand_in, StandInPlan(), left)
     return found.verdict, found.gates
 
 
 def test_a_claim_that_the_environment_cannot_show_gates_nothing() -> None:
-    assert verdict(Needy(), seen(ToyDetails(), capabilities=LACKS)) == (Verdict.NOT_EXERCISED, False)
+    assert verdict(Needy(), seen(StandInDetails(), capabilities=LACKS)) == (Verdict.NOT_EXERCISED, False)
 
 
 @pytest.mark.parametrize(
-    ("toy", "capabilities"),
+    ("stand_in", "capabilities"),
     [(Needy(), HAS), (Elsewhere(), LACKS), (Decides(), LACKS)],
     ids=["it has it", "another part needs it", "a week"],
 )
-def test_else_a_claim_that_nobody_judged_holds(toy: Toy, capabilities: tuple[Capability, ...]) -> None:
-    assert verdict(toy, seen(ToyDetails(), capabilities=capabilities)) == (Verdict.INCONCLUSIVE, True)
+def test_else_a_claim_that_nobody_judged_holds(stand_in: StandIn, capabilities: tuple[Capability, ...]) -> None:
+    assert verdict(stand_in, seen(StandInDetails(), capabilities=capabilities)) == (Verdict.INCONCLUSIVE, True)
 
 
 def test_what_was_judged_is_judged_whatever_the_environment_lacks() -> None:
-    assert verdict(Needy(), seen(ToyDetails(rows=0), capabilities=LACKS)) == (Verdict.FAIL, True)
+    assert verdict(Needy(), seen(StandInDetails(rows=0), capabilities=LACKS)) == (Verdict.FAIL, True)

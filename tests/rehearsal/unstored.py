@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 
 from harness.model.message import message
-from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.operations.seen.facts import Reviewed
 from harness.rehearsals.operations.types import OperationsPlan, Task
-from harness.stack.identity import digest
-from harness.stack.targets import bundled
+from harness.run.rehearsal import RunRecord
+from harness.stack.environments.identity import digest
+from harness.stack.target.targets import bundled
 from tests.alert_drill import made as alert_drill
 from tests.corpus.today import Left
 from tests.cost import made as cost
 from tests.one_stack import small
 from tests.operations import made as operations
 from tests.rehearsal.made import facts, seen
+from tests.soak import made as soak
 
 
 def costs() -> Left:
@@ -41,7 +42,7 @@ def review() -> Left:
 def alerts() -> Left:
     """A drill of the alerts."""
     found, evidence = alert_drill.drilled()
-    return Left("alert_drill", alert_drill.PLANNED, Seen(facts=facts(), details=found, evidence=evidence))
+    return Left("alert_drill", alert_drill.PLANNED, RunRecord(facts=facts(), details=found, evidence=evidence))
 
 
 def one_stack() -> Left:
@@ -55,4 +56,5 @@ MADE: dict[str, Callable[[], Left]] = {
     "cost": costs,
     "operations": review,
     "rollout_one_stack": one_stack,
+    "soak": lambda: Left("soak", soak.PLAN, seen(soak.details())),
 }

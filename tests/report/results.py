@@ -9,8 +9,8 @@ from harness.base.phase import Detail
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
-from harness.model.message import message, quantity, verbatim
-from harness.model.result import Child, Facts, Part, Result
+from harness.model.message import message, quantity, raw_text
+from harness.model.result import Child, Part, Result, RunInfo
 from harness.model.section import (
     Axis,
     Band,
@@ -31,7 +31,7 @@ from harness.model.section import (
     Table,
     Timeline,
 )
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import ENGLISH, Language
 from harness.report.terminal import closing_lines
@@ -42,10 +42,10 @@ CLAIM = "rollout.week3.success.availability"
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>\" ' | `x` {{ 7*7 }} \x00\x1b[31m ]]> &amp; http://evil.example/x"
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> RunInfo:
     """Those of a run that did nothing amiss."""
     fields: dict[str, Any] = {
-        "rung": Rung.LOCAL,
+        "rung": EnvironmentKind.LOCAL,
         "target": "walk-api",
         "target_bundled": True,
         "seed": 7,
@@ -53,7 +53,7 @@ def facts(**changes: Any) -> Facts:
         "started_utc": "2026-10-01T00:00:00.000Z",
         "anchor": ANCHOR,
     }
-    return Facts(**{**fields, **changes})
+    return RunInfo(**{**fields, **changes})
 
 
 def judgement(verdict: Verdict, **changes: Any) -> Judgement:
@@ -78,7 +78,7 @@ def judgement(verdict: Verdict, **changes: Any) -> Judgement:
 def result(decision: Decision | None, *judgements: Judgement, **changes: Any) -> Result:
     """A week of these judgements; ``changes`` that are of the facts go there."""
     status = {Decision.ADVANCE: 0, Decision.HOLD: 10, Decision.ROLL_BACK: 20, None: 31}
-    of_facts = {name: changes.pop(name) for name in list(changes) if name in Facts.__struct_fields__}
+    of_facts = {name: changes.pop(name) for name in list(changes) if name in RunInfo.__struct_fields__}
     fields: dict[str, Any] = {
         "rehearsal": "rollout_week",
         "plan": "rollout_week3",
@@ -355,7 +355,7 @@ def timeline(part: str = "") -> Timeline:
         ),
         marks=(
             Mark(at=40, kind="fault", word=message("fault"), subject="errors", said=(message("errors begin"),)),
-            Mark(at=41, kind="flag", word=message("flag"), subject="flag", said=(verbatim("flag"),)),
+            Mark(at=41, kind="flag", word=message("flag"), subject="flag", said=(raw_text("flag"),)),
             Mark(at=61, kind="decision", word=message("decision"), subject="roll_back", said=(message("roll back"),)),
         ),
         marks_in_all=7,

@@ -10,8 +10,8 @@ import pytest
 
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
-from harness.signoff.page import render
-from scenarios import claims
+from harness.report.signoff.page import render
+from tests import register as claims
 from tests.corpus import today
 from tests.rehearsal.unstored import MADE
 from tests.report import axe
@@ -22,7 +22,7 @@ from tests.signoff.test_page import everything
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 #: The stored runs: one of each rehearsal at least, the weeks as they end.
-RUNS = sorted(path.name for path in today.TODAY.iterdir())
+RUNS = today.NAMES
 #: Both languages, widths and colour schemes, in two openings, which runs take by turns: the night has all of each.
 OPENINGS = (("ja", 1000, False), ("en", PHONE_PX, True))
 

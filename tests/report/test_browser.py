@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.model.judgement import Judgement
-from harness.model.message import verbatim
+from harness.model.message import raw_text
 from harness.model.result import Part, Result
 from harness.model.section import Lines, Pairs
 from harness.model.verdict import Decision, Verdict
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
-from scenarios import claims
+from tests import register as claims
 from tests.report import results
 from tests.report.browser import PHONE_PX, Browser, chromium, pdf_pages
 from tests.report.results import command, judgement
@@ -28,7 +28,7 @@ LONG = "x" * 400
 
 def long() -> Result:
     """Words that have no place to break, wherever evidence can bring them."""
-    told = (verbatim(LONG),)
+    told = (raw_text(LONG),)
     return command(
         Decision.HOLD,
         judgement(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.message import message
 from harness.model.section import Bars, Chart, Style, Timeline

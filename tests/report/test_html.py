@@ -11,10 +11,10 @@ import pytest
 
 from harness.base.units import Unit
 from harness.cli.messages import read
-from harness.model.claim import Claim, Judged, StateFrom
+from harness.model.claim import Claim, Judged, ShownOn
 from harness.model.judgement import Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, message, raw_text
 from harness.model.result import Child, Part, Result
 from harness.model.section import Block, Blocks, Lines, Mark, Pairs, Row, Section, Table, Timeline
 from harness.model.verdict import Decision, Verdict
@@ -23,7 +23,7 @@ from harness.report.html import render, write_html
 from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from harness.report.terminal import closing_lines
-from scenarios.claims import REGISTER
+from tests.register import REGISTER
 from tests.report import results
 from tests.report.page import Page
 from tests.report.results import CLAIM, NASTY, command, judgement, result
@@ -253,7 +253,7 @@ def strings(found: Page) -> Iterable[str]:
 
 def nasty() -> Result:
     """Whatever of a result is text of somebody else's, at its worst."""
-    told = (verbatim(NASTY),)
+    told = (raw_text(NASTY),)
     table = Table(
         title=told[0], heads=(told[0], told[0]), rows=(Row(cells=(NASTY, told[0]), lines=(NASTY,), link=NASTY),),
         note=told,
@@ -287,9 +287,7 @@ def nasty() -> Result:
 
 
 def test_evidence_is_never_markup(tmp_path: Path) -> None:
-    claim = Claim(
-        id=NASTY, place=NASTY, quotation=NASTY, judged=Judged.CRITERION, how=NASTY, state_from=StateFrom(person=True)
-    )
+    claim = Claim(id=NASTY, place=NASTY, quotation=NASTY, judged=Judged.CRITERION, how=NASTY, shown_on=ShownOn.PERSON)
     html = render(tmp_path, nasty(), {NASTY: claim})
     found = Page(html)
     assert not set(found.tags) & {"script", "img"}

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.base.errors import Exit
-from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement, Kind, observation
-from harness.model.message import message, verbatim
+from harness.model.message import message, raw_text
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report.junit import junit, write_junit
+from harness.rules.combine import combine, exit_status
 from tests.report import results
 from tests.report.results import NASTY, command, judgement, result, rollback_limit
 
@@ -109,7 +109,7 @@ def test_it_says_how_to_replay_in_the_order_of_the_schema() -> None:
 
 
 def test_what_xml_cannot_hold_does_not_break_it(tmp_path: Path) -> None:
-    told = (verbatim(NASTY),)
+    told = (raw_text(NASTY),)
     run = result(
         None, judgement(OPEN, told=told, part=NASTY), title=told[0], errors=(NASTY,), leaks=(NASTY,), plan=NASTY
     )
@@ -122,12 +122,12 @@ def test_a_simulated_run_says_so_where_its_decision_is_shown() -> None:
         return ElementTree.tostring(suite(run), encoding="unicode")
 
     said = "no evidence for a sign-off"
-    simulated = suite(result(Decision.ADVANCE, judgement(PASS), rung=Rung.SIM))
+    simulated = suite(result(Decision.ADVANCE, judgement(PASS), rung=EnvironmentKind.SIM))
     (decision,) = [each for each in simulated.iter("testcase") if each.attrib["name"] == "decision"]
     assert said in (decision.findtext("system-out") or "")
     properties = {each.attrib["name"]: each.attrib["value"] for each in simulated.iter("property")}
     assert said in properties["environment"]
-    assert said not in shown(result(Decision.ADVANCE, judgement(PASS), rung=Rung.LOCAL))
+    assert said not in shown(result(Decision.ADVANCE, judgement(PASS), rung=EnvironmentKind.LOCAL))
 
 
 def test_only_what_took_time_has_one_and_the_run_has_its_length() -> None:

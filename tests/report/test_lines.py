@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from harness.base.phase import Detail, Line
+from harness.base.phase import Detail, PhaseLine
 from harness.base.progress import Progress
-from harness.judge.chance import preflight_sentences
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.arguments import first_lines
-from harness.rehearsals.rollout.command import Run, Weeks
+from harness.rehearsals.rollout.command import RunCommand, Weeks
 from harness.report.brief import brief, following, rest
 from harness.report.language import ENGLISH, LANGUAGES, Language, columns, language
 from harness.report.terminal import closing_lines
+from harness.rules.chance import preflight_sentences
+from harness.run.arguments import first_lines
 from tests.base.test_progress import Moved, Screened
 from tests.corpus import today
 from tests.report.results import command, judgement, printed, result
@@ -34,15 +34,17 @@ FOLDER = "/home/somebody/tekutoko-rehearsal/reports/20261202T014757Z-rollout_wee
 DECISION = {"en": "decision: ", "ja": "判断: "}
 
 
-def begun(typed: Run | Weeks, say: Language) -> Iterator[Line]:
+def begun(typed: RunCommand | Weeks, say: Language) -> Iterator[PhaseLine]:
     """The first lines, and of each week the preflight."""
     plan = typed.planned()
-    yield from (Line(say.message(each)) for each in first_lines(plan, typed.name, typed.resolved()))
+    yield from (PhaseLine(say.message(each)) for each in first_lines(plan, typed.name, typed.resolved()))
     weeks = [plan] if isinstance(plan, Scenario) else [each.scenario for each in plan.weeks]
-    yield from (Line(f"  {say.message(each)}") for week in weeks for each in preflight_sentences(week, every=False))
+    yield from (
+        PhaseLine(f"  {say.message(each)}") for week in weeks for each in preflight_sentences(week, every=False)
+    )
 
 
-def lines(monkeypatch: pytest.MonkeyPatch, printed: Iterable[Line], *, terminal: bool) -> list[str]:
+def lines(monkeypatch: pytest.MonkeyPatch, printed: Iterable[PhaseLine], *, terminal: bool) -> list[str]:
     """As they stand on a terminal, or in a pipe."""
     monkeypatch.setenv("TERM", "xterm")
     stream = Screened(80) if terminal else io.StringIO()
@@ -59,7 +61,7 @@ def test_a_week_prints_40_lines_on_a_terminal_and_30_piped(
     week, say = today.result(run), language(lang)
     for terminal, most in ((True, 40), (False, 30)):
         name = f"rollout_{week.plan.removeprefix('rollout_')}"
-        all_ = [*begun(Run(scenario=name, on="local"), say), *closing_lines(week, FOLDER, say)]
+        all_ = [*begun(RunCommand(scenario=name, on="local"), say), *closing_lines(week, FOLDER, say)]
         found = lines(monkeypatch, all_, terminal=terminal)
         assert len(found) <= most, "\n".join(found)
         assert not terminal or all(columns(line) <= 80 for line in found)
@@ -150,14 +152,14 @@ REPLAY = "python3 -m harness run rollout_week3 --on {rung} --seed 7 --target min
 
 
 def ended(decision: Decision | None, **changes: object) -> Result:
-    rung = changes.get("rung", Rung.LOCAL)
+    rung = changes.get("rung", EnvironmentKind.LOCAL)
     return result(decision, judgement(Verdict.PASS), replay=REPLAY.format(rung=rung), **changes)
 
 
 @pytest.mark.parametrize(
     ("run", "typed"),
     [
-        (ended(Decision.ADVANCE, rung=Rung.SIM), REPLAY.format(rung="local")),
+        (ended(Decision.ADVANCE, rung=EnvironmentKind.SIM), REPLAY.format(rung="local")),
         (ended(Decision.ADVANCE), REPLAY.format(rung="local").replace("week3", "week4")),
         (ended(Decision.ADVANCE, plan="rollout_week4"), "python3 -m harness signoff --target mine.yaml"),
         (ended(Decision.HOLD), REPLAY.format(rung="local")),
@@ -179,6 +181,6 @@ def test_what_to_type_next_follows_from_how_it_ended(run: Result, typed: str) ->
 
 
 def test_what_was_simulated_says_so_where_it_says_how_it_ended() -> None:
-    told = printed(ended(Decision.ADVANCE, rung=Rung.SIM)).splitlines()
+    told = printed(ended(Decision.ADVANCE, rung=EnvironmentKind.SIM)).splitlines()
     assert told[-3].startswith("decision: advance (simulated). All success criteria passed (1 of 1)")
     assert "no evidence for a sign-off" in told[-4]

@@ -22,7 +22,7 @@ from harness.model.words import CAPABILITY
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
 from harness.report.summary import summary
-from scenarios import claims
+from tests import register as claims
 from tests.report.results import advanced, printed, rolled_back
 
 
@@ -107,7 +107,7 @@ def test_a_japanese_report_uses_the_documents_terms(run: Result, tmp_path: Path)
 
 #: Whose errors are about what a person wrote: a file of one's own, or options.
 _OF_PEOPLE = (
-    "scenarios/*.py", "chaos/*.py", "harness/model/*.py", "harness/signoff/*.py", "harness/cli/**/*.py",
+    "scenarios/*.py", "chaos/*.py", "harness/model/*.py", "harness/report/signoff/*.py", "harness/cli/**/*.py",
     "harness/rehearsals/*/command.py", "harness/rehearsals/*/types*.py",
 )  # fmt: skip
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.model.message import message, verbatim
+from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.section import Row, Table
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import language
 from harness.report.markdown import code, plain
 from harness.report.summary import summary
-from scenarios.claims import REGISTER
+from tests.register import REGISTER
 from tests.report import results
 from tests.report.results import NASTY, judgement, result
 
@@ -89,7 +89,7 @@ def test_evidence_is_never_markup() -> None:
     assert "<script>" not in told
     assert "<img" not in told
     assert code("a ``` b").startswith("````")
-    title = text(result(Decision.HOLD, title=verbatim(NASTY)))
+    title = text(result(Decision.HOLD, title=raw_text(NASTY)))
     assert "<script>" not in title
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from harness.checks.as_printed import missing
 from harness.model.judgement import Kind
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.facts import manifest_facts, patch_errata
 from harness.report import words
 from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
 from harness.report.told import capabilities, stand_ins
+from harness.run.facts import manifest_facts, patch_errata
 from harness.stack.manifests import load as load_manifests
-from scenarios.claims import ERRATA, REGISTER
+from tests.register import ERRATA, REGISTER
 from tests.report.results import facts, judgement, printed, result
 
 KUBERNETES = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
@@ -25,6 +25,7 @@ BASE = load_manifests(KUBERNETES / "overlays" / "local")
 
 def test_what_patches_mend_is_seen_by_the_patches_and_by_nothing_else(tmp_path: Path) -> None:
     seen = {each.erratum: each for each in patch_errata(BASE)}
+    assert [each.erratum for each in seen.values()] == [*seen]
     assert set(seen) == {patch.erratum for patch in BASE.patches if patch.erratum} <= set(ERRATA)
     assert "process-env" in seen["manifest.deployment.env_incomplete"].reason
     assert all(each.kind is Kind.OBSERVATION and not each.gates for each in seen.values())
@@ -35,7 +36,7 @@ def test_what_patches_mend_is_seen_by_the_patches_and_by_nothing_else(tmp_path: 
 
 
 def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_path: Path) -> None:
-    found = manifest_facts(BASE, Rung.LOCAL)
+    found = manifest_facts(BASE, EnvironmentKind.LOCAL)
     assert found["environment"] == "staging"
     assert any(change.startswith("environment: Production mode and emulators") for change in found["manifest_changes"])
     run = result(Decision.ADVANCE, judgement(Verdict.PASS), **found)
@@ -56,7 +57,7 @@ def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_a_page_of_a_simulated_run_says_so_and_what_stands_in_for_production(tmp_path: Path) -> None:
     assert len(stand_ins(facts(), ENGLISH)) == 5
-    run = result(Decision.ADVANCE, judgement(Verdict.PASS), rung=Rung.SIM)
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), rung=EnvironmentKind.SIM)
     for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER), printed(run)):
         assert "simulated" in told and "no evidence for a sign-off" in told
     page = render(tmp_path, run, REGISTER)

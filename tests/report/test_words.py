@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli.messages import read
 from harness.report.language import DOMAINS
-from scenarios.claims import ERRATA, REGISTER
+from tests.register import ERRATA, REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "words.md"

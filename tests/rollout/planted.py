@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -12,11 +12,14 @@ from harness.model.due import Due
 from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, ProbeRow, RequestRow, Row, SampleRow, SessionRow
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
-from harness.rehearsal.conclude import judged
-from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.expected import beside, deciding
+from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
-from tests.judge.evidence import probe, request
+from harness.rules import engine
+from harness.rules.fact import Fact
+from harness.run.result import judged
 from tests.rehearsal.made import by_id, seen
+from tests.rules.evidence import probe, request
 
 SEED, START_NS = 3, 10 * NS
 MS = 1_000_000
@@ -75,6 +78,12 @@ def crowd(plan: Scenario, waited: float, busy: float, pods: float = 0.0) -> list
     return rows
 
 
-def judged_week(plan: Scenario, rows: Iterable[Row]) -> dict[str, Judgement]:
+def judged_week(plan: Scenario, rows: Iterable[Row], details: WeekDetails | None = None) -> dict[str, Judgement]:
     """The judgements on that week by their ids, as ``judge RUN`` makes them."""
-    return by_id(judged(REHEARSAL, plan, seen(WeekDetails(), rows)))
+    return by_id(judged(REHEARSAL, plan, seen(details or WeekDetails(), rows)))
+
+
+def ruled(plan: Scenario, facts: Iterable[Fact], *, capabilities: Sequence[str] = ()) -> dict[str, Judgement]:
+    """What the rules of a week say of these facts alone."""
+    expected = (*deciding(plan), *beside(plan, capabilities))
+    return by_id(engine.judged(expected, REHEARSAL.rules, facts, plan, capabilities))

@@ -13,13 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import Anchor
+from harness.base.clock import NS, Anchor
 from harness.evidence.gathered import Gathered
 from harness.evidence.store import EvidenceStore
-from harness.judge.combine import combine
-from harness.judge.judge import judge
-from harness.judge.ledger import Ledger
-from harness.judge.window import Window
 from harness.model.evidence import (
     EventRow,
     FlagRow,
@@ -33,16 +29,19 @@ from harness.model.evidence import (
     Side,
 )
 from harness.model.judgement import Kind
-from harness.model.result import Facts, Result
+from harness.model.result import Result, RunInfo
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, PopulationPlan, Scenario
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Capability, EnvironmentKind
 from harness.model.verdict import Decision
-from harness.rehearsal.conclude import Page, conclude, judged
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
+from harness.rules.combine import combine
+from harness.rules.criteria import judge
+from harness.rules.ledger import Ledger
+from harness.rules.window import Window
+from harness.run.rehearsal import RunRecord
+from harness.run.result import Page, build_result, judged
 
-NS = 1_000_000_000
 MS = 1_000_000
 ANCHOR = Anchor(monotonic_ns=1_000 * NS, unix_ns=1_790_000_000 * NS)
 PODS = ("tekutoko-api-6d9f7c-x2k4p", "tekutoko-api-6d9f7c-q8w1z")
@@ -278,10 +277,10 @@ def _decided(week: Week, rows: list[Row], decided_s: float, decision: Decision) 
     return [*rows[:place], decided, *rows[place:]]
 
 
-def facts_of(week: Week) -> Facts:
+def facts_of(week: Week) -> RunInfo:
     """Those of a run on ``local``."""
-    return Facts(
-        rung=Rung.LOCAL,
+    return RunInfo(
+        rung=EnvironmentKind.LOCAL,
         target="walk-api",
         target_bundled=True,
         seed=week.seed,
@@ -296,15 +295,15 @@ def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
     """What the harness makes of ``rows``, without its sections."""
     gathered = Gathered()
     gathered.see(rows)
-    seen = Seen(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
+    seen = RunRecord(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
     found = judged(REHEARSAL, week.scenario, seen)
     plan, run_id = week.scenario, f"rollout_week3-s{week.seed}"
-    return conclude(REHEARSAL, plan, seen, found, Page(REHEARSAL.title(plan)), run_id=run_id), gathered
+    return build_result(REHEARSAL, plan, seen, found, Page(REHEARSAL.title(plan)), run_id=run_id), gathered
 
 
 def drawn(week: Week, result: Result, evidence: Gathered) -> Result:
     """The same with its sections, drawn anew."""
-    seen = Seen(facts=result.facts, details=WeekDetails(), evidence=evidence, judgements=result.judgements)
+    seen = RunRecord(facts=result.facts, details=WeekDetails(), evidence=evidence, judgements=result.judgements)
     sections = tuple(REHEARSAL.sections(week.scenario, seen))
     return msgspec.structs.replace(result, sections=sections)
 

@@ -12,15 +12,15 @@ import pytest
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
-from harness.judge.window import Window
 from harness.model.evidence import EventRow, ProbeRow
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.section import Pairs
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision
-from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.planting import Planting
+from harness.rehearsals.rollout.observed import WeekDetails
+from harness.rehearsals.rollout.week import Planting
+from harness.rules.window import Window
 from harness.stack.sim.stack import MemoryStack
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 
@@ -56,7 +56,7 @@ class Host:
         self.progress = Progress(self.clock)
         self.details = WeekDetails()
         self.ends: list[Any] = []
-        self.at_end = self.ends.append
+        self.add_finalizer = self.ends.append
 
     def say(self, text: str) -> None:
         self.progress(text)
@@ -101,7 +101,7 @@ async def test_one_that_fails_as_the_window_ends_is_not_silent() -> None:
 
 
 async def test_one_that_never_comes_to_its_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.rehearsals.rollout.planting.LIMIT_S", 0.1)
+    monkeypatch.setattr("harness.rehearsals.rollout.week.LIMIT_S", 0.1)
     made, host = planting(FaultProxy(holds_s=60), NOW)
     await asyncio.sleep(0.05)
     with pytest.raises(PartDied, match=r"neither injected nor undone within 0.1 s of the window's end"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -11,28 +14,30 @@ from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_list
 from harness.model.due import Due
-from harness.model.evidence import EventRow, Operation, Outcome
+from harness.model.evidence import EventRow, Operation, Outcome, Row
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import judged_week, step_of_roll_back
-from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
+from harness.rehearsals.rollout.facts import of_roll_back
+from harness.rehearsals.rollout.observed import EMPTY, ObservedWindow, WeekDetails, observed
 from harness.rehearsals.rollout.sequence import final_check
 from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
-from harness.rehearsals.rollout.weeks import Attempt, PlannedWeek, RolloutDetails, RolloutPlan, stands
-from scenarios.load import load
-from tests.judge.evidence import request
-from tests.judge.test_week_beside import pod, sampled
+from harness.rehearsals.rollout.week import REHEARSAL
+from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, stands
+from harness.run.rehearsal import RunRecord
+from harness.run.scenarios.load import load
 from tests.rehearsal.made import facts
+from tests.rollout.planted import ruled
+from tests.rules.evidence import request
+from tests.rules.test_week_beside import pod, sampled
 
 PLAN = load("rollout_week3")
+REAL = (Capability.REAL_PROCESSES,)
 
 
-def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
+def attempt(week: int, decision: Decision = Decision.ADVANCE) -> WeekAttempt:
     status = Exit.OK if decision is Decision.ADVANCE else Exit.HOLD
-    return Attempt(week=week, attempt=1, started_utc="", seconds=1.0, decision=decision, exit_status=int(status))
+    return WeekAttempt(week=week, attempt=1, started_utc="", seconds=1.0, decision=decision, exit_status=int(status))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
         ({}, Verdict.NOT_EXERCISED),
     ],
 )
-def test_the_final_check_wants_all_four_weeks(begun: dict[int, Attempt], verdict: Verdict) -> None:
+def test_the_final_check_wants_all_four_weeks(begun: dict[int, WeekAttempt], verdict: Verdict) -> None:
     found = final_check(begun)
     assert (found.claim, found.verdict, found.gates) == ("rollout.week4.check", verdict, False)
 
@@ -71,22 +76,46 @@ def test_weeks_of_two_programs_are_not_the_four_weeks_of_either() -> None:
     assert final_check(unknown, "sha256:new").verdict is final_check(begun, "").verdict is Verdict.PASS
 
 
-def rolled_back(off_after_s: float | None) -> Observed:
+def rolled_back(off_after_s: float | None) -> ObservedWindow:
     decided = EventRow(at_ns=NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")
     off = (
         None
         if off_after_s is None
         else EventRow(at_ns=NS + int(off_after_s * NS), kind="flag", subject="f", message="")
     )
-    return Observed(planned=EMPTY, window=EMPTY, seed=1, bucket="", decision=decided, off=off)
+    return ObservedWindow(planned=EMPTY, window=EMPTY, seed=1, bucket="", decision=decided, off=off)
 
 
-def test_a_flag_that_went_off_too_late_or_never_passes_no_step() -> None:
-    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
-    step = "rollout.rollback.step1"
-    assert step_of_roll_back(step, PLAN, rolled_back(2.0), seen)[0] is Verdict.PASS
-    assert step_of_roll_back(step, PLAN, rolled_back(PLAN.switch_over_limit_s + 1), seen)[0] is Verdict.FAIL
-    assert step_of_roll_back(step, PLAN, rolled_back(None), seen) == (Verdict.INCONCLUSIVE, ())
+def step(
+    number: int,
+    week: ObservedWindow,
+    logged: tuple[str, ...] | None = None,
+    *rows: Row,
+    capabilities: Sequence[str] = REAL,
+) -> tuple[Verdict, str] | None:
+    """What became of a step of a roll back; ``None``: nothing is said."""
+    evidence = Gathered()
+    evidence.see(rows)
+    found = ruled(PLAN, of_roll_back(week, evidence, logged), capabilities=capabilities)
+    told = found.get(f"rollout.rollback.step{number}")
+    return None if told is None else (told.verdict, told.reason)
+
+
+@pytest.mark.parametrize(
+    ("off_after_s", "verdict"),
+    [(2.0, Verdict.PASS), (PLAN.switch_over_limit_s + 1, Verdict.FAIL), (None, None)],
+)
+def test_a_flag_that_went_off_too_late_or_never_passes_no_step(
+    off_after_s: float | None, verdict: Verdict | None
+) -> None:
+    found = step(1, rolled_back(off_after_s))
+    assert (found and found[0]) == verdict
+
+
+def test_of_a_run_that_was_not_rolled_back_no_step_is_exercised() -> None:
+    week = dataclasses.replace(rolled_back(1.0), decision=None)
+    assert [step(number, week) for number in (1, 2, 3)] == [(Verdict.NOT_EXERCISED, "the run was not rolled back")] * 3
+    assert step(2, rolled_back(1.0)) is None, "the check of the clients says it"
 
 
 def test_a_flag_that_stood_off_before_the_decision_is_not_what_the_roll_back_published() -> None:
@@ -99,49 +128,41 @@ def test_a_flag_that_stood_off_before_the_decision_is_not_what_the_roll_back_pub
     assert observed(before).off is None
     after = row(6, "flag", FLAG, on=0)
     assert observed([*before, after]).off == after
-    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
-    assert step_of_roll_back("rollout.rollback.step1", PLAN, observed(before), seen) == (Verdict.INCONCLUSIVE, ())
+    assert step(1, observed(before)) is None
 
 
 @pytest.mark.parametrize(
     ("measured", "logged", "verdict", "words"),
     [
-        (("a", "b"), ("a", "b", "envoy"), Verdict.PASS, "of 2 of 2 pods log and metrics are in one place"),
-        (("a", "b"), ("a",), Verdict.FAIL, "not of: b"),
-        (("a", "b"), (), Verdict.FAIL, "not of: a, b"),
-        (("a",), ("a", "b"), Verdict.INCONCLUSIVE, "not of: b"),
-        ((), ("a", "b"), Verdict.INCONCLUSIVE, "not of: a, b"),
+        (("a", "b"), ("a", "b", "envoy"), Verdict.PASS, "ready pods without a log: 0 of 2"),
+        (("a", "b"), ("a",), Verdict.FAIL, "(b)"),
+        (("a", "b"), (), Verdict.FAIL, "(a, b)"),
+        (("a",), ("a", "b"), Verdict.INCONCLUSIVE, "(b)"),
+        ((), ("a", "b"), Verdict.INCONCLUSIVE, "(a, b)"),
         (("a", "b"), None, Verdict.NOT_EXERCISED, "no pod's log was looked for"),
-        ((), None, Verdict.INCONCLUSIVE, "0 of them metrics"),
+        ((), None, Verdict.INCONCLUSIVE, "no pod's log was looked for"),
     ],
 )
 def test_without_log_and_metrics_of_every_pod_no_cause_can_be_looked_for(
     measured: tuple[str, ...], logged: tuple[str, ...] | None, verdict: Verdict, words: str
 ) -> None:
-    seen = Seen(facts=facts(), details=WeekDetails(logged=logged), evidence=Gathered())
-    seen.evidence.see([pod("a"), pod("b"), *sampled(*measured)])
-    found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
-    assert found is verdict and words in english(told)
+    found = step(3, rolled_back(1.0), logged, pod("a"), pod("b"), *sampled(*measured))
+    assert found is not None and found[0] is verdict and words in found[1]
 
 
 def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
-    simulated = facts(capabilities=())
-    seen = Seen(facts=simulated, details=WeekDetails(logged=None), evidence=Gathered())
-    found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
-    assert found is Verdict.NOT_EXERCISED and english(told) == "the environment lacks real processes"
-    real = Seen(facts=facts(capabilities=(Capability.REAL_PROCESSES,)), details=seen.details, evidence=Gathered())
-    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), real)[0] is Verdict.INCONCLUSIVE
+    assert step(3, rolled_back(1.0), capabilities=()) == (Verdict.NOT_EXERCISED, "the environment lacks real processes")
 
 
 def test_where_no_pod_became_ready_nothing_is_known() -> None:
-    seen = Seen(facts=facts(), details=WeekDetails(logged=("a",)), evidence=Gathered())
-    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.INCONCLUSIVE
+    found = step(3, rolled_back(1.0), ("a",))
+    assert found is not None and found[0] is Verdict.INCONCLUSIVE
 
 
 def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> None:
     start_ns, end_ns = NS, round((1 + PLAN.window_s) * NS)
     began = {"start_ns": start_ns, "end_ns": end_ns, "seed": 3, "bucket": ""}
-    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+    seen = RunRecord(facts=facts(), details=WeekDetails(), evidence=Gathered())
     seen.evidence.see([EventRow(at_ns=NS, kind="phase", subject="window", message="", data=began)])
     due = [each for each in due_list(PLAN, 3, start_ns, end_ns).requests if each.due_ns < 11 * NS]
     seen.evidence.see(
@@ -149,9 +170,10 @@ def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> Non
         for each in due
     )  # fmt: skip
     seen.evidence.see([EventRow(at_ns=11 * NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
-    found = next(each for each in judged_week(PLAN, seen) if each.claim == "rollout.week3.check")
+    found = next(each for each in REHEARSAL.by_rules(PLAN, seen) if each.claim == "rollout.week3.check")
     assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 50)
-    assert found.reason == "250 users on the API, each with one request in 50 s: 5/s came; the window was cut short"
+    came = "250 users on the API, each with one request in 50 s: 5/s came, 5/s of them answered well"
+    assert found.reason == f"the window was cut short; {came}"
 
 
 def test_a_window_that_was_cut_short_fails_by_no_operation_that_a_lost_request_may_have_done_well() -> None:
@@ -161,7 +183,7 @@ def test_a_window_that_was_cut_short_fails_by_no_operation_that_a_lost_request_m
     refused = [each for each in due if each.operation is Operation.PUT_WALK]
 
     def verdict(there: list[Due]) -> Verdict:
-        seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+        seen = RunRecord(facts=facts(), details=WeekDetails(), evidence=Gathered())
         began = {"start_ns": NS, "end_ns": round((1 + plan.window_s) * NS), "seed": 3, "bucket": ""}
         seen.evidence.see([EventRow(at_ns=NS, kind="phase", subject="window", message="", data=began)])
         for each in there:
@@ -170,7 +192,7 @@ def test_a_window_that_was_cut_short_fails_by_no_operation_that_a_lost_request_m
             times = {"due_ns": each.due_ns, "sent_ns": each.due_ns, "done_ns": each.due_ns + 1}
             seen.evidence.see([msgspec.structs.replace(row, operation_id=each.id, **times)])
         seen.evidence.see([EventRow(at_ns=end_ns, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
-        return next(each.verdict for each in judged_week(plan, seen) if each.claim == "rollout.week1.check")
+        return next(each.verdict for each in REHEARSAL.by_rules(plan, seen) if each.claim == "rollout.week1.check")
 
     assert verdict(due) is Verdict.FAIL
     assert verdict([each for each in due if each != refused[-1]]) is Verdict.INCONCLUSIVE

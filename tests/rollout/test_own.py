@@ -10,21 +10,21 @@ import msgspec
 import pytest
 
 from harness.evidence.gathered import EVIDENCE, Gathered
-from harness.judge.combine import combine
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import Page, conclude, judged
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.html import render
 from harness.report.language import language
-from harness.stack.sim.world import Planted
-from scenarios.claims import REGISTER
+from harness.rules.combine import combine
+from harness.run.rehearsal import RunRecord
+from harness.run.result import Page, build_result, judged
+from harness.stack.sim.world import PlantedFaults
+from tests.register import REGISTER
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id
 from tests.rollout.synthetic import Week, facts_of, generate
@@ -54,8 +54,8 @@ def result(*promised: str, claim: str = "", own: tuple[OwnClaim, ...] = ()) -> R
     gathered = Gathered()
     gathered.see(generate(made))
     plan = msgspec.structs.replace(made.scenario, claims=promised, own_claims=own)
-    seen = Seen(facts=facts_of(made), details=WeekDetails(), evidence=gathered)
-    return conclude(REHEARSAL, plan, seen, judged(REHEARSAL, plan, seen), Page(REHEARSAL.title(plan)), run_id="r")
+    seen = RunRecord(facts=facts_of(made), details=WeekDetails(), evidence=gathered)
+    return build_result(REHEARSAL, plan, seen, judged(REHEARSAL, plan, seen), Page(REHEARSAL.title(plan)), run_id="r")
 
 
 def criterion_of(found: Result) -> Judgement:
@@ -79,7 +79,7 @@ def test_a_criterion_without_a_claim_is_judged_under_its_own_id(tmp_path: Path) 
 
 
 def test_bad_evidence_fails_a_criterion_without_a_claim(tmp_path: Path) -> None:
-    found = week(tmp_path, OURS, planted=Planted(unavailable=Fraction(1, 4)))
+    found = week(tmp_path, OURS, planted=PlantedFaults(unavailable=Fraction(1, 4)))
     assert criterion_of(found.run).verdict is Verdict.FAIL
     assert found.run.decision is Decision.HOLD
 
@@ -147,7 +147,7 @@ LIMITS = (
 
 def test_the_query_beside_a_quantile_and_beside_one_operation_gives_the_value(tmp_path: Path) -> None:
     plan = msgspec.structs.replace(OURS, criteria=LIMITS)
-    found = week(tmp_path, plan, planted=Planted(errors=Fraction(1, 3)))
+    found = week(tmp_path, plan, planted=PlantedFaults(errors=Fraction(1, 3)))
     assert "of put_walk < 1 %" in found.printed
     judgements = by_id(found.run.judgements)
     with sqlite3.connect(found.folder / EVIDENCE) as connection:

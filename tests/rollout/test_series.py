@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import (
     EventRow,
@@ -19,9 +20,8 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
-from harness.report.series import Axis, Measured, _percentiles, series_of
+from harness.report.series import MeasuredSeries, TimeAxis, _percentiles, series_of
 
-NS = 1_000_000_000
 START = 1_000 * NS
 
 
@@ -42,7 +42,7 @@ def probe(due_s: float, outcome: Outcome) -> ProbeRow:
     )  # fmt: skip
 
 
-def timeline(rows: list[Row]) -> Measured:
+def timeline(rows: list[Row]) -> MeasuredSeries:
     gathered = Gathered()
     gathered.see(rows)
     found = series_of(gathered)
@@ -125,7 +125,7 @@ def test_a_slow_start_does_not_squeeze_the_judged_part() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 29), st.integers(1, 10_000)), min_size=1, max_size=200))
 def test_percentiles_are_the_values_of_nearest_rank(samples: list[tuple[int, int]]) -> None:
-    axis = Axis(0, 30 * NS, 1, 10, 0)
+    axis = TimeAxis(0, 30 * NS, 1, 10, 0)
     index = axis.index(np.array([second * NS for second, _ in samples], dtype=np.int64), 10)
     latency = np.array([float(value) for _, value in samples])
     for quantile, series in zip((0.5, 0.95, 0.99), _percentiles(axis, index, latency), strict=True):

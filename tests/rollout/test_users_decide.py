@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.combine import combine
 from harness.model.evidence import Outcome
 from harness.model.judgement import errata_of
 from harness.model.verdict import Decision, Verdict
-from scenarios.load import load
+from harness.rules.combine import combine
+from harness.run.scenarios.load import load
 from tests.rollout.planted import Fate, crowd, every, good, judged_week, week_rows
 
 PLANS = {week: load(f"rollout_week{week}") for week in (1, 2, 3, 4)}

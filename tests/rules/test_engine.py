@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from harness.base.errors import BadInput
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
@@ -126,6 +127,13 @@ ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
         (BOTH + "  provided: [{fact: b, above: 0}]", (fact("a", 0),), OPEN, ""),
         (BOTH + "  when: [{fact: b, above: 0}]", (fact("a", 1), fact("b", 0)), FAIL, ""),
         (BOTH + "  when: [{fact: b, above: 0}]", (fact("a", 0), fact("b", 0)), OPEN, ""),
+        (
+            "  decided_by: [{fact: a, is: 0, else: their.mistake}]\n  when: [{fact: b, is: 0}]",
+            (fact("a", 1), fact("b", 1)),
+            OPEN,
+            "",
+        ),
+        (BOTH + ERRATUM + "}\n  when: [{fact: a, is: 0}]", (fact("a", 1), fact("b", 1)), SHOWN, "wrong"),
         (BOTH + "  needs: [real_kubernetes]", (fact("a", 0),), NONE, ""),
         (BOTH + "  provided: [{fact: b, above: 0}]", (fact("a", 1), fact("b", 0, lacks=(message("no"),))), OPEN, ""),
         (BOTH + "  provided: [{fact: b, above: 0}]", (fact("a", 0), fact("b", 0, lacks=(message("no"),))), NONE, ""),
@@ -137,6 +145,12 @@ ERRATUM = "  shows: {erratum: wrong, fact: b, above: 0"
         (BOTH + ERRATUM + ", unseen: inconclusive}", (fact("a", 1), fact("b", 0)), OPEN, ""),
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 0), fact("b", 1)), PASS, "wrong"),
         (BOTH + ERRATUM + ", beside: true}", (fact("a", 1), fact("b", 1)), FAIL, ""),
+        (
+            BOTH + ERRATUM + ", beside: true}",
+            (*fact.none("a", lacks=(message("left out"),)), fact("b", 1)),
+            SHOWN,
+            "wrong",
+        ),
         (BOTH + ERRATUM + ", provided: [{fact: plan.most, is: 8}]}", (fact("a", 1), fact("b", 1)), FAIL, ""),
         (BOTH + ERRATUM + ", unless_kept: true}", (fact("a", 0), fact("b", 1)), PASS, ""),
         (BOTH + ERRATUM + ", unless_kept: true}", (fact("a", 1), fact("b", 1)), SHOWN, "wrong"),
@@ -173,6 +187,12 @@ def test_a_judgement_has_the_figure_that_decided_and_says_what_was_wanted(tmp_pa
     assert found.reason == "it fell after 3 s; at most 2 s is wanted"
 
 
+def test_a_fact_may_say_itself_what_is_wanted(tmp_path: Path) -> None:
+    own = msgspec.structs.replace(fact("fell_s", 3), wanted=(message("it never falls"),))
+    found = ruled(tmp_path, "  decided_by: [{fact: fell_s, at_most: 2}]", own)
+    assert found is not None and found.reason == "it never falls; it fell after 3 s"
+
+
 def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(
@@ -180,6 +200,7 @@ def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
     )
     cases = [FactsOf(PHRASES, "part", case)("a", seen, examples=("1",)) for seen, case in enumerate(("one", "two"))]
     expected = [Expected("part", each) for each in ("x.one.end", "x.two.end", "x.three.end", "x.four", "y")]
+    expected.append(Expected("part", "x.one.end", kind=Kind.CHECK))  # asked for twice, and judged once
     found = [*judged(expected, read([path], ["a", "b"]), [*cases, fact("b", 0)], Plan(), ())]
     assert [(each.id, each.verdict) for each in found] == [("x.one.end", PASS), ("x.two.end", FAIL), ("x.four", PASS)]
     assert [str(each) for each in found[0].asked] == ["one is 0"] and found[0].examples == ("1",)
@@ -189,6 +210,44 @@ def test_a_rule_of_many_cases_reads_the_facts_of_each(tmp_path: Path) -> None:
 def test_further_claims_may_be_of_one_kind_of_part_alone(kind: str, also: tuple[str, ...], tmp_path: Path) -> None:
     found = ruled(tmp_path, BOTH + f"  claims: [other]\n  claims_in: {kind}", fact("a", 0))
     assert found is not None and found.also == also
+
+
+def asked(verdict: Verdict) -> Fact:
+    """Calls beside their criterion, of which its own bounds say so."""
+    told = (message("by its bound"),)
+    sample = Judgement(id="claim", verdict=verdict, told=told, value=0.1, bound=0.2, limit=0.3, samples=40)
+    return fact.of_sample("a", sample)
+
+
+@pytest.mark.parametrize(
+    ("of", "b", "verdict", "value"),
+    [
+        (asked(PASS), 1, PASS, 0.1),
+        (asked(FAIL), 1, FAIL, 0.1),
+        (asked(PASS), 0, NONE, 0.1),  # a pass is none without its premise, and keeps its figures
+        (asked(FAIL), 0, FAIL, 0.1),
+        (asked(OPEN), 0, OPEN, 0.1),
+        (asked(PASS), None, OPEN, 0.1),
+        (fact.every(void=(message("it broke"),)), 1, OPEN, None),
+        (fact.every(lacks=(message("no users"),)), 1, NONE, None),
+    ],
+)
+def test_a_sample_is_judged_by_its_own_bounds_which_are_asked_and_not_replaced(
+    of: Fact, b: float | None, verdict: Verdict, value: float | None, tmp_path: Path
+) -> None:
+    rule = "  sample: a\n  gates: false\n  when: [{fact: b, at_least: 1, else: not_exercised}]"
+    found = ruled(tmp_path, rule, of, *([] if b is None else [fact("b", b)]))
+    assert found is not None and (found.verdict, found.value, found.gates) == (verdict, value, False)
+    assert (found.bound, found.limit, found.samples) == ((None, None, 0) if value is None else (0.2, 0.3, 40))
+    assert (found.part, found.claim) == ("part", "claim")
+
+
+@pytest.mark.parametrize("rule", [BOTH + "  claims: [other]\n", "  sample: a\n"])
+def test_it_may_be_the_verdict_on_no_claim(rule: str, tmp_path: Path) -> None:
+    for b, claims in ((1, True), (0, False)):
+        of = asked(PASS) if "sample" in rule else fact("a", 0)
+        found = ruled(tmp_path, rule + "  claimed_when: [{fact: b, is: 1}]", of, fact("b", b))
+        assert found is not None and found.verdict is PASS and bool(found.claims) is claims
 
 
 def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> None:
@@ -207,8 +266,8 @@ def test_where_nothing_is_in_evidence_the_rule_says_nothing(tmp_path: Path) -> N
         ("x:\n  decided_by: [{fact: a}]\n", 2, "one verb is wanted"),
         ("x:\n  decided_by: [{fact: a, is: 0, at_most: 3}]\n", 2, "one verb is wanted"),
         ("x:\n  kind: check\n", 1, "nothing decides it"),
+        ("x:\n  sample: a\n  decided_by: [{fact: a, is: 0}]\n", 1, "a sample decides alone"),
         ("x:\n  decided_by: [{fact: a, iss: 0}]\n", 2, "unknown key 'iss'; did you mean 'is'?"),
-        ("x:\n  decided_by: [{fact: a, is: 0}]\n", 0, "no rule and no table uses the facts b, fell_s, said"),
     ],
 )
 def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said: str, tmp_path: Path) -> None:
@@ -221,16 +280,34 @@ def test_a_mistake_in_a_rule_is_told_by_file_and_line(text: str, line: int, said
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict"),
-    [({"seen": 1}, SHOWN), ({"seen": 0}, None), ({}, None), ({"seen": 0, "lacks": (message("no archive"),)}, NONE)],
-)
-def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen(
-    given: dict[str, Any], verdict: Verdict | None, tmp_path: Path
+    ("given", "verdict", "decided"),
+    [
+        ({"seen": 1}, SHOWN, SHOWN), ({"seen": 0}, None, PASS), ({}, None, OPEN),
+        ({"seen": 0, "lacks": (message("no archive"),)}, NONE, NONE),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("lines", ["", "  decided_by: [{fact: a, at_least: 0}]\n"])
+def test_an_observation_is_asked_for_by_no_plan_and_told_where_it_was_seen_or_lines_decide_it(
+    lines: str, given: dict[str, Any], verdict: Verdict | None, decided: Verdict, tmp_path: Path
 ) -> None:
     path = tmp_path / "rules.yaml"
-    path.write_text("wrong:\n  kind: observation\n  shows: {erratum: wrong, fact: a, above: 0}\n")
+    path.write_text("wrong:\n  kind: observation\n  shows: {erratum: wrong, fact: a, above: 0}\n" + lines)
+    verdict = decided if lines else verdict
     found = [*judged([], read([path], ["a"]), [FactsOf(PHRASES)("a", **given)], Plan(), ())]
     assert [(each.verdict, each.gates) for each in found] == ([] if verdict is None else [(verdict, False)])
+
+
+def test_an_observation_of_a_figure_is_told_whatever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("knee: {kind: observation, decided_by: [{fact: a, is: 0}]}\n")
+    (found,) = judged([Expected("part", "knee")], read([path], ["a"]), [fact("a", 1)], Plan(), ())
+    assert (found.verdict, found.gates, found.value) == (FAIL, False, 1)
+
+
+@pytest.mark.parametrize(("high", "bound"), [(2, 2), (INF, None)])
+def test_the_end_of_a_sample_that_nothing_bounds_is_no_bound(high: float, bound: float | None, tmp_path: Path) -> None:
+    found = ruled(tmp_path, *line("at_most: 3", seen=1, high=high, sampled=True))
+    assert found is not None and found.bound == bound
 
 
 def test_a_bound_stands_beside_the_figure(tmp_path: Path) -> None:

@@ -7,9 +7,16 @@ from pathlib import Path
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.model.command import Ran
-from harness.rehearsals.runbooks.practice import WALKS
-from harness.rehearsals.runbooks.typed import Command, commands, scripts
-from harness.rehearsals.runbooks.types import Balanced, Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.actions import WALKS, TypedCommand, commands, scripts
+from harness.rehearsals.runbooks.types import (
+    Balanced,
+    RestoredWalks,
+    RunbookPage,
+    RunbooksDetails,
+    RunbooksPlan,
+    RunbookTarget,
+    Typed,
+)
 
 PLAN = planfile.bundled("runbooks", RunbooksPlan)
 DOCS = ROOT / "docs"
@@ -17,16 +24,16 @@ DOCS = ROOT / "docs"
 ALL = "pod/tekutoko-api-1\nservice/tekutoko-api\ndeployment.apps/tekutoko-api\nreplicaset.apps/tekutoko-api\n"
 
 
-def typed_of(page: Page, folder: Path = DOCS) -> list[Command]:
+def typed_of(page: RunbookPage, folder: Path = DOCS) -> list[TypedCommand]:
     """The lines of a page, or its blocks where a shell runs them."""
     text = (folder / page.page).read_text("utf-8")
-    return [*(scripts(text) if page.ground is Ground.DATABASE else commands(text, {"ZONE": "a"}))]
+    return [*(scripts(text) if page.ground is RunbookTarget.DATABASE else commands(text, {"ZONE": "a"}))]
 
 
 def details() -> RunbooksDetails:
     """Every line of every page, each of which said something."""
     found = RunbooksDetails(
-        zone="a", balanced=Balanced(address="172.18.0.3", status=200), restored=Restored(walks=WALKS, of=WALKS)
+        zone="a", balanced=Balanced(address="172.18.0.3", status=200), restored=RestoredWalks(walks=WALKS, of=WALKS)
     )
     for page in PLAN.parts:
         lines = typed_of(page)

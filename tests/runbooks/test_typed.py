@@ -13,11 +13,11 @@ from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
-from harness.rehearsal import conclude
 from harness.rehearsals.runbooks import balancer
+from harness.rehearsals.runbooks.actions import commands, scripts
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
-from harness.rehearsals.runbooks.typed import commands, scripts
-from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails
+from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails
+from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
 from tests.runbooks.made import DOCS, PLAN, details, typed_of
 
@@ -58,7 +58,7 @@ def test_what_needs_a_shell_is_refused(line: str) -> None:
 
 
 @pytest.mark.parametrize("page", PLAN.parts, ids=lambda page: page.name)
-def test_both_languages_type_the_same(page: Page) -> None:
+def test_both_languages_type_the_same(page: RunbookPage) -> None:
     english, japanese = ([each.words for each in typed_of(page, folder)] for folder in (DOCS, DOCS / "ja"))
     assert english == japanese != []
 
@@ -91,7 +91,7 @@ def test_what_the_exercises_apply_is_there() -> None:
 
 
 def said(of: RunbooksDetails) -> dict[str, Judgement]:
-    return by_id(REHEARSAL.judge(PLAN, seen(of)))
+    return by_id(REHEARSAL.by_rules(PLAN, seen(of)))
 
 
 def test_pages_that_were_typed_to_their_end() -> None:
@@ -127,13 +127,13 @@ def test_an_address_that_does_not_answer_is_none(balanced: Balanced, why: str) -
 @pytest.mark.parametrize(
     ("restored", "verdict", "why"),
     [
-        (Restored(walks=10, of=10), Verdict.PASS, "10 of 10 walks"),
-        (Restored(walks=0, of=10), Verdict.FAIL, "0 of 10 walks"),
-        (Restored(walks=None, of=10), Verdict.FAIL, "– of 10 walks"),
+        (RestoredWalks(walks=10, of=10), Verdict.PASS, "10 of 10 walks"),
+        (RestoredWalks(walks=0, of=10), Verdict.FAIL, "0 of 10 walks"),
+        (RestoredWalks(walks=None, of=10), Verdict.FAIL, "– of 10 walks"),
         (None, Verdict.INCONCLUSIVE, "not looked at"),  # a run of before it was asked, or cut before it
     ],
 )
-def test_a_restore_that_brought_too_little_is_none(restored: Restored | None, verdict: Verdict, why: str) -> None:
+def test_a_restore_that_brought_too_little_is_none(restored: RestoredWalks | None, verdict: Verdict, why: str) -> None:
     """Every command of it ended well: a database without a walk has none behind the moment either."""
     of = details()
     of.restored = restored

@@ -8,19 +8,19 @@ from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.rehearsals.scaling.facts import PHRASES
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
-from harness.rehearsals.scaling.types import Part, ScalingPlan
+from harness.rehearsals.scaling.types import ScalingPart, ScalingPlan
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf
 
 ON_LOAD = ("scaling.time.hpa_up", "scaling.hpa.cpu", "scaling.time.hpa_down", "scaling.hpa.down_to_2")
 
 
-def of(part: Part) -> FactsOf:
+def of(part: ScalingPart) -> FactsOf:
     """What makes the facts of the part."""
     return FactsOf(PHRASES, part.name)
 
 
-def ruled(part: Part, claims: Iterable[str], facts: Iterable[Fact]) -> list[Judgement]:
+def ruled(part: ScalingPart, claims: Iterable[str], facts: Iterable[Fact]) -> list[Judgement]:
     """The judgements on ``claims``, in their order."""
     plan = ScalingPlan(name="scaling", title="", parts=(part,))
     return [*engine.judged([Expected(part.name, each, each) for each in claims], REHEARSAL.rules, facts, plan, ())]

@@ -11,7 +11,7 @@ from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.step import ACCOUNTS, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.acts import Acts
+from harness.rehearsals.scaling.acts import ScalingActs
 from harness.rehearsals.scaling.types import Manual, ScalingDetails, step_of
 from tests.scaling.test_judge import MANUAL, endpoints, of_manual, pod
 from tests.scaling.test_rehearsal import DRAIN
@@ -31,7 +31,7 @@ def test_every_step_of_a_drain_s_load_is_kept_with_its_begin_once_it_was_made() 
     on = SimpleNamespace(
         stack=stack, clock=clock, evidence=evidence, details=facts, options=SimpleNamespace(seed=1)
     )  # fmt: skip
-    acts = Acts(cast(Any, on), MANIFESTS, MANIFESTS)
+    acts = ScalingActs(cast(Any, on), MANIFESTS, MANIFESTS)
     acts._users = cast(Any, SimpleNamespace(load=lambda: loaded(Load())))
     clock.run(acts.run(DRAIN))
     assert facts.steps == [(step_of(DRAIN), at_ns) for at_ns in asked] and len(asked) == 3
@@ -69,7 +69,7 @@ def test_by_hand_begins_with_the_fewest_whatever_the_manifests_ask_for() -> None
         details=ScalingDetails(), options=SimpleNamespace(seed=1),
     )  # fmt: skip
     part = msgspec.structs.replace(MANUAL, high=8)
-    did = clock.run(Acts(cast(Any, on), MANIFESTS, MANIFESTS).run(part))
+    did = clock.run(ScalingActs(cast(Any, on), MANIFESTS, MANIFESTS).run(part))
     assert asked == [2, 8, 2]
     assert isinstance(did, Manual)
     found = of_manual(part, did, events)

@@ -7,17 +7,17 @@ import pytest
 
 from harness.base import planfile
 from harness.base.data import OVERLAYS
+from harness.base.ticks import NS
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.proposal import Readings, propose
-from harness.control.hpa.replicas import Ground
-from harness.judge.window import NS
+from harness.control.hpa.replicas import ScaleInputs
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.facts_autoscaling import (
+from harness.rehearsals.scaling.facts import (
     Percentages,
     Utilization,
     autoscaled,
@@ -27,7 +27,7 @@ from harness.rehearsals.scaling.facts_autoscaling import (
     under_load,
     utilizations,
 )
-from harness.rehearsals.scaling.types import Controlled, Loaded, Part, PartKind, ScalingPlan, controlled
+from harness.rehearsals.scaling.types import Controlled, Loaded, ScalingPart, ScalingPartKind, ScalingPlan, controlled
 from harness.stack.manifests import load as load_manifests
 from tests.scaling.made import ON_LOAD, of, ruled
 from tests.scaling.test_judge import endpoints, resize
@@ -102,8 +102,8 @@ def test_utilizations_come_from_the_status() -> None:
     assert utilizations([row], "memory", 2 * NS) == []
 
 
-MEMORY = Part(
-    name="m", kind=PartKind.HPA, title="", claims=(), low=2, high=10, hold=0.85, held=5,
+MEMORY = ScalingPart(
+    name="m", kind=ScalingPartKind.HPA, title="", claims=(), low=2, high=10, hold=0.85, held=5,
     up_within_s=300, down_after_s=285, down_within_s=390,
 )  # fmt: skip
 
@@ -114,17 +114,19 @@ def climb(reason: str, most: int) -> list[EventRow]:
 
 
 def rose(reason: str, most: int, read: Percentages | None) -> tuple[Verdict, str]:
-    facts = autoscaled(of(MEMORY), MEMORY, Loaded(load_ns=0, end_ns=200 * NS), climb(reason, most), of=read)
+    did, asked = Loaded(load_ns=0, end_ns=200 * NS), [(199 * NS, "hpa", float(most))]
+    facts = autoscaled(of(MEMORY), MEMORY, did, climb(reason, most), asked=asked, of=read)
     [found] = ruled(MEMORY, ["scaling.hpa.memory"], facts)
     return found.verdict, found.reason
 
 
 def test_percentages_are_looked_at_where_the_controllers_are_real_whatever_the_environment() -> None:
     rows = climb("memory resource utilization (percentage of request) above target", 10)
+    wished = [SampleRow(at_ns=199 * NS, metric="metric_replicas", subject="hpa", value=10.0)]
     verdicts = {}
     for real in (False, True):
         can = (Capability.AUTOSCALING, *([Capability.REAL_KUBERNETES] if real else ()))
-        verdicts[real] = loaded(rows, [], CONTROLLED, *can)["scaling.hpa.memory"].verdict
+        verdicts[real] = loaded(rows, wished, CONTROLLED, *can)["scaling.hpa.memory"].verdict
     assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no status is in evidence"
 
 
@@ -238,6 +240,6 @@ def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
             PodUsage(name=str(number), at_ns=0, window_ns=15 * NS, containers_m={"": {"memory": round(each * 1000)}})
             for number, each in enumerate(used)
         ]
-        ground = Ground(current=size, pods=pods, settings=Settings(), now_ns=100 * NS)
+        ground = ScaleInputs(current=size, pods=pods, settings=Settings(), now_ns=100 * NS)
         asks = propose(CONTROLLED.hpa, ground, Readings(pods=usage), size).replicas
         assert asks is not None and asks >= part.high, size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,24 +12,31 @@ import msgspec
 import pytest
 
 from harness.base.data import KUBERNETES
-from harness.judge.resizes import Resize
-from harness.judge.window import NS
+from harness.base.ticks import NS
 from harness.model.command import Ran
+from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
-from harness.rehearsal import conclude
-from harness.rehearsals.scaling.by_kubectl import Commands
-from harness.rehearsals.scaling.facts_commands import commands
-from harness.rehearsals.scaling.judge_errata import errata_of_effects, errata_of_first_deploy
+from harness.rehearsals.scaling.acts import Commands
+from harness.rehearsals.scaling.facts_sizes import commands
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
-from harness.rehearsals.scaling.types import Commanded, Effect, Part, PartKind, ScalingDetails, ScalingPlan
-from scenarios.claims import ERRATA
+from harness.rehearsals.scaling.types import (
+    Commanded,
+    Effect,
+    ScalingDetails,
+    ScalingPart,
+    ScalingPartKind,
+    ScalingPlan,
+)
+from harness.rules.resizes import Resize
+from harness.run import result as conclude
+from tests.register import ERRATA
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.made import of, ruled
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 BESIDE = "manifest.deployment.replicas_beside_hpa"
-PART = Part(name="c", kind=PartKind.COMMANDS, title="", claims=())
+PART = ScalingPart(name="c", kind=ScalingPartKind.COMMANDS, title="", claims=())
 
 
 def effect(command: str, pods: int, at_s: float, *, autoscaler: bool = True, after_s: float | None = 9.0) -> Effect:
@@ -37,6 +45,12 @@ def effect(command: str, pods: int, at_s: float, *, autoscaler: bool = True, aft
 
 def resize(at_s: float, size: int) -> Resize:
     return Resize(at_ns=round(at_s * NS), size=size, reason="All metrics below target")
+
+
+def errata(did: Commanded, resizes: Sequence[Resize] = ()) -> list[Judgement]:
+    """What is told of errata that were seen."""
+    ids = [id_ for id_ in REHEARSAL.rules if id_.startswith("erratum:")]
+    return ruled(PART, ids, commands(of(PART), did, resizes))
 
 
 SCALE, APPLY = "kubectl scale d --replicas=8", "kubectl apply -f f (replicas: 2)"
@@ -63,7 +77,7 @@ SCALE, APPLY = "kubectl scale d --replicas=8", "kubectl apply -f f (replicas: 2)
 def test_what_the_autoscaler_does_to_a_number_set_by_hand(
     effects: list[Effect], resizes: list[Resize], shown: set[str]
 ) -> None:
-    found = list(errata_of_effects(PART, effects, resizes))
+    found = errata(Commanded(begun_ns=0, ran={}, effects=tuple(effects)), resizes)
     assert {each.erratum for each in found} == shown
     assert shown <= set(ERRATA)
     assert all("with the HPA" in each.reason and not each.gates for each in found)
@@ -71,13 +85,12 @@ def test_what_the_autoscaler_does_to_a_number_set_by_hand(
 
 def test_the_refused_secret_is_told_in_the_api_server_s_words() -> None:
     refused = "Secret in version v1 cannot be handled as a Secret: illegal base64 data at input byte 4"
-    [found] = errata_of_first_deploy(
-        PART, Ran(command="kubectl apply -f base/", status=1, output=f"service created\n{refused}")
-    )
-    assert (found.erratum, found.reason) == ("manifest.secret.placeholders_not_base64", refused)
+    refused = "Error from server (BadRequest): " + refused
+    [found] = errata(Commanded(begun_ns=0, ran={"apply folder": ran(f"service created\n{refused}", 1)}))
+    assert found.erratum == "manifest.secret.placeholders_not_base64" and refused in found.reason
     assert found.erratum in ERRATA
-    applied = Ran(command="kubectl apply -f base/", status=0, output="secret created")
-    assert list(errata_of_first_deploy(PART, applied)) == list(errata_of_first_deploy(PART, None)) == []
+    for done in ({"apply folder": ran("secret created")}, {}):
+        assert errata(Commanded(begun_ns=0, ran=done)) == []
 
 
 ALL_BUT = "pod/a\nservice/a\ndeployment.apps/a\nreplicaset.apps/a\nhorizontalpodautoscaler.autoscaling/a"
@@ -153,7 +166,7 @@ def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
     did = Commanded(begun_ns=0, ran=doing.ran, effects=tuple(doing.effects))
     [found] = ruled(part, ["scaling.manual.command"], commands(of(part), did))
     assert found.verdict is (Verdict.FAIL if low_s is None else Verdict.PASS)
-    assert [*errata_of_effects(part, doing.effects[:2], [resize(1, 9)])] == []
+    assert errata(msgspec.structs.replace(did, effects=did.effects[:2]), [resize(1, 9)]) == []
 
 
 DEPLOYMENT = json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {}})

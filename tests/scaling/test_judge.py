@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.checks.as_printed import PHASE_2
-from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling import facts_autoscaling, facts_commands, facts_sizes
+from harness.rehearsals.scaling import facts, facts_sizes
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
@@ -22,8 +22,8 @@ from harness.rehearsals.scaling.types import (
     Effect,
     Loaded,
     Manual,
-    Part,
-    PartKind,
+    ScalingPart,
+    ScalingPartKind,
     TakenBack,
 )
 from tests.scaling.made import ON_LOAD, of, ruled
@@ -31,14 +31,16 @@ from tests.scaling.made import ON_LOAD, of, ruled
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 #: What else of the document an autoscaler under CPU shows: by the way up, and by the way up and down.
 LINKED = ("manifest.hpa.cpu", "strategy.versus.scaling", "decision.replicas_2_10", "strategy.merit.autopilot")
-MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
-COMMANDS = msgspec.structs.replace(MANUAL, kind=PartKind.COMMANDS)
+MANUAL = ScalingPart(
+    name="manual", kind=ScalingPartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15
+)
+COMMANDS = msgspec.structs.replace(MANUAL, kind=ScalingPartKind.COMMANDS)
 BY_KUBECTL = (
     "monitoring.commands", "scaling.hpa.apply", "cicd.set_image", "cicd.rollout_status", "operations.first_deploy",
     "operations.confirm", "monitoring.logs_command", "scaling.manual.command", "scaling.manual.manifest",
 )  # fmt: skip
-HPA = Part(
-    name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=5,
+HPA = ScalingPart(
+    name="hpa", kind=ScalingPartKind.HPA, title="", claims=(), low=2, high=5,
     up_within_s=180, down_after_s=285, down_within_s=390,
 )  # fmt: skip
 
@@ -61,7 +63,7 @@ def verdicts(judgements: list[Judgement]) -> dict[str, Verdict]:
     return {each.claim: each.verdict for each in judgements if each.claim}
 
 
-def of_manual(part: Part, did: Manual, rows: list[EventRow]) -> list[Judgement]:
+def of_manual(part: ScalingPart, did: Manual, rows: list[EventRow]) -> list[Judgement]:
     claims = ("scaling.time.manual_up", "scaling.time.manual_down", "scaling.manual.command")
     return ruled(part, claims, facts_sizes.manual(of(part), part, did, rows))
 
@@ -90,12 +92,12 @@ def autoscaled(
     asked: Sequence[tuple[int, str, float]] = (),
     *,
     by_resource: bool = True,
-    part: Part = HPA,
+    part: ScalingPart = HPA,
 ) -> list[Judgement]:
     """Under load from 0 s on."""
     did = Loaded(load_ns=0, end_ns=end_s * NS)
-    found = facts_autoscaling.autoscaled(of(part), part, did, rows, asked=asked, by_resource=by_resource)
-    return ruled(part, ON_LOAD, found)
+    found = [*facts.autoscaled(of(part), part, did, rows, asked=asked, by_resource=by_resource)]
+    return ruled(part, ON_LOAD, found if asked else [*found, of(part)("asked.most", 10)])
 
 
 def taken_back(rows: list[EventRow]) -> Judgement:
@@ -106,7 +108,7 @@ def taken_back(rows: list[EventRow]) -> Judgement:
 
 def commands(ran: dict[str, Ran], effects: Sequence[Effect] = ()) -> list[Judgement]:
     did = Commanded(begun_ns=0, ran=ran, effects=tuple(effects))
-    return ruled(COMMANDS, BY_KUBECTL, facts_commands.commands(of(COMMANDS), did))
+    return ruled(COMMANDS, BY_KUBECTL, facts_sizes.commands(of(COMMANDS), did))
 
 
 def by_hand(up_s: float, gone_s: float) -> list[EventRow]:

@@ -13,18 +13,18 @@ from harness.base.clock import NS
 from harness.base.data import OVERLAYS
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
-from harness.control.hpa.sync import Look, Scale, sync
+from harness.control.hpa.sync import Look, ScaleSubresource, sync
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, Outcome, RequestRow, Row, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Capability, EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.objectives.render import EXTERNAL_P95
-from harness.rehearsal.conclude import judged as whole
-from harness.rehearsals.scaling.facts_latency import external, readings, slowed
+from harness.rehearsals.scaling.facts import external, readings, slowed
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed, controlled
+from harness.rules.objectives.render import EXTERNAL_P95
+from harness.run.result import judged as whole
 from harness.stack.manifests import load as load_manifests
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
@@ -82,7 +82,7 @@ class Course:
         found = sync(
             Look(
                 hpa=CONTROLLED.hpa,
-                scale=Scale(len(self._ready_at), len(self._ready_at)),
+                scale=ScaleSubresource(len(self._ready_at), len(self._ready_at)),
                 pods=[self._scaled(name, at_s) for name in self._ready_at],
                 readings=Readings(pods=usage, custom={} if value is None else {EXTERNAL_P95: [value]}),
                 now_ns=round(at_s * NS),
@@ -296,7 +296,7 @@ def test_a_whole_part_is_judged_and_drawn_with_its_p95(tmp_path: Path, lang: str
     )
     assert msgspec.json.decode(msgspec.json.encode(details), type=ScalingDetails) == details
     rows: list[Row] = [*GOOD.rows, *GOOD.samples, *map(asked, range(0, UNTIL_S - 20, 2))]
-    left = seen(details, rows, rung=Rung.KIND, capabilities=PART.needs)
+    left = seen(details, rows, rung=EnvironmentKind.KIND, capabilities=PART.needs)
     found = {each.claim: each.verdict for each in whole(REHEARSAL, plan, left) if each.part == PART.name}
     expected = dict.fromkeys(PART.claims, Verdict.PASS) | {TO_NO_EFFECT: Verdict.ERRATUM_SHOWN}
     assert found == expected
@@ -313,14 +313,19 @@ def test_a_metric_that_hides_what_users_wait_for_fails(slow: bool, verdict: Verd
         ScalingDetails(runs=runs, did={PART.name: DID}),
         ScalingPlan(name="scaling", title="", parts=(PART,)),
     )
-    left = seen(details, [*course.rows, *course.samples, *answers], rung=Rung.KIND, capabilities=PART.needs)
+    left = seen(details, [*course.rows, *course.samples, *answers], rung=EnvironmentKind.KIND, capabilities=PART.needs)
     found = by_id(whole(REHEARSAL, plan, left))[CLAIM]
     assert found.verdict is verdict and "at most 0.06 s" in found.reason.replace("up to", "at most")
 
 
 def test_elsewhere_the_part_is_not_exercised() -> None:
     plan = ScalingPlan(name="scaling", title="Scaling", parts=(PART,))
-    left = seen(ScalingDetails(), [], rung=Rung.LOCAL, capabilities=(Capability.AUTOSCALING, Capability.DOCUMENT_TEMPO))
+    left = seen(
+        ScalingDetails(),
+        [],
+        rung=EnvironmentKind.LOCAL,
+        capabilities=(Capability.AUTOSCALING, Capability.DOCUMENT_TEMPO),
+    )
     found = whole(REHEARSAL, plan, left)
     assert {each.verdict for each in found if each.part == PART.name} == {Verdict.NOT_EXERCISED}
     assert "the environment lacks external metrics for the HPA" in {each.reason for each in found}

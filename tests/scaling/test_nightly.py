@@ -10,7 +10,7 @@ import pytest
 from harness.base.errors import Exit
 from harness.checks.walk_results import READS
 from harness.model.judgement import Judgement, Kind
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
@@ -53,7 +53,9 @@ def judgements(job: Job) -> dict[str, Judgement]:
 def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(MEMORY)
     before = machine_state()
-    job = Job(tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=Rung.KIND)
+    job = Job(
+        tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=EnvironmentKind.KIND
+    )
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)["scaling.hpa.memory"]
     assert (told.verdict, told.limit, told.value) == (Verdict.PASS, 2, 4), told
@@ -64,7 +66,9 @@ def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
 def test_the_p95_alone_asks_for_pods_that_cure_nothing(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(LATENCY)
     before = machine_state()
-    job = Job(tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=Rung.KIND)
+    job = Job(
+        tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=EnvironmentKind.KIND
+    )
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)
     external = told["manifest.hpa.external"]
@@ -77,7 +81,7 @@ def test_the_p95_alone_asks_for_pods_that_cure_nothing(tmp_path: Path) -> None:
 def test_a_lost_zone_is_survived_with_topology_spread(tmp_path: Path) -> None:
     before = machine_state()
     words = ("--only", "spread")
-    job = Job(tmp_path / "reports", *words, command=("zone_loss",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", *words, command=("zone_loss",), on=EnvironmentKind.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)
     assert told.pop(READS).verdict is Verdict.NOT_EXERCISED  # its users write, and are gone

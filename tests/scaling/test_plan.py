@@ -13,14 +13,13 @@ from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.autoscaling import MetricSpec
 from harness.model.disruption import Budget
-from harness.rehearsals.scaling.acts import least_available
-from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
-from harness.rehearsals.scaling.command import Scaling, ZoneLoss
+from harness.rehearsals.scaling.acts import SEVEN, copied, least_available
+from harness.rehearsals.scaling.command import ScalingCommand, ZoneLossCommand
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.stack.kubernetes.documents import prepared
 from harness.stack.manifests import load as load_manifests
-from harness.stack.manifests import policies, spec
-from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
+from harness.stack.manifests import spec
+from harness.stack.manifests.quantity import cpu_factor, limits_factor, scaled
 from tests.kind.test_documents import FACTS
 from tests.test_manifests import folder
 
@@ -58,7 +57,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 
 def test_zone_loss_is_a_plan_of_its_own() -> None:
-    plan = ZoneLoss().planned()
+    plan = ZoneLossCommand().planned()
     assert [(part.name, part.component) for part in plan.parts] == [("as_written", ""), ("spread", "spread")]
     for part in plan.parts:
         overlay = KUBERNETES / "overlays" / "-".join(filter(None, ("kind", part.component)))
@@ -68,10 +67,10 @@ def test_zone_loss_is_a_plan_of_its_own() -> None:
 
 
 def test_only_names_parts() -> None:
-    chosen = Scaling(only=("drain", "manual")).planned()
+    chosen = ScalingCommand(only=("drain", "manual")).planned()
     assert [part.name for part in chosen.parts] == ["manual", "drain"]
     with pytest.raises(BadInput, match="is none"):
-        Scaling(only=("zones",)).planned()
+        ScalingCommand(only=("zones",)).planned()
 
 
 def test_one_factor_for_requests_and_limits() -> None:
@@ -109,7 +108,7 @@ def test_an_autoscaler_s_target_in_cores_is_scaled_with_the_requests(tmp_path: P
     applied = prepared(found, msgspec.structs.replace(FACTS, cpu_factor=0.25))
     (hpa,) = (each for each in applied if each["kind"] == "HorizontalPodAutoscaler")
     for document in (small.documents["HorizontalPodAutoscaler/tekutoko-api-hpa"], hpa):
-        read = policies.hpa("hpa", msgspec.convert(document["spec"], spec.HpaSpec), "")
+        read = spec.hpa("hpa", msgspec.convert(document["spec"], spec.HpaSpec), "")
         assert targets([*read.metrics]) == asked
     assert scaled(found, 0.25).documents == found.documents
 

@@ -7,38 +7,38 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.judge.window import NS
-from harness.model.evidence import EventRow, Outcome, RequestRow, SampleRow
+from harness.base.ticks import NS
+from harness.model.evidence import EventRow, Outcome, RequestRow, Row, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.section import Lines, Pairs, Timeline
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Capability, EnvironmentKind
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.conclude import sections as sections_of
-from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.rehearsal import COLD_START, REHEARSAL
 from harness.rehearsals.scaling.types import (
     Drained,
     Loaded,
     Manual,
-    Part,
-    PartKind,
     ScalingDetails,
+    ScalingPart,
+    ScalingPartKind,
     ScalingPlan,
     ZoneLost,
 )
+from harness.run.result import judged
+from harness.run.result import sections as sections_of
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.test_judge import by_hand, endpoints, pod, resize
 from tests.scaling.test_zones import request
 
-HPA = Part(
-    name="hpa", kind=PartKind.HPA, title="HPA", low=2, high=4, load_s=200, up_within_s=180, down_after_s=285,
+HPA = ScalingPart(
+    name="hpa", kind=ScalingPartKind.HPA, title="HPA", low=2, high=4, load_s=200, up_within_s=180, down_after_s=285,
     down_within_s=390, needs=(Capability.AUTOSCALING,),
     claims=("scaling.time.hpa_up", "scaling.hpa.cpu", "scaling.time.hpa_down", "scaling.hpa.down_to_2"),
 )  # fmt: skip
-BY_HAND = Part(
-    name="manual", kind=PartKind.MANUAL, title="By hand", low=2, high=4, up_within_s=45, down_within_s=15,
+BY_HAND = ScalingPart(
+    name="manual", kind=ScalingPartKind.MANUAL, title="By hand", low=2, high=4, up_within_s=45, down_within_s=15,
     claims=("scaling.time.manual_up", "scaling.time.manual_down"),
 )  # fmt: skip
 PLAN = ScalingPlan(name="scaling", title="Scaling", parts=(BY_HAND, HPA))
@@ -48,12 +48,14 @@ def later(rows: list[EventRow], by_s: int) -> list[EventRow]:
     return [msgspec.structs.replace(row, at_ns=row.at_ns + by_s * NS) for row in rows]
 
 
-def course() -> list[EventRow]:
+def course() -> list[Row]:
     """By hand from 0 s to 120 s; under load from 1,000 s to 1,200 s."""
+    wished = SampleRow(at_ns=1199 * NS, metric="metric_replicas", subject="cpu", value=4.0)
     cpu = "cpu resource utilization (percentage of request) above target"
-    up = [endpoints(-1, 2), resize(30, 4, cpu), endpoints(40, 3), endpoints(41, 4)]
+    up = [endpoints(-1, 2), resize(30, 4, cpu), pod(30, "d", "Pending"), pod(40, "d", "Ready"), endpoints(40, 3)]
+    up += [endpoints(41, 4)]
     down = [resize(500, 2, "All metrics below target"), endpoints(510, 2)]
-    return [*by_hand(30, 112), *later([*up, *down], 1000)]
+    return [*by_hand(30, 112), *later([*up, *down], 1000), wished]
 
 
 def details() -> ScalingDetails:
@@ -70,13 +72,13 @@ def details() -> ScalingDetails:
     )
 
 
-def found(facts: ScalingDetails, rows: list[EventRow] | None = None) -> tuple[Judgement, ...]:
-    return judged(REHEARSAL, PLAN, seen(facts, course() if rows is None else rows, rung=Rung.LOCAL))
+def found(facts: ScalingDetails, rows: list[Row] | None = None) -> tuple[Judgement, ...]:
+    return judged(REHEARSAL, PLAN, seen(facts, course() if rows is None else rows, rung=EnvironmentKind.LOCAL))
 
 
 def test_every_claim_of_every_part_is_judged() -> None:
     assert {each.key: each.verdict for each in found(details())} == dict.fromkeys(
-        [(part.name, claim) for part in PLAN.parts for claim in part.claims], Verdict.PASS
+        [*((part.name, claim) for part in PLAN.parts for claim in part.claims), ("hpa", COLD_START)], Verdict.PASS
     )
 
 
@@ -95,7 +97,7 @@ def test_a_part_that_broke_off_is_inconclusive_and_one_that_lacks_something_gate
     judgements = judged(REHEARSAL, PLAN, seen(facts, course(), capabilities=(Capability.REAL_PROCESSES,)))
     assert {each.verdict for each in judgements if each.part == "manual"} == {Verdict.INCONCLUSIVE}
     lacking = [each for each in judgements if each.part == "hpa"]
-    assert len(lacking) == 4 and {(each.verdict, each.gates) for each in lacking} == {(Verdict.NOT_EXERCISED, False)}
+    assert len(lacking) == 5 and {(each.verdict, each.gates) for each in lacking} == {(Verdict.NOT_EXERCISED, False)}
     assert {each.reason for each in lacking} == {"the environment lacks autoscaling"}
 
 
@@ -106,7 +108,7 @@ def test_details_come_back_from_the_result_as_they_were() -> None:
 
 
 def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None:
-    left = seen(details(), course(), rung=Rung.LOCAL)
+    left = seen(details(), course(), rung=EnvironmentKind.LOCAL)
     sections = list(REHEARSAL.sections(PLAN, left))
     [pairs] = [each for each in sections if isinstance(each, Pairs)]
     assert pairs.pairs[0][1] == "0.50"
@@ -120,45 +122,29 @@ def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None
     assert [(point.x, point.y) for point in decided.points] == [(30, 4), (500, 2)]
     assert "cpu resource" in str(decided.points[0].note)
     assert [(band.start, band.end) for band in hpa.bands] == [(0, 200)]
-    [observed] = [each for each in sections if isinstance(each, Lines)]
-    assert "Autopilot first provisions nodes" in str(observed.lines[0])
     assert [mark.subject for mark in moments.marks] == ["service"] and moments.seconds == 1510
-
-
-def test_times_to_each_size_are_compared() -> None:
-    figures = {each.name: each.sample.measured().value for each in REHEARSAL.figures(PLAN, seen(details(), course()))}
-    assert figures["hpa: up to 3 ready"] == 40 and figures["hpa: up to 4 ready"] == 41
-    assert figures["hpa: up to 4 decided"] == 30 and figures["hpa: down to 2 decided"] == 300
-    assert figures["hpa: down to 3 ready"] == figures["hpa: down to 2 ready"] == 310
-    assert figures["manual: up to 4 ready"] == 40  # from the part's begin, at -10 s
 
 
 def test_the_metrics_recommendations_are_read_from_the_samples_of_local() -> None:
     """Stabilisation counts from the last recommendation of the most, which the rung tells."""
     asked = SampleRow(at_ns=1150 * NS, metric="metric_replicas", subject="hpa", value=4.0)
-    left = seen(details(), [*course(), asked], rung=Rung.LOCAL)
+    left = seen(details(), [*course()[:-1], asked], rung=EnvironmentKind.LOCAL)
     down = by_id(judged(REHEARSAL, PLAN, left), "hpa")["scaling.time.hpa_down"]
     assert down.value == 350 and "50 s before the end of load" in down.reason
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_page_has_every_claim_and_the_pods_over_time(tmp_path: Path, lang: str) -> None:
-    page = drawn(REHEARSAL, PLAN, seen(details(), course(), rung=Rung.LOCAL), tmp_path, lang)
+    page = drawn(REHEARSAL, PLAN, seen(details(), course(), rung=EnvironmentKind.LOCAL), tmp_path, lang)
     assert page.count("<svg") >= 2 and "<script" not in page
     assert all(claim.rpartition(".")[2] in page for part in PLAN.parts for claim in part.claims)
 
 
-def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(ScalingDetails(), [], ended=False)))
-    whole = list(REHEARSAL.figures(PLAN, seen(details(), course())))
-    assert [each.name for each in broke] == [each.name for each in whole] != []
-    assert {each.sample.measured().value for each in broke} == {None}
-    assert any(each.sample.measured().value is not None for each in whole)
-
-
-DRAIN = Part(name="drain", kind=PartKind.DRAIN, title="A drain", claims=("manifest.pdb",), rate_per_s=5, load_s=10)
-ZONE = Part(
-    name="zone", kind=PartKind.ZONE, title="A zone", claims=("requirements.multi_zone",), rate_per_s=5, load_s=60
+DRAIN = ScalingPart(
+    name="drain", kind=ScalingPartKind.DRAIN, title="A drain", claims=("manifest.pdb",), rate_per_s=5, load_s=10
+)
+ZONE = ScalingPart(
+    name="zone", kind=ScalingPartKind.ZONE, title="A zone", claims=("requirements.multi_zone",), rate_per_s=5, load_s=60
 )
 COSTLY = ScalingPlan(name="zone_loss", title="Costs", parts=(DRAIN, ZONE))
 

@@ -13,7 +13,7 @@ from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import judged_again, result_in
 
-# Per push the contract scales and drains a stack of every rung, and test_plan.py and tests/judge judge what came of it.
+# Per push the contract scales and drains a stack of every rung, and test_plan.py and tests/rules judge what came of it.
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly]
 
 PLAN = """

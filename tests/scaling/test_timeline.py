@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from harness.base.clock import NS
-from harness.judge.resizes import Resize, resizes
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
-from harness.rehearsal.moments import MOST, timeline
-from harness.rehearsals.scaling.by_kubectl import edited
-from harness.rehearsals.scaling.facts import Rows
-from harness.rehearsals.scaling.sections import observed, of_autoscaling, of_effects
-from harness.rehearsals.scaling.types import Applied, Effect, Loaded, Part, PartKind, ScalingDetails
+from harness.rehearsals.scaling.acts import edited
+from harness.rehearsals.scaling.facts import ScalingEvidence, of_part
+from harness.rehearsals.scaling.types import Loaded, ScalingDetails, ScalingPart, ScalingPartKind
 from harness.report.language import language
-from harness.stack.kind.around import node_told
+from harness.rules.resizes import Resize, resizes
+from harness.run.moments import MOST, timeline
+from harness.stack.kind.stack import node_told
 
 MIB = 2**20
 
@@ -45,38 +44,17 @@ def test_the_timeline_speaks_the_pages_language_where_messages_were_kept() -> No
     assert language("ja").told(mark.said, "") == "aで準備完了。Taint: x:NoSchedule"
 
 
-def test_effects_and_the_autoscaler_in_their_order() -> None:
-    effects = [
-        Effect(command="kubectl scale --replicas=8", autoscaler=True, pods=8, after_s=9.0, at_ns=10 * NS),
-        Effect(command="kubectl apply", autoscaler=False, pods=2, after_s=None, at_ns=5 * NS),
-    ]
-    told = of_effects(effects, [Resize(at_ns=25 * NS, size=2, reason="All metrics below target")])
-    assert list(map(str, told)) == [
-        "without the HPA: `kubectl apply`: never 2 pods",
-        "with the HPA: `kubectl scale --replicas=8`: 8 pods after 9 s",
-        "15 s after that the autoscaler set 2: All metrics below target",
-    ]
-
-
-def test_manifests_that_ask_for_no_fewer_cut_nothing() -> None:
-    part = Part(name="a", kind=PartKind.APPLY, title="", claims=(), high=4)
-    for replicas, lines in ((3, 1), (4, 0), (5, 0)):
-        details = ScalingDetails(did={"a": Applied(applied_ns=0, replicas=replicas)})
-        assert len(observed(part, details, Rows((), [], [], []), NS)) == lines
-
-
 def test_memory_before_during_and_after() -> None:
-    part = Part(name="m", kind=PartKind.HPA, title="", claims=(), hold=0.85)
+    part = ScalingPart(name="m", kind=ScalingPartKind.HPA, title="", claims=(), hold=0.85)
 
     def sample(at_s: int, mib: float) -> SampleRow:
         return SampleRow(at_ns=at_s * NS, metric="memory_bytes", subject="pod/a", value=mib * MIB)
 
     samples = [sample(-10, 60), sample(190, 940), sample(290, 70)]
     loaded = Loaded(load_ns=0, end_ns=200 * NS)
-    told = of_autoscaling(part, loaded, [], samples)
-    assert str(told[0]).startswith("memory a pod: 60 MiB before, 940 MiB in the last minute of load, 70 MiB")
-    assert "own heap seldom goes back" in str(told[1])
-    assert of_autoscaling(part, loaded, [], samples[:1]) == ()
+    of = ScalingDetails(did={"m": loaded}), ScalingEvidence((), [], samples, [])
+    told = {each.case: each.seen for each in of_part(part, *of, 999 * NS) if each.name == "memory.of_a_pod_mib"}
+    assert told == {"before": 60, "loaded": 940, "after": 70}
 
 
 def test_a_deployment_as_a_person_keeps_it() -> None:

@@ -7,25 +7,24 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from harness.base.clock import MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.base.errors import RehearsalError
-from harness.judge.window import NS
-from harness.judge.zones import fullest, nodes, placement
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
-from harness.rehearsal import conclude
-from harness.rehearsals.chaos.places import Places
-from harness.rehearsals.scaling import facts_zones as zones
+from harness.rehearsals.chaos.bridge import PodPlaces
+from harness.rehearsals.scaling import facts_sizes as zones
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
-from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan, ZoneLost
+from harness.rehearsals.scaling.types import ScalingDetails, ScalingPart, ScalingPartKind, ScalingPlan, ZoneLost
+from harness.rules.zones import fullest, nodes, placement
+from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.made import of, ruled
 
 MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
-PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
+PART = ScalingPart(name="z", kind=ScalingPartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
 A, B, C = "zone-a", "zone-b", "zone-c"
 
 
@@ -69,7 +68,7 @@ def load(failing_until_s: float, *, all_of_them: bool = False) -> list[RequestRo
     return [request(at_s + 0.5, outcome(at_s)) for at_s in range(400)]
 
 
-def of_loss(part: Part, did: ZoneLost, rows: list[EventRow], requests: Sequence[RequestRow]) -> list[Judgement]:
+def of_loss(part: ScalingPart, did: ZoneLost, rows: list[EventRow], requests: Sequence[RequestRow]) -> list[Judgement]:
     """On the zones that answered, and on the pods that came back."""
     loss = zones.seen(part, did, rows, requests)
     return ruled(part, (MULTI_ZONE, REHEARSED), zones.facts(of(part), part, loss, spread=did.spread))
@@ -181,7 +180,7 @@ def test_a_fault_of_a_place_strikes_where_the_most_pods_are() -> None:
     rows = [node(-90, "n1", A), node(-90, "n2", B), node(-90, "n3", B)]
     rows += [pod(-60, "p1", "n2"), pod(-60, "p2", "n3"), pod(-60, "p3", "n1"), pod(-60, "p4", "n1")]
     clock = MachineClock()
-    places = Places(lambda: rows, clock)
+    places = PodPlaces(lambda: rows, clock)
     with pytest.raises(RehearsalError, match="would strike nothing"):
         places.zone()
     rows.append(service(-50, "p1", "p2", "p3"))

@@ -9,8 +9,9 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.model.claim import Claim, Judged
+from harness.run.scenarios import index
 from harness.stack.manifests import load as load_manifests
-from scenarios import claims, index
+from tests import register as claims
 from tests.scenarios.document import seed_text
 
 #: Ids that other parts of the harness and later steps rely on; they never change.

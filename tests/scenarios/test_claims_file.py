@@ -10,7 +10,7 @@ from harness.base.errors import BadInput
 from harness.model.claim import Statement
 from harness.model.judgement import Kind
 from harness.model.scenario import Metric, Scenario
-from scenarios.load import load
+from harness.run.scenarios.load import load
 from tests.scenarios.test_criteria import HEAD
 
 CLAIMS = """\

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base import yamltext
-from harness.base.data import ROOT
+from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput
 from harness.base.planfile import schema
-from harness.judge.power import requirements
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.scenario import By, Comparison, Metric, Sample
-from scenarios.load import FOLDER, ScenarioFile, names, parse
+from harness.rules.chance import requirements
+from harness.run.scenarios.load import ScenarioFile, names, parse
 
 HEAD = """\
 title: "Ours"
@@ -60,7 +60,7 @@ def test_one_line_says_the_same_as_the_long_form(text: str) -> None:
 
 
 def test_a_week_in_one_line_each_is_the_week() -> None:
-    week = yaml.safe_load((FOLDER / "rollout_week2.yaml").read_text(encoding="utf-8"))
+    week = yaml.safe_load((SCENARIOS / "rollout_week2.yaml").read_text(encoding="utf-8"))
     long = parse(yaml.safe_dump(week), "plan.yaml", "plan")
     lines = [f"{each['kind']} {each['metric']} {each['comparison']} {each['threshold']}" for each in week["criteria"]]
     lines = [line for line, each in zip(lines, week["criteria"], strict=True) if "sample" not in each]
@@ -209,7 +209,7 @@ def test_the_schema_takes_the_bundled_files_and_refuses_what_the_loader_refuses(
     jsonschema.Draft202012Validator.check_schema(found)
     check = jsonschema.Draft202012Validator(found)
     for name in names():
-        assert check.is_valid(yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), yamltext.SAFE)), name
+        assert check.is_valid(yaml.load((SCENARIOS / f"{name}.yaml").read_text(encoding="utf-8"), yamltext.SAFE)), name
     good = yaml.safe_load(HEAD + "success: [availability > 99.5%]")
     assert check.is_valid(good)
     wrongs: tuple[dict[str, object], ...] = (

@@ -6,7 +6,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.model.stack import Fault, FaultKind
-from scenarios.load import parse
+from harness.run.scenarios.load import parse
 from tests.scenarios.test_criteria import HEAD
 
 TEXT = HEAD + "success: [availability > 99.5%]\nfaults:\n"

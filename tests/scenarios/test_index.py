@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import index
+from harness.run.scenarios import index
 from tests.scenarios.document import seed_text
 
 SAMPLE = """# 題

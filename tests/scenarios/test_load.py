@@ -11,14 +11,15 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from harness.base import yamltext
+from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput, Exit
 from harness.base.message import as_message
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
 from harness.report.language import language
-from scenarios.load import FOLDER, load, names, parse, with_options
+from harness.run.scenarios.load import load, names, parse, with_options
 
-WEEK3 = (FOLDER / "rollout_week3.yaml").read_text(encoding="utf-8")
+WEEK3 = (SCENARIOS / "rollout_week3.yaml").read_text(encoding="utf-8")
 
 
 def refused(text: str) -> BadInput:
@@ -55,8 +56,8 @@ def test_a_scenario_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "what", "where"),
     [
-        ("window: 120s", "windw: 120s", "did you mean 'window'", "plan.yaml:19, windw"),
-        ("window: 120s", "window: 120", "120 is not a duration", "plan.yaml:19, window"),
+        ("window: 120s", "windw: 120s", "did you mean 'window'", "plan.yaml:22, windw"),
+        ("window: 120s", "window: 120", "120 is not a duration", "plan.yaml:22, window"),
         ("window: 120s", "window: 120 parsecs", "no unit of time", "window"),
         ("window: 120s", "window: 0s", "out of range", "window"),
         ("window: 120s", "window: 40d", "out of range", "window"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.power import requirements
-from harness.judge.success import failure_limit
 from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Scenario
-from scenarios import claims
-from scenarios.load import load
-from tests.judge.evidence import WEEKS
+from harness.rules.chance import requirements
+from harness.rules.success import failure_limit
+from harness.run.scenarios.load import load
+from tests import register as claims
+from tests.rules.evidence import WEEKS
 
 SHIPPED = {week: load(f"rollout_week{week}") for week in (1, 2, 3, 4)}
 
@@ -97,7 +97,7 @@ def test_every_criterion_of_the_register_is_judged_once(week: int) -> None:
 
 @pytest.mark.parametrize("week", SHIPPED)
 def test_the_judges_tests_are_about_this_week(week: int) -> None:
-    """tests/judge proves each row fires at twice its limit and the healthy fires none, on these very plans."""
+    """tests/rules proves each row fires at twice its limit and the healthy fires none, on these very plans."""
     assert rules(SHIPPED[week]) == rules(WEEKS[week])
     assert SHIPPED[week].window_s == WEEKS[week].window_s
     assert SHIPPED[week].population.pace_s == WEEKS[week].population.pace_s

@@ -11,11 +11,11 @@ from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.report.published import RESULT, RESULT_JSON
-from scenarios.load import load, names, with_options
+from harness.run.runner import Runner
+from harness.run.scenarios.load import load, names, with_options
+from harness.run.simulated import Simulated
 from tests.sim.week import options_of
 
 WEEK3 = (SCENARIOS / "rollout_week3.yaml").read_text()
@@ -123,6 +123,6 @@ def test_a_run_s_facts_say_it(tmp_path: Path) -> None:
     plan = load(written(tmp_path, ("window: 120s", "window: 10s")))
     time = VirtualClock()
     options = options_of(tmp_path / "reports", "run", seed=3)
-    made = Conductor(WEEK, plan, options, time, Progress(time, io.StringIO()), environment=Simulated())
+    made = Runner(WEEK, plan, options, time, Progress(time, io.StringIO()), environment=Simulated())
     time.run(made.run())
     assert RESULT.read(made.folder / RESULT_JSON).facts.smaller == (SHORT,)

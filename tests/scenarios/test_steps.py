@@ -6,7 +6,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.model.scenario import LoadStep
-from scenarios.load import parse, with_options
+from harness.run.scenarios.load import parse, with_options
 
 HEAD = """\
 title: "Ours"

@@ -9,9 +9,9 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.model.secrets import Credentials, Seen, Synced
-from harness.rehearsals.secret_rotation.acts import Acts
-from harness.rehearsals.secret_rotation.types import Course
+from harness.model.secrets import Credentials, SecretSeen, Synced
+from harness.rehearsals.secret_rotation.acts import RotationActs
+from harness.rehearsals.secret_rotation.types import RotationCourse
 from tests.secret_rotation.test_facts import PART
 
 NEW = Credentials(user="b", password="another")
@@ -30,13 +30,13 @@ def followed(told: list[dict[str, str]]) -> float | None:
         async def synced(self) -> Synced:
             return Synced(user=NEW.user, digest=NEW.digest, managed=True)
 
-        async def seen(self, pods: list[str]) -> tuple[Seen, ...]:
+        async def seen(self, pods: list[str]) -> tuple[SecretSeen, ...]:
             return ()
 
-    acts = Acts.__new__(Acts)
+    acts = RotationActs.__new__(RotationActs)
     acts._store, acts._clock, acts._replicas, acts._version = cast(Any, Store()), cast(Any, clock), 2, "2"
     acts._on = cast(Any, SimpleNamespace(evidence=SimpleNamespace(event=lambda *_: None), say=lambda _: None))
-    course = clock.run(acts._followed(PART, NEW, Course(begun_ns=begun_ns, published_ns=begun_ns)))
+    course = clock.run(acts._followed(PART, NEW, RotationCourse(begun_ns=begun_ns, published_ns=begun_ns)))
     return None if course.files_ns is None else (course.files_ns - begun_ns) / NS
 
 
@@ -75,7 +75,7 @@ def test_in_place_the_files_are_looked_at_from_the_publishing_on_not_behind_the_
         async def synced(self) -> Synced:
             return Synced(user=NEW.user, digest=NEW.digest if at() >= 4 else "", managed=True)
 
-        async def seen(self, pods: list[str]) -> tuple[Seen, ...]:
+        async def seen(self, pods: list[str]) -> tuple[SecretSeen, ...]:
             return ()
 
     async def ends(user: str) -> int:
@@ -88,7 +88,7 @@ def test_in_place_the_files_are_looked_at_from_the_publishing_on_not_behind_the_
     async def done(*_: object) -> bool:
         return True
 
-    acts = Acts.__new__(Acts)
+    acts = RotationActs.__new__(RotationActs)
     acts._store, acts._clock, acts._replicas = cast(Any, Store()), cast(Any, clock), 2
     acts._on = cast(Any, SimpleNamespace(evidence=SimpleNamespace(event=lambda *_: None), say=lambda _: None))
     acts._roles = cast(Any, SimpleNamespace(prepare=done, end_sessions=ends, logs_in=done))

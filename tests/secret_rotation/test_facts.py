@@ -9,34 +9,40 @@ import numpy as np
 import pytest
 
 from harness.base import planfile
-from harness.judge.ledger import CALL, Calls
-from harness.judge.window import NS
+from harness.base.ticks import NS
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement
-from harness.model.secrets import Seen, Synced, Trial
+from harness.model.secrets import SecretSeen, Synced, VolumeTrial
 from harness.model.verdict import Verdict
-from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated
-from harness.rehearsals.secret_rotation.facts_course import rotation
+from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
-from harness.rehearsals.secret_rotation.types import AsWritten, Course, PartKind, RotationPart, RotationPlan, Started
+from harness.rehearsals.secret_rotation.types import (
+    AsWritten,
+    RotationCourse,
+    RotationPart,
+    RotationPartKind,
+    RotationPlan,
+    Started,
+)
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.ledger import CALL, Calls
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN
 PLAN = planfile.bundled("secret_rotation", RotationPlan)
 PART = RotationPart(
-    name="r", title="R", claims=(), kind=PartKind.TWO_ROLES, rate_per_s=10, load_s=100, least_requests=900
+    name="r", title="R", claims=(), kind=RotationPartKind.TWO_ROLES, rate_per_s=10, load_s=100, least_requests=900
 )
-SEEN = (Seen(pod="a", variable="old", file="new"), Seen(pod="b", variable="old", file="new"))
-COURSE = Course(
+SEEN = (SecretSeen(pod="a", variable="old", file="new"), SecretSeen(pod="b", variable="old", file="new"))
+COURSE = RotationCourse(
     begun_ns=10 * NS, published_ns=11 * NS, files_ns=25 * NS, synced_ns=24 * NS, restarted_ns=26 * NS, settled_ns=60 * NS,
     revoked_ns=62 * NS, loaded_ns=100 * NS, old_refused=True, variables_before_restart=SEEN,
     old_digest="old", new_digest="new", sessions_ended=8,
 )  # fmt: skip
 IN_PLACE = msgspec.structs.replace(COURSE, revoked_ns=15 * NS)
-ALONE = Trial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False)
-CLASSLESS = Trial(
+ALONE = VolumeTrial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False)
+CLASSLESS = VolumeTrial(
     name="classless", watched_s=40, started=False, ready=False, asked=False, managed=False,
     events=("Warning FailedMount: secretproviderclass not found",),
 )  # fmt: skip
@@ -58,23 +64,23 @@ def by_rules(claim: str, facts: Iterable[Fact], poll_s: float = 20) -> Judgement
     return found
 
 
-def tried(claim: str, *trials: Trial | None) -> Judgement:
+def tried(claim: str, *trials: VolumeTrial | None) -> Judgement:
     return by_rules(claim, of_part(PART, AsWritten(trials=tuple(each for each in trials if each is not None))))
 
 
-def in_place(course: Course, calls: Calls, claim: str = "iac.csi_rotation_gap") -> Judgement:
-    return by_rules(claim, rotated(msgspec.structs.replace(PART, kind=PartKind.NAIVE), course, calls))
+def in_place(course: RotationCourse, calls: Calls, claim: str = "iac.csi_rotation_gap") -> Judgement:
+    return by_rules(claim, rotated(msgspec.structs.replace(PART, kind=RotationPartKind.NAIVE), course, calls))
 
 
-def in_turn(course: Course, calls: Calls) -> Judgement:
+def in_turn(course: RotationCourse, calls: Calls) -> Judgement:
     return by_rules("checklist.security.csi", rotated(PART, course, calls))
 
 
-def in_time(course: Course, poll_s: float) -> Judgement:
+def in_time(course: RotationCourse, poll_s: float) -> Judgement:
     return by_rules("iac.secrets.csi", rotated(PART, course, calls()), poll_s)
 
 
-def renewed(course: Course) -> Judgement:
+def renewed(course: RotationCourse) -> Judgement:
     return in_place(course, calls(), "iac.csi_mounts_files")
 
 
@@ -100,12 +106,14 @@ def test_as_written_is_shown_by_both_pods() -> None:
         (msgspec.structs.replace(ALONE, started=False), CLASSLESS, NOTHING),  # it hung too
     ],
 )
-def test_as_written_on_other_evidence(alone: Trial | None, classless: Trial | None, verdict: Verdict) -> None:
+def test_as_written_on_other_evidence(
+    alone: VolumeTrial | None, classless: VolumeTrial | None, verdict: Verdict
+) -> None:
     assert tried(VOLUME, alone, classless).verdict is verdict
 
 
 def test_an_existing_secret() -> None:
-    trial = Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False)
+    trial = VolumeTrial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False)
     assert tried(TAKEN, ALONE, trial).verdict is SHOWN
     assert tried(TAKEN, ALONE, msgspec.structs.replace(trial, managed=True)).verdict is FAIL
     assert tried(TAKEN, ALONE, msgspec.structs.replace(trial, asked=False)).verdict is NOTHING
@@ -113,25 +121,25 @@ def test_an_existing_secret() -> None:
 
 
 def test_the_corrected_pods() -> None:
-    seen = (Seen(pod="a", variable="d", file="d"), Seen(pod="b", variable="d", file="d"))
+    seen = (SecretSeen(pod="a", variable="d", file="d"), SecretSeen(pod="b", variable="d", file="d"))
     synced = Synced(user="u", digest="d", managed=True)
     claims = ("security.csi.volume", "manifest.secret.from_secret_manager", "iac.secrets.csi")
 
-    def verdicts(seen: tuple[Seen, ...] = seen, synced: Synced | None = synced, b: str = "v1") -> list[Verdict]:
+    def verdicts(seen: tuple[SecretSeen, ...] = seen, synced: Synced | None = synced, b: str = "v1") -> list[Verdict]:
         versions = {"a": "v1", "b": b}
         did = Started(wanted=2, versions=versions, seen=seen, synced=synced, published="v1", digest="d")
         return [by_rules(claim, of_part(PART, did)).verdict for claim in claims]
 
     assert verdicts() == [PASS, PASS, PASS]
     assert verdicts(b="v0") == [FAIL, PASS, PASS]
-    assert verdicts(seen=(seen[0], Seen(pod="b", variable="", file="d"))) == [PASS, FAIL, PASS]
-    assert verdicts(seen=(seen[0], Seen(pod="b", variable="d", file=""))) == [FAIL, PASS, PASS]
-    blind = Seen(pod="b", variable="", file="")  # an image without a shell
+    assert verdicts(seen=(seen[0], SecretSeen(pod="b", variable="", file="d"))) == [PASS, FAIL, PASS]
+    assert verdicts(seen=(seen[0], SecretSeen(pod="b", variable="d", file=""))) == [FAIL, PASS, PASS]
+    blind = SecretSeen(pod="b", variable="", file="")  # an image without a shell
     assert verdicts(seen=(seen[0], blind)) == verdicts(seen=(blind, blind)) == [NOTHING, NOTHING, PASS]
     assert verdicts(seen=(blind, blind), synced=None) == [NOTHING, NOTHING, FAIL]
     by_driver = verdicts(seen=(seen[0], blind), b="v0")
     assert by_driver == [FAIL, NOTHING, PASS], "the driver says of the files of whoever may be asked"
-    assert verdicts(seen=(Seen(pod="a", variable="x", file="x"), blind)) == [FAIL, FAIL, PASS]
+    assert verdicts(seen=(SecretSeen(pod="a", variable="x", file="x"), blind)) == [FAIL, FAIL, PASS]
     assert verdicts(synced=None) == [PASS, PASS, FAIL]
     assert verdicts(synced=msgspec.structs.replace(synced, managed=False)) == [PASS, PASS, FAIL]
     assert verdicts(seen=seen[:1]) == [NOTHING] * 3
@@ -207,7 +215,7 @@ def test_in_place_shows_the_gap() -> None:
 
 
 def test_variables_that_follow_are_no_erratum() -> None:
-    fresh = (Seen(pod="a", variable="new", file="new"),)
+    fresh = (SecretSeen(pod="a", variable="new", file="new"),)
     assert renewed(msgspec.structs.replace(COURSE, variables_before_restart=fresh)).verdict is FAIL
     never = msgspec.structs.replace(COURSE, synced_ns=None)
     assert renewed(never).verdict is NOTHING
@@ -215,12 +223,15 @@ def test_variables_that_follow_are_no_erratum() -> None:
     behind = msgspec.structs.replace(
         COURSE,
         files_ns=None,
-        variables_before_restart=(*COURSE.variables_before_restart[:1], Seen(pod="b", variable="old", file="old")),
+        variables_before_restart=(
+            *COURSE.variables_before_restart[:1],
+            SecretSeen(pod="b", variable="old", file="old"),
+        ),
     )
     assert renewed(behind).verdict is NOTHING, "the driver's file is not the target's"
     followed = msgspec.structs.replace(COURSE, files_ns=None)
     assert renewed(followed).verdict is Verdict.ERRATUM_SHOWN, "as the files themselves were read"
-    blind = (Seen(pod="a", variable="", file="new"),)
+    blind = (SecretSeen(pod="a", variable="", file="new"),)
     assert renewed(msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
     assert renewed(msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from offline_kind.programs import MODULES
 
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.stack import Rung
-from harness.rehearsals.secret_rotation import trials
-from harness.rehearsals.secret_rotation.command import SecretRotation
-from harness.rehearsals.secret_rotation.roles import PAIR, other
+from harness.model.stack import EnvironmentKind
+from harness.rehearsals.secret_rotation import acts
+from harness.rehearsals.secret_rotation.acts import PAIR, other
+from harness.rehearsals.secret_rotation.command import SecretRotationCommand
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.stack.kind import secrets_driver
-from harness.stack.kind.images import binaries
 from harness.stack.manifests import load as load_manifests
 from tests.rehearsal.refused import refused
 
@@ -28,9 +28,9 @@ def test_the_bundled_plan() -> None:
     plan = planfile.bundled("secret_rotation", RotationPlan)
     assert [part.name for part in plan.parts] == ["as_written", "start", "naive", "two_roles"]
     assert plan.poll_s == 20
-    assert [part.name for part in SecretRotation(only=("start",)).planned().parts] == ["start"]
+    assert [part.name for part in SecretRotationCommand(only=("start",)).planned().parts] == ["start"]
     with pytest.raises(BadInput, match="is none"):
-        SecretRotation(only=("begin",)).planned()
+        SecretRotationCommand(only=("begin",)).planned()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 
 def test_the_component_has_all_that_the_volume_lacks() -> None:
-    manifests = load_manifests(OVERLAY, Rung.KIND)
+    manifests = load_manifests(OVERLAY, EnvironmentKind.KIND)
     assert "Secret/app-secret" not in manifests.documents  # the driver makes it
     provider = manifests.documents["SecretProviderClass/tekutoko-secrets"]["spec"]
     pod = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
@@ -66,7 +66,7 @@ def test_the_component_has_all_that_the_volume_lacks() -> None:
 
 
 def test_what_is_tried() -> None:
-    tried = trials.manifests_of(OVERLAY, Rung.KIND)
+    tried = acts.manifests_of(OVERLAY, EnvironmentKind.KIND)
     pods = {name: each.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"] for name, each in tried.items()}
     assert list(pods) == ["alone", "classless", "existing"]
     assert {str(pod["volumes"]) for pod in pods.values()} == {str(pods["alone"]["volumes"])}  # all the document's
@@ -83,19 +83,8 @@ def test_the_daemon_set_is_filled_in() -> None:
     assert {container["image"] for container in containers} == {"image:1"}
     assert "--rotation-poll-interval=20s" in containers[0]["command"]
     programs = {container["command"][0] for container in containers}
-    assert programs == set(binaries.SECRETS_STORE.programs)
+    assert programs == set(MODULES["secrets-store"].programs)
 
 
 def test_two_roles_take_turns() -> None:
     assert (other(PAIR[0]), other(PAIR[1])) == (PAIR[1], PAIR[0])
-
-
-def test_our_own_go_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = tmp_path / "secrets-store"
-    (module / "registrar").mkdir(parents=True)
-    (module / "go.mod").write_text("module m\n")
-    (module / "registrar" / "main.go").write_text("package main\n")
-    monkeypatch.setattr(binaries, "SOURCES", tmp_path)
-    before = binaries.SECRETS_STORE.folder()
-    (module / "registrar" / "main.go").write_text("package main // changed\n")
-    assert binaries.SECRETS_STORE.folder() != before

@@ -8,15 +8,23 @@ import msgspec
 import pytest
 
 from harness.base import planfile
-from harness.judge.window import NS
+from harness.base.ticks import NS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.message import english
 from harness.model.parts import PartRun
-from harness.model.secrets import Seen, Synced, Trial
-from harness.model.section import Lines, Table
+from harness.model.secrets import SecretSeen, Synced, VolumeTrial
+from harness.model.section import Lines
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
-from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, RotationPlan, Started
+from harness.rehearsals.secret_rotation.types import (
+    AsWritten,
+    Rotated,
+    RotationCourse,
+    RotationDetails,
+    RotationPlan,
+    Started,
+)
+from harness.run.result import judged, sections
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import seen
 
@@ -24,21 +32,21 @@ PLAN = planfile.bundled("secret_rotation", RotationPlan)
 LOAD_S = 180
 FAILED_S = range(20, 50)  # of the rotation in place, in seconds from its load's begin
 TRIALS = (
-    Trial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False),
-    Trial(name="classless", watched_s=40, started=False, ready=False, asked=False, managed=False,
+    VolumeTrial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False),
+    VolumeTrial(name="classless", watched_s=40, started=False, ready=False, asked=False, managed=False,
           events=("FailedMount: no class",)),
-    Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False),
+    VolumeTrial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False),
 )  # fmt: skip
 
 
-def course(origin_s: int, revoked_s: int) -> Course:
+def course(origin_s: int, revoked_s: int) -> RotationCourse:
     def at(seconds: int) -> int:
         return (origin_s + seconds) * NS
 
-    return Course(
+    return RotationCourse(
         begun_ns=at(10), published_ns=at(11), files_ns=at(25), synced_ns=at(24), restarted_ns=at(26),
         settled_ns=at(60), revoked_ns=at(revoked_s), loaded_ns=at(LOAD_S), old_refused=True, sessions_ended=8,
-        variables_before_restart=(Seen(pod="a", variable="old", file="new"),), old_digest="old", new_digest="new",
+        variables_before_restart=(SecretSeen(pod="a", variable="old", file="new"),), old_digest="old", new_digest="new",
     )  # fmt: skip
 
 
@@ -57,7 +65,7 @@ def requests(origin_s: int, failed: range) -> list[RequestRow]:
 
 
 def details() -> RotationDetails:
-    pods = (Seen(pod="a", variable="d", file="d"), Seen(pod="b", variable="d", file="d"))
+    pods = (SecretSeen(pod="a", variable="d", file="d"), SecretSeen(pod="b", variable="d", file="d"))
     return RotationDetails(
         runs={part.name: PartRun(start_ns=at * NS, end_ns=(at + 1) * NS) for at, part in enumerate(PLAN.parts)},
         did={
@@ -105,12 +113,10 @@ def test_details_come_back_from_the_result_as_they_were() -> None:
 
 
 def test_what_failed_stands_from_step_to_step() -> None:
-    tables = [each for each in REHEARSAL.sections(PLAN, seen(details(), ROWS)) if isinstance(each, Table)]
-    phases, times = (each for each in tables if each.part == "naive")
-    rows = [list(map(str, row.cells)) for row in phases.rows]
-    assert rows[0] == ["before the first step", "10.0", "100", "0"]
-    assert sum(int(row[3]) for row in rows) == 300 and sum(int(row[2]) for row in rows) == 1800
-    assert [str(row.cells[1]) for row in times.rows] == ["14.0", "13.0", "4.0", "49.0", "29.9"]
+    found = REHEARSAL.measured(PLAN, seen(details(), ROWS))
+    phases = [each for each in found if (each.part, each.name) == ("naive", "phase.failed")]
+    assert english(phases[0].told) == "0 of 100 requests failed in the 10.0 s from before the first step on"
+    assert sum(each.seen or 0 for each in phases) == 300 and sum(each.of for each in phases) == 1800
 
 
 def test_each_rotation_says_what_it_cost_by_its_own_requests() -> None:
@@ -128,11 +134,3 @@ def test_each_rotation_says_what_it_cost_by_its_own_requests() -> None:
 def test_the_page_is_drawn(tmp_path: Path, lang: str) -> None:
     page = drawn(REHEARSAL, PLAN, seen(details(), ROWS), tmp_path, lang)
     assert "FailedMount" in page and "<script" not in page
-
-
-def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(RotationDetails(), [], ended=False)))
-    whole = list(REHEARSAL.figures(PLAN, seen(details(), ROWS)))
-    assert [each.name for each in broke] == [each.name for each in whole] != []
-    assert {each.sample.measured().value for each in broke} == {None}
-    assert any(each.sample.measured().value is not None for each in whole)

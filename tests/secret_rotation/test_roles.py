@@ -18,12 +18,12 @@ from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import Address, DatabaseAccess
-from harness.rehearsals.dr_restore.world import world
-from harness.rehearsals.secret_rotation.roles import PAIR, Roles, first
+from harness.rehearsals.dr_restore.restore import world
+from harness.rehearsals.secret_rotation.acts import PAIR, Roles, first
 from harness.stack.firebase.rest import request
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
-from harness.stack.site import Site
+from harness.stack.local.site import Site
 from tests.kind.shared import has_go
 from tests.ports import free_address
 
@@ -87,7 +87,7 @@ async def test_a_database_that_does_not_answer_is_named() -> None:
 async def manager() -> AsyncIterator[Address]:
     if binaries.missing(binaries.SECRETS_STORE) and not has_go():
         pytest.skip("the stand-in for Secret Manager is not built on this machine, and there is no Go")
-    program = await binaries.ensure(binaries.SECRETS_STORE, MachineClock(), print) / "secretmanager"
+    program = await binaries.ensure(binaries.SECRETS_STORE, print) / "secretmanager"
     address = free_address()
     process = await asyncio.create_subprocess_exec(program, "serve", str(address), stderr=subprocess.DEVNULL)
     try:

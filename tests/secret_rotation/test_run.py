@@ -8,11 +8,11 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import stored
-from harness.model.stack import Rung
-from harness.rehearsal.conclude import details_of
-from harness.rehearsals.secret_rotation.facts_course import calls_of, rotation
+from harness.model.stack import EnvironmentKind
+from harness.rehearsals.secret_rotation.facts import calls_of, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Rotated
+from harness.run.result import details_of
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import judged_again, result_in
 from tests.session.needs import needs_docker
@@ -30,7 +30,7 @@ LIMIT_S = 1700  # the first run of a machine builds the driver
 @pytest.mark.usefixtures("kind_cluster")
 def test_a_rotation_by_two_roles_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", command=("secret_rotation",), on=Rung.KIND)
+    job = Job(tmp_path / "reports", command=("secret_rotation",), on=EnvironmentKind.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     result = result_in(job.folder)
     assert judged_again(REHEARSAL, job.folder) == result.judgements

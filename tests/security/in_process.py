@@ -10,10 +10,10 @@ from typing import Any, cast
 from harness.base.data import OVERLAYS
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.contract.check import Check
-from harness.contract.http import Exchange
-from harness.contract.run import CheckRun
-from harness.contract.runner import run_checks
+from harness.checks.contract.check import Check
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.run import CheckRun
+from harness.checks.contract.runner import run_checks
 from harness.model.manifests import Manifests
 from harness.rehearsals.security import layers
 from harness.rehearsals.security.checks import ALL, ASKED, LEFT, PRODUCTION
@@ -67,7 +67,7 @@ async def _checked(
             **given,
         )
 
-        def seen(exchanges: Sequence[Exchange]) -> None:
+        def seen(exchanges: Sequence[HttpExchange]) -> None:
             told_by(exchanges, ground.canaries)
 
         for group in (ASKED, LEFT):

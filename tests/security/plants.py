@@ -13,7 +13,7 @@ from api.errors import RateLimited
 from api.model import User, WalkDetail
 from api.protocol import Limits
 from api.ratelimit import RateLimit
-from harness.contract.people import opened, unsigned
+from harness.checks.contract.people import opened, unsigned
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import PASSWORD, PROJECT, Target
 from tests.conformance.plants.planting import Plants
@@ -124,6 +124,20 @@ def remembered_too_long(target: Target) -> None:
     async def verify(token: str) -> User:
         user: User = await real(token)
         return msgspec.structs.replace(user, expires_unix_s=user.expires_unix_s + 3600)
+
+    target.tokens.verify = verify
+
+
+@PLANTS("token.near_its_end")
+def refused_early(target: Target) -> None:
+    """A token that has less than a minute left is taken for one that has ended."""
+    real = target.tokens.verify
+
+    async def verify(token: str) -> User:
+        head, claims = opened(token)
+        left = isinstance(claims.get("exp"), int) and 0 < claims["exp"] - target.clock.unix_s() < 60
+        user: User = await real(unsigned(head, claims | {"exp": 1_000_000_000}) if left else token)
+        return user
 
     target.tokens.verify = verify
 

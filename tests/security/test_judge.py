@@ -5,21 +5,27 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.contract.grade import Finding, Grade
-from harness.contract.run import CheckRun, Deviation
+from harness.base.data import OVERLAYS
+from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import verbatim
+from harness.model.manifests import PatchNote
+from harness.model.message import raw_text
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
 from harness.rehearsals.security.checks import ALL, PRODUCTION
-from harness.rehearsals.security.judge import ACCOUNT, FIREBASE, ROLES, TOO_BROAD, UNRESTRICTED, asked
+from harness.rehearsals.security.facts import CLAIMS, TOLD, asked
 from harness.rehearsals.security.rehearsal import REHEARSAL
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
-from scenarios import claims
+from harness.run.result import judged
+from harness.stack.manifests import load
+from harness.stack.manifests.change import environment_as_written
+from harness.stack.manifests.forced import reasons
+from tests import register as claims
 from tests.rehearsal.made import seen
 
 PLAN = SecurityPlan()
-WRONG = Deviation(expected="401", got="status 200", grade=Grade.CONTRACT, finding=Finding.STATUS)
+ACCOUNT, FIREBASE, *ROLES = CLAIMS
+TOO_BROAD, UNRESTRICTED = "security.firebase_admin_too_broad", "security.pods_unrestricted"
+WRONG = Deviation(expected="401", got="status 200", grade=Grade.CONTRACT, finding=DeviationKind.STATUS)
 
 
 def runs(**changes: CheckRun) -> list[CheckRun]:
@@ -30,6 +36,14 @@ def runs(**changes: CheckRun) -> list[CheckRun]:
 
 def of(plan: SecurityPlan, checks: list[CheckRun]) -> dict[str, Judgement]:
     return {each.id: each for each in judged(REHEARSAL, plan, seen(SecurityDetails(checks=checks)))}
+
+
+def told(environment: str, checks: list[CheckRun], plan: SecurityPlan = PLAN) -> tuple[Verdict, bool]:
+    """The verdict on what the pods are told to be, and whether it holds the run."""
+    found = {
+        each.id: each for each in judged(REHEARSAL, plan, seen(SecurityDetails(checks=checks, environment=environment)))
+    }
+    return found[TOLD].verdict, found[TOLD].holds
 
 
 def broken(id_: str, deviation: Deviation = WRONG) -> CheckRun:
@@ -47,8 +61,8 @@ def test_a_whole_run_keeps_everything_and_shows_the_erratum() -> None:
     assert {TOO_BROAD, UNRESTRICTED} <= set(claims.ERRATA)
 
 
-@pytest.mark.parametrize("finding", Finding)
-def test_a_finding_fails_and_says_what_it_is(finding: Finding) -> None:
+@pytest.mark.parametrize("finding", DeviationKind)
+def test_a_finding_fails_and_says_what_it_is(finding: DeviationKind) -> None:
     deviation = msgspec.structs.replace(WRONG, finding=finding)
     found = of(PLAN, runs(token_absent=broken("token.absent", deviation)))["token.absent"]
     assert (found.verdict, found.kind, found.holds) == (Verdict.FAIL, Kind.CRITERION, True)
@@ -80,7 +94,7 @@ def test_pods_that_may_do_more_show_the_erratum_on_them() -> None:
 def test_no_erratum_is_shown_where_production_mode_found_something() -> None:
     found = of(PLAN, runs(production_none=broken("production.none")))
     assert found[FIREBASE].verdict is Verdict.INCONCLUSIVE
-    lacking = CheckRun(id="production.none", sentence="s", lacking=verbatim("no issuer"))
+    lacking = CheckRun(id="production.none", sentence="s", lacking=raw_text("no issuer"))
     assert of(PLAN, runs(production_none=lacking))[FIREBASE].verdict is Verdict.INCONCLUSIVE
 
 
@@ -97,3 +111,22 @@ def test_a_run_that_broke_at_once_exercised_nothing() -> None:
     found = of(PLAN, [])
     assert found[ACCOUNT].verdict is found[FIREBASE].verdict is Verdict.NOT_EXERCISED
     assert all(found[check.id].holds for check in ALL)
+
+
+def test_pods_that_are_told_production_are_what_was_tried_with_signed_tokens() -> None:
+    """Whoever lets one unsigned token in shows nothing by what it is told; another environment's folder is no wrong."""
+    assert told("production", runs()) == (Verdict.PASS, False)
+    assert told("production", runs(production_none=broken("production.none"))) == (Verdict.INCONCLUSIVE, False)
+    lacking = [run for run in runs() if run.id != PRODUCTION[0].id]
+    for environment, checks in (("staging", runs()), ("", runs()), ("production", lacking)):
+        assert told(environment, checks) == (Verdict.NOT_EXERCISED, False)
+
+
+def test_what_the_folder_tells_its_pods_is_read_before_the_rehearsal_tells_them_otherwise() -> None:
+    """Of the bundled copy, of a team's own folder as a rung has it, and of one that says staging by itself."""
+    bundled = load(OVERLAYS / "local")
+    assert (bundled.config["environment"], environment_as_written(bundled)) == ("staging", "production")
+    own = msgspec.structs.replace(bundled, patches=())
+    assert environment_as_written(own) == "staging"
+    forced = PatchNote(name="Deployment/api ENVIRONMENT", layer="rung/local", reason=reasons.ENVIRONMENT, forced=True)
+    assert environment_as_written(msgspec.structs.replace(own, patches=(forced,))) == "production"

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.contract.check import NotExercised
+from harness.checks.contract.reach import NotExercised
 from harness.model.command import Ran
 from harness.rehearsals.security.acts import _images
 from harness.rehearsals.security.layers import found

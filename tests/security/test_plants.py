@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from harness.base.errors import NotCapable
-from harness.contract.run import CheckRun
+from harness.checks.contract.run import CheckRun
 from harness.model.command import Ran
 from harness.rehearsals.security.checks import ALL
+from harness.rehearsals.security.checks.tokens import IN_PRODUCTION
 from harness.rehearsals.security.mutations import EMULATED
 from harness.rehearsals.security.privileges import carries_api_token, policies, unrestricted
-from harness.rehearsals.security.signatures import IN_PRODUCTION
 from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target
 from tests.conformance.outcomes import Outcome, ended

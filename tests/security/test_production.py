@@ -20,15 +20,15 @@ from api.model import User
 from api.settings import SettingsError, read_settings
 from harness.base.clock import MachineClock
 from harness.base.progress import Progress
-from harness.contract.check import Check
-from harness.contract.logs import Logs
-from harness.contract.people import opened
-from harness.contract.run import CheckRun
-from harness.contract.runner import run_checks
+from harness.checks.contract.check import Check
+from harness.checks.contract.logs import Logs
+from harness.checks.contract.people import opened
+from harness.checks.contract.run import CheckRun
+from harness.checks.contract.runner import run_checks
+from harness.rehearsals.security.acts import in_production
 from harness.rehearsals.security.checks import PRODUCTION
 from harness.rehearsals.security.ground import Canaries, SecurityGround
 from harness.rehearsals.security.issuer import Issuer
-from harness.rehearsals.security.production import in_production
 from harness.stack.sim.production import service_account
 from tests.conformance.in_process import InProcess
 from tests.conformance.outcomes import Outcome, ended

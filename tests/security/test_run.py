@@ -9,7 +9,6 @@ import pytest
 from harness.base.errors import Exit
 from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.ground import TOKEN
-from harness.rehearsals.security.judge import FIREBASE
 from tests.conformance.outcomes import of_judgement
 from tests.conformance.targets import document, folder_of, told_to_its_end
 from tests.main_job import left_of
@@ -50,4 +49,4 @@ def test_some_checks_of_each_group_on_the_bundled_api(tmp_path: Path) -> None:
 def test_every_check_on_the_bundled_api(tmp_path: Path) -> None:
     looked_at(tmp_path)
     claimed = {each.claim: str(each.verdict) for each in document(tmp_path).judgements if each.claim}
-    assert claimed[FIREBASE] == "erratum_shown"
+    assert claimed["security.iam.firebase"] == "erratum_shown"

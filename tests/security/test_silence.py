@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract import http
-from harness.contract.http import Exchange
-from harness.contract.logs import Logs
+from harness.checks.contract import http
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.logs import Logs
 from harness.model.evidence import happened
 from harness.rehearsals.security.checks import secrets
 from tests.conformance.in_process import POD, Plant, Target
@@ -28,13 +28,15 @@ def silent_from(answered: int, broken: str) -> Plant:
     def plant(target: Target) -> None:
         real, asked = http.send_raw, [0]
 
-        async def send_raw(address: Any, raw: bytes, *, method: str, path: str, **more: Any) -> Exchange:
+        async def send_raw(address: Any, raw: bytes, *, method: str, path: str, **more: Any) -> HttpExchange:
             asked[0] += 1
             if asked[0] <= answered:
                 return await real(address, raw, method=method, path=path, **more)
-            return Exchange(method=method, path=path, sent_headers=(), sent_body=b"", raw=raw, status=0, broken=broken)
+            return HttpExchange(
+                method=method, path=path, sent_headers=(), sent_body=b"", raw=raw, status=0, broken=broken
+            )
 
-        target.patch("harness.contract.http.send_raw", send_raw)
+        target.patch("harness.checks.contract.http.send_raw", send_raw)
 
     return plant
 

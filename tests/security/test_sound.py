@@ -15,9 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.model import User
 from harness.base.clock import NS
-from harness.contract import http
-from harness.contract.http import Exchange
-from harness.contract.people import opened, unsigned
+from harness.checks.contract import http
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.people import opened, unsigned
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target
 from tests.conformance.outcomes import Outcome, ended
@@ -299,7 +299,7 @@ def buckets(pods: int, every_s: float, free: int = 0) -> Plant:
         filled = [target.clock.now_ns()] * len(left)
         target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
 
-        async def send_raw(*words: Any, **more: Any) -> Exchange:
+        async def send_raw(*words: Any, **more: Any) -> HttpExchange:
             await target.clock.sleep(every_s)
             return await real(*words, **more)
 
@@ -314,7 +314,7 @@ def buckets(pods: int, every_s: float, free: int = 0) -> Plant:
             left[pod] -= 1
             return None
 
-        target.patch("harness.contract.http.send_raw", send_raw)
+        target.patch("harness.checks.contract.http.send_raw", send_raw)
         target.front.before.append(before)
 
     return plant

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from harness.base.clock import MachineClock
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from tests.oracle import build as oracle
@@ -17,7 +16,7 @@ from tests.oracle import build as oracle
 async def compose() -> None:
     """Nothing where Docker has the plugin, or where there is no Docker to use it with."""
     if at_hand.docker_answers() and at_hand.ask("compose", "version", "--short") is None:
-        await binaries.ensure(binaries.COMPOSE, MachineClock(), print)
+        await binaries.ensure(binaries.Module("compose"), print)
 
 
 async def main(groups: list[str]) -> None:
@@ -25,7 +24,7 @@ async def main(groups: list[str]) -> None:
     if "compose" in groups:
         await compose()
     if "process" in groups:
-        await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",))
+        await binaries.ensure(binaries.PROMETHEUS, print, only=("promtool",))
     if "oracle" in groups:
         await oracle.main()
 

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".coverage"  # never committed; the data lie there too (pyproject.toml)
 FLOOR_PERCENT = 95.0
 #: What a verdict rests on: folders, and the judges that stand in their rehearsals' folders.
-JUDGES = "harness/rehearsals/*/judge*.py"
-HELD = ("harness/judge", "harness/control", "harness/checks", "harness/load/population", JUDGES)
+FACTS = "harness/rehearsals/*/facts*.py"
+HELD = ("harness/rules", "harness/control", "harness/checks", "harness/load/population", FACTS)
 TESTS = ("--groups", "fast,document", "--alone", "without", "-n", "2", "--dist", "worksteal", "-q")
 #: Besides: those of the readers of stores, which are of the checkers and need a real PostgreSQL.
 READERS = ("--groups", "process,stack", "-q", "tests/reconcile", "tests/checks")
@@ -70,7 +70,7 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 
 def by_package(report: Report) -> dict[str, Counts]:
-    """The sums of each folder of the first two levels (``harness/judge``); what is held below one by itself."""
+    """The sums of each folder of the first two levels (``harness/rules``); what is held below one by itself."""
     found: dict[str, list[Counts]] = {}
     for path, file in report.files.items():
         parts = Path(path).parts

@@ -17,10 +17,10 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.data import KUBERNETES
-from harness.stack.manifests import kubectl, kustomize
+from harness.stack.manifests import kustomize
 from harness.stack.manifests.layers import Layer
 
-_render, _printed = kustomize.render, kubectl.rendered
+_render, _printed = kustomize.render, kustomize.rendered
 _once = functools.cache(_render)
 
 
@@ -34,7 +34,7 @@ def render(folder: Path) -> kustomize.Rendered:
 
 
 def printed(folder: Path, layers: Sequence[Layer], program: str = "") -> tuple[str, Path]:
-    """As ``kubectl.rendered``: of a folder that only lists files what they hold; of any other kubectl is asked."""
+    """As ``kustomize.rendered``: of a folder that only lists files what they hold; of any other kubectl is asked."""
     [only] = layers if len(layers) == 1 else [None]
     if only is None or not only.says.keys() <= {"apiVersion", "kind", "resources"}:
         return _printed(folder, layers, program)

@@ -27,17 +27,17 @@ def test_what_is_held_is_there() -> None:
     assert all([*coverage.ROOT.glob(name)] for name in coverage.HELD)
 
 
-def test_the_judges_of_the_rehearsals_are_held_and_what_stands_beside_them_is_not() -> None:
-    judge, beside = "harness/rehearsals/rollout/judge_new.py", "harness/rehearsals/rollout/week.py"
-    measured = Report({judge: File(counts(100, 94)), beside: File(counts(100, 10))})
-    assert coverage.by_package(measured)[coverage.JUDGES] == counts(100, 94)
-    assert f"{coverage.JUDGES}: 94.0 %, held to 95 %" in coverage.below(coverage.by_package(measured))
+def test_the_facts_of_the_rehearsals_are_held_and_what_stands_beside_them_is_not() -> None:
+    facts, beside = "harness/rehearsals/rollout/facts_new.py", "harness/rehearsals/rollout/week.py"
+    measured = Report({facts: File(counts(100, 94)), beside: File(counts(100, 10))})
+    assert coverage.by_package(measured)[coverage.FACTS] == counts(100, 94)
+    assert f"{coverage.FACTS}: 94.0 %, held to 95 %" in coverage.below(coverage.by_package(measured))
 
 
 def test_at_the_floor_nothing_is_wrong_and_just_below_it_the_package_is_named() -> None:
     assert coverage.below(coverage.by_package(report())) == []
-    found = coverage.by_package(report(harness__judge__b=counts(100, 94)))
-    assert coverage.below(found) == ["harness/judge: 94.5 %, held to 95 %"]
+    found = coverage.by_package(report(harness__rules__b=counts(100, 94)))
+    assert coverage.below(found) == ["harness/rules: 94.5 %, held to 95 %"]
 
 
 def test_a_branch_that_was_not_taken_counts_as_a_line() -> None:
@@ -65,7 +65,7 @@ def test_a_child_process_is_measured_with_its_branches(tmp_path: Path) -> None:
         "import subprocess, sys\nsubprocess.run([sys.executable, 'part.py'], check=True)\n"
     )
     text = (coverage.ROOT / "pyproject.toml").read_text()
-    (tmp_path / "pyproject.toml").write_text(text.replace('source = ["harness", "api", "chaos", "scenarios"]', ""))
+    (tmp_path / "pyproject.toml").write_text(text.replace('source = ["harness", "api", "chaos"]', ""))
     (tmp_path / ".coverage").mkdir()
 
     def run(*words: str) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import os
-import re
 import runpy
 import shutil
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeGuard
 
 import pytest
 
@@ -98,58 +94,6 @@ def test_a_root_who_has_control_groups_lacks_neither(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     lacking = {lack.reason for lack in gate.LACKS if not lack.group and lack.here()}
     assert lacking == (set() if root else {reasons.NO_ROOT, reasons.NO_LIMITS})
-
-
-#: What a plain user of a machine of GitHub's may not do.
-OF_ROOT = re.compile(r"geteuid|getuid|cgroups\.usable|can_have_spaces|mount|\broot\b")
-KNOWN = {"NO_ROOT", "NO_LIMITS"}
-
-
-def unlisted(source: str) -> list[int]:
-    """The lines of the skips for what only root may that give another reason than one of the gate's."""
-    found = set()
-    for node in ast.walk(ast.parse(source)) if ".skip" in source else ():
-        within: Iterable[ast.AST] = ()
-        if isinstance(node, ast.If) and OF_ROOT.search(ast.unparse(node.test)):
-            within = ast.walk(node)
-        elif isinstance(node, ast.Call) and OF_ROOT.search(ast.unparse(node)):
-            within = (node,)
-        found |= {each.lineno for each in within if _skips(each) and not _named(each) & KNOWN}
-    return sorted(found)
-
-
-def _skips(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Also ``skipif.with_args``, which takes a condition that is asked later."""
-    called = node.func if isinstance(node, ast.Call) else None
-    if isinstance(called, ast.Attribute) and called.attr == "with_args":
-        called = called.value
-    return isinstance(called, ast.Attribute) and called.attr in {"skip", "skipif"}
-
-
-def _named(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-
-
-def test_every_skip_for_what_only_root_may_has_a_row() -> None:
-    found = {path.relative_to(gate.ROOT): unlisted(path.read_text()) for path in (gate.ROOT / "tests").rglob("*.py")}
-    assert {path: lines for path, lines in found.items() if lines} == {}, "use the markers of tests/session/needs.py"
-    assert {lack.reason for lack in gate.LACKS if not lack.group} == {reasons.NO_ROOT, reasons.NO_LIMITS}
-
-
-def test_a_skip_without_a_row_is_found_in_either_form() -> None:
-    source = """
-held = pytest.mark.skipif(not cgroups.usable(), reason="no groups")
-late = pytest.mark.skipif.with_args(Lacking(lambda: not cgroups.usable()), reason="no groups")
-good = pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
-other = pytest.mark.skipif(shutil.which("ab") is None, reason="no ab")
-if os.geteuid() != 0:
-    pytest.skip("no")
-if mounted.returncode:
-    pytest.skip(NO_ROOT)
-if gone:
-    pytest.skip("only root may")
-"""
-    assert unlisted(source) == [2, 3, 7, 11]
 
 
 def test_a_vanished_test_is_not_forgiven_by_a_lack() -> None:

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.base.clock import MachineClock
 from harness.base.errors import RehearsalError
 from harness.stack.kind.images import binaries
 
@@ -38,7 +37,7 @@ def commands(actionlint: Path, paths: Iterable[Path]) -> list[list[str]]:
 
 def main(paths: Iterable[Path]) -> int:
     """1 when a linter found something. Raises ``StackNotStarted`` when actionlint cannot be built."""
-    folder = asyncio.run(binaries.ensure(binaries.ACTIONLINT, MachineClock(), print))
+    folder = asyncio.run(binaries.ensure(binaries.Module("actionlint"), print))
     statuses = [
         subprocess.run(command, cwd=ROOT, check=False, timeout=LIMIT_S).returncode
         for command in commands(folder / "actionlint", paths)

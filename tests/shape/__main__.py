@@ -3,12 +3,7 @@
 ``python -m tests.shape`` prints them and ends in 1 when one is above its limit; ``--places`` says what was counted,
 ``--json`` prints all of it as JSON, ``--root`` counts another checkout, ``--lower`` writes today's figures into
 ``limits.json`` where they are lower than what stands there. Counted are the places that ``harness/`` has each idea in
-(``count.py`` has the rules) and the lines of the scaffold (``scaffold.py`` names the files).
-
-On de41fda the same rules give 11 verdict shapes, 3 verdict enums, 13 result documents, 5 option classes, 14 exit rules,
-5 ways to admit users, 29 loose modules (28 beside ``__main__``) and 16,905 lines of scaffold, kind by kind: what a
-reading by hand had found there, which had left out five tools and one type that chose their own exit status. That reading counted arrows uphill on paper, among the 18 rooms that the moves would
-leave (13); here they are counted in the tree as it stands, between the folders of the house (9 on de41fda, as 48 imports).
+(``count.py`` has the rules), and lines and bytes (``sizes.py``), room by room beside the budgets of the design.
 """
 
 from __future__ import annotations
@@ -19,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.shape import count, scaffold
+from tests.shape import count, sizes
 from tests.shape.source import Class, Source, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,12 +30,15 @@ RULES: dict[str, tuple[str, Rule]] = {
     "exit_rules": ("rules for the exit status", count.exit_rules),
     "admissions": ("places that start a load and admit its users", count.admissions),
     "loose_modules": ("modules beside the folders, other than __main__", count.loose_modules),
-    "rooms_to_move": ("folders and loose modules that are none of the house's", count.rooms_to_move),
-    "uphill_imports": ("arrows between folders that run uphill", count.uphill_imports),
-    "entangled_rehearsals": ("arrows between two rehearsals", count.entangled_rehearsals),
+    "names_twice": ("names of more than one class", count.names_twice),
     "long_modules": (f"modules above {count.MOST_LINES} lines", count.long_modules),
 }
-SCAFFOLD = "scaffold_lines"
+#: Figures of size, in words.
+SIZES = {
+    "harness_lines": "raw lines of Python in harness/",
+    "tests_lines": "raw lines of Python in tests/",
+    "corpus_kilobytes": "kilobytes of stored runs",
+}
 #: What there is once: neither twice nor never.
 ONE_EACH = ("verdict_shapes", "verdict_enums", "result_documents", "option_classes", "exit_rules", "admissions")
 
@@ -52,9 +50,9 @@ def places(root: Path) -> dict[str, list[str]]:
     return {name: [each.place if isinstance(each, Class) else each for each in of] for name, of in found.items()}
 
 
-def figures(counted: dict[str, list[str]], lines: dict[str, dict[str, int]]) -> dict[str, int]:
+def figures(counted: dict[str, list[str]], sized: dict[str, int]) -> dict[str, int]:
     """The figures alone."""
-    return {name: len(of) for name, of in counted.items()} | {SCAFFOLD: sum(sum(of.values()) for of in lines.values())}
+    return {name: len(of) for name, of in counted.items()} | sized
 
 
 def above(found: dict[str, int], limits: dict[str, int]) -> list[str]:
@@ -74,23 +72,15 @@ def lowered(found: dict[str, int], limits: dict[str, int]) -> dict[str, int]:
     return {name: min(value, found.get(name, value)) for name, value in limits.items()}
 
 
-def text(counted: dict[str, list[str]], lines: dict[str, dict[str, int]], limits: dict[str, int], *, all_: bool) -> str:
+def text(counted: dict[str, list[str]], sized: dict[str, int], limits: dict[str, int], *, all_: bool) -> str:
     """For a terminal."""
-    found = figures(counted, lines)
+    found = figures(counted, sized)
     told = []
     for name, (words, _) in RULES.items():
         told.append(f"{found[name]:>6} of at most {limits.get(name, 0):>6}  {words} ({name})")
         told += [f"{'':8}{place}" for place in counted[name]] if all_ else []
-    told.append(f"{found[SCAFFOLD]:>6} of at most {limits.get(SCAFFOLD, 0):>6}  lines of scaffold ({SCAFFOLD})")
-    for kind, of in lines.items():
-        told.append(f"{sum(of.values()):>14}  {kind}, in {', '.join(folders(of))}")
-        told += [f"{number:>22}  {name}" for name, number in of.items()] if all_ else []
+    told += [f"{found[name]:>6} of at most {limits.get(name, 0):>6}  {words} ({name})" for name, words in SIZES.items()]
     return "\n".join(told)
-
-
-def folders(names: dict[str, int]) -> list[str]:
-    """The folders that files lie in; a file at the top is itself."""
-    return sorted({name.rpartition("/")[0] + "/" if "/" in name else name for name in names})
 
 
 def main(words: list[str] | None = None) -> int:
@@ -101,16 +91,21 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--lower", action="store_true", help="write lower figures into limits.json")
     parser.add_argument("--root", type=Path, default=ROOT, help="another checkout; it has no limits")
     given = parser.parse_args(words)
-    counted, lines = places(given.root), scaffold.files(given.root)
-    found = figures(counted, lines)
+    counted, sized = places(given.root), sizes.sizes(given.root)
+    found = figures(counted, sized)
     limits: dict[str, int] = json.loads(LIMITS.read_text()) if given.root == ROOT else found
     if given.lower:
         limits = lowered(found, limits)
         LIMITS.write_text(json.dumps(limits, indent=2) + "\n")
     if given.json:
-        print(json.dumps({"figures": found, "limits": limits, "places": counted, "scaffold": lines}, indent=2))
+        print(
+            json.dumps(
+                {"figures": found, "limits": limits, "places": counted, "rooms": sizes.rooms(given.root)}, indent=2
+            )
+        )
     else:
-        print(text(counted, lines, limits, all_=given.places))
+        print(text(counted, sized, limits, all_=given.places))
+        print("\n".join(sizes.table(given.root)))
     broken = [f"above its limit: {line}" for line in above(found, limits)]
     broken += [f"the counter is blind: {line}" for line in blind(found)] if given.root == ROOT else []
     for line in broken:

@@ -10,62 +10,10 @@ from collections.abc import Iterator
 
 from tests.shape.source import PACKAGE, Class, Module, Source
 
-#: The folders of the house, the lowest first; those of one line do not import each other's.
-LAYERS = (
-    ("base",),
-    ("model",),
-    ("control", "judge", "objectives"),
-    ("rules",),
-    ("evidence",),
-    ("stack",),
-    ("load",),
-    ("checks",),
-    ("migration",),
-    ("report",),
-    ("signoff",),
-    ("contract",),
-    ("rehearsal",),
-    ("rehearsals",),
-    ("cli",),
-    ("__main__",),
-)
-#: Where a room that has not moved yet will lie, and a module of a folder that stays where it does not belong: types and
-#: judges of one rehearsal. A name that is gone counts no more.
-LEGACY = {
-    **dict.fromkeys(("bootstrap", "clock", "home", "http1", "machine", "private", "progress", "seed", "terminal", "yamltext"), "base"),
-    **dict.fromkeys(("firebase", "manifests", "state"), "stack"),
-    **dict.fromkeys(("collect",), "evidence"),
-    **dict.fromkeys(("population",), "load"),
-    **dict.fromkeys(("agreement", "stores", "walk_results", "walk_tables"), "checks"),
-    **dict.fromkeys(
-        ("document", "invariants", "lifecycle", "options", "rungs", "stack_run", "standing", "target_file", "targets",
-         "trespass", "under_load"),
-        "rehearsal",
-    ),
-    **dict.fromkeys(
-        ("chaos", "conformance", "deploys", "flag_proof", "mirror_stop", "network", "recovery", "rollout", "run",
-         "scaling", "secret_rotation", "stages"),
-        "rehearsals",
-    ),
-    **dict.fromkeys(
-        (*(f"model.{name}" for name in (
-            "chaos", "deploy", "flag_proof", "ingress", "load_stages", "network", "recovery", "rollout_run", "scaling",
-            "secret_rotation",
-        )),
-        *(f"judge.{name}" for name in (
-            "autoscaling", "chaos", "deploys", "failover", "ingress", "kill_series", "knee", "network", "scaling",
-            "secret_rotation", "steps", "zones",
-        ))),
-        "rehearsals",
-    ),
-    **dict.fromkeys(("doctor", "own_cluster", "rollout_command", "stack_command", "stored"), "cli"),
-}  # fmt: skip
-#: Modules that are one rehearsal together.
-_ONE_REHEARSAL = {"run": "rollout"}
 #: Fields that say which claim or thing a verdict is about, and those that say why it is so.
 _ABOUT = frozenset({"claim", "id", "name", "check"})
 _WHY = frozenset({"reason", "detail", "told"})
-MOST_LINES = 400
+MOST_LINES = 600
 #: What a tool names its statuses to: a command that judges no rehearsal.
 _OF_TOOLS = "tool_status"
 
@@ -133,7 +81,7 @@ def exit_rules(source: Source) -> list[str]:
                 found[_place(module, function)] = None
             if not isinstance(node, ast.Call):
                 continue
-            if _called(node) == _OF_TOOLS and folder_of(module.name) != "cli":
+            if _called(node) == _OF_TOOLS and room(module.name) != "cli":
                 found[_place(module, function)] = None
             for given in node.keywords:
                 if given.arg == "exit_status":
@@ -162,6 +110,15 @@ def loose_modules(source: Source) -> list[str]:
     ]
 
 
+def names_twice(source: Source) -> list[str]:
+    """Public class names that stand for more than one class."""
+    places: dict[str, list[str]] = {}
+    for each in source.classes:
+        if not each.node.name.startswith("_"):
+            places.setdefault(each.node.name, []).append(each.place)
+    return [f"{name}: {', '.join(of)}" for name, of in sorted(places.items()) if len(of) > 1]
+
+
 def long_modules(source: Source) -> list[str]:
     """Modules above ``MOST_LINES`` lines."""
     return [f"{each.path}: {each.lines}" for each in source.modules.values() if each.lines > MOST_LINES]
@@ -171,68 +128,6 @@ def room(name: str) -> str:
     """The folder (or loose module) right below the package that a module lies in; "" for the package itself."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 and parts[0] == PACKAGE else ""
-
-
-def folder_of(name: str) -> str:
-    """The folder of the house that a module lies in, or will."""
-    here = room(name)
-    within = ".".join(name.split(".")[1:3])
-    return LEGACY.get(within) or LEGACY.get(here, here)
-
-
-def imports(source: Source) -> Iterator[tuple[Module, str]]:
-    """Each import between our modules: who, and the dotted name of what. Those in functions and for types too."""
-    for module in source.modules.values():
-        for base, name in module.imported.values():
-            whole = f"{base}.{name}" if name else base
-            for each in (whole, base):
-                if each in source.modules:
-                    if source.modules[each] is not module:
-                        yield module, each
-                    break
-
-
-def rooms_to_move(source: Source) -> list[str]:
-    """Folders and loose modules that are none of the house's."""
-    rooms = {room(name) for name in source.modules} - {""}
-    return sorted(rooms - {folder for folders in LAYERS for folder in folders})
-
-
-def uphill_imports(source: Source) -> list[str]:
-    """Arrows from a folder to one above it, or beside it in its layer, each once: ``stack -> checks (4)``.
-
-    A room that has not moved yet counts as the folder that it will lie in; one without a place has no arrows that are
-    right, so all of its own are counted.
-    """
-    rank = {folder: place for place, folders in enumerate(LAYERS) for folder in folders}
-    arrows: dict[str, int] = {}
-    for module, name in imports(source):
-        low, high = folder_of(module.name), folder_of(name)
-        if not low or not high or low == high:
-            continue
-        if rank.get(high, len(rank)) >= rank.get(low, -1):
-            arrow = f"{low} -> {high}"
-            arrows[arrow] = arrows.get(arrow, 0) + 1
-    return [f"{arrow} ({count})" for arrow, count in sorted(arrows.items())]
-
-
-def entangled_rehearsals(source: Source) -> list[str]:
-    """Arrows between two rehearsals, which are to know nothing of each other: ``deploys -> chaos (3)``."""
-    arrows: dict[str, int] = {}
-    for module, name in imports(source):
-        here, there = _rehearsal(module.name), _rehearsal(name)
-        if here and there and here != there:
-            arrow = f"{here} -> {there}"
-            arrows[arrow] = arrows.get(arrow, 0) + 1
-    return [f"{arrow} ({count})" for arrow, count in sorted(arrows.items())]
-
-
-def _rehearsal(name: str) -> str:
-    parts = name.split(".")
-    if len(parts) > 2 and parts[1] == "rehearsals":
-        return parts[2]
-    here = room(name)
-    return _ONE_REHEARSAL.get(here, here) if LEGACY.get(here) == "rehearsals" else ""
 
 
 def _calls(module: Module) -> Iterator[tuple[ast.AST, ast.Call]]:

@@ -16,16 +16,16 @@ from harness.evidence.store import EvidenceStore
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
 from harness.report.published import RESULT, RESULT_JSON
-from harness.signoff.types import Asked, Stored
+from harness.report.signoff.types import EvidenceWanted, StoredResult
 from tests.rehearsal.made import facts
 from tests.report.results import command
 
 NOW, DIGEST = "2026-01-10T00:00:00.000Z", "sha256:1111"
 TARGET = "walk-api:v3"
-ASKED = Asked(target=TARGET, now_utc=NOW, digests=(DIGEST,))
+ASKED = EvidenceWanted(target=TARGET, now_utc=NOW, digests=(DIGEST,))
 
 
 def judgement(claim: str, verdict: Verdict, **more: Any) -> Judgement:
@@ -57,11 +57,11 @@ def judged_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(
     folder: str, *judgements: Judgement, rehearsal: str = "scaling", status: int | None = 0, **more: Any
-) -> Stored:
+) -> StoredResult:
     """A run of a day ago on a cluster that had everything, of the target that is asked for."""
     given = {
-        "target": TARGET, "target_bundled": False, "target_digest": DIGEST, "rung": Rung.KIND,
+        "target": TARGET, "target_bundled": False, "target_digest": DIGEST, "rung": EnvironmentKind.KIND,
         "started_utc": "2026-01-09T00:00:00.000Z",
     }  # fmt: skip
     run = {"rehearsal": rehearsal, "plan": rehearsal, "run_id": folder, "exit_status": status}
-    return Stored(folder=folder, result=command(None, *judgements, **run, facts=facts(**{**given, **more})))
+    return StoredResult(folder=folder, result=command(None, *judgements, **run, facts=facts(**{**given, **more})))

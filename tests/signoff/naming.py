@@ -1,6 +1,6 @@
 """Which claims and errata the code, plans and patches of each command name: what the register is held to.
 
-What of ``harness.checks`` and ``harness.judge`` a rehearsal imports counts as its own; of ``harness.rehearsal``, which
+What of ``harness.checks`` and ``harness.rules`` a rehearsal imports counts as its own; of ``harness.run``, which
 every rehearsal imports, what looks at a whole run under load.
 """
 
@@ -14,14 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.data import KUBERNETES, PLANS, ROOT, RULES, SCENARIOS
-from harness.rehearsal.registry import COMMANDS
-from scenarios import claims
-from scenarios.errata import SHOWN_BY
+from harness.base.data import CLAIMS, KUBERNETES, PLANS, ROOT, SCENARIOS
+from harness.report.signoff import gather
+from harness.run.registry import COMMANDS, MODULES, rehearsal
+from tests import register as claims
 from tests.imports import imports
 
 FOLDERS = {entry.name: entry.at.split(".")[2] for entry in COMMANDS}
-_FOLLOWED = ("harness.checks.", "harness.judge.", "harness.rehearsal.closing")
+SHOWN_BY = CLAIMS / gather.SHOWN_BY
+_FOLLOWED = ("harness.checks.", "harness.rules.", "harness.run.closing")
 _ID = re.compile(r"(?<![\w.])[a-z0-9_]+(?:\.[a-z0-9_]+)+(?!\.?\w)")
 #: What tells of the errata that the patches of the base mend.
 _TELLS = re.compile(r"\bpatch_errata\b")
@@ -73,9 +74,9 @@ def files_of(command: str) -> frozenset[Path]:
     folder = FOLDERS[command]
     code = [*(ROOT / "harness/rehearsals" / folder).rglob("*.py")]
     files = [*PLANS.glob(f"{command}.yaml"), *PLANS.glob(f"{folder}.yaml")]
-    files += (rules for name, at in FOLDERS.items() if at == folder for rules in RULES.glob(f"{name}.yaml"))
+    of_folder = (name for name, module in MODULES.items() if module.split(".")[2] == folder)
+    files += chain.from_iterable(rehearsal(name).rule_files for name in of_folder)
     files += SCENARIOS.glob("rollout_*.yaml") if folder == "rollout" else ()
-    files += RULES.glob("mirror_steps.yaml") if folder in ("mirror_stop", "one_stack") else ()
     files += (ROOT / "chaos/experiments").glob("*.yaml") if folder == "chaos" else ()
     if any(_TELLS.search(path.read_text("utf-8")) for path in code):
         files += (KUBERNETES / "base").rglob("patches/*.yaml")
@@ -98,7 +99,7 @@ def claims_of(command: str) -> frozenset[str]:
     """The claims that the command's rehearsal can judge, by their own id or by one of their errata; what a person
     decides stays so whatever erratum of it is shown."""
     owned = {claims.ERRATA[erratum][0] for erratum in errata_of(command)}
-    owners = {claim.id for claim in owned if not claim.state_from.person}
+    owners = {claim.id for claim in owned if not claim.by_person}
     return named(files_of(command)) & claims.REGISTER.keys() | owners
 
 
@@ -110,14 +111,14 @@ def shown_by() -> dict[str, tuple[str, ...]]:
         if erratum in LINES:
             return LINES[erratum]
         can = [name for name in FOLDERS if erratum in errata_of(name)]
-        said = [name for name in can if name in claims.ERRATA[erratum][0].state_from.commands]
+        said = [name for name in can if name in claims.ERRATA[erratum][0].judged_by]
         return tuple(said or [name for name in can if name not in _PARTS_OF_OTHERS] or can)
 
     return {erratum: found for erratum in claims.ERRATA if (found := commands(erratum))}
 
 
 def encoded() -> bytes:
-    """What ``scenarios/errata/shown_by.json`` holds."""
+    """What ``scenarios/claims/shown_by.json`` holds."""
     lines = ",\n".join(f"  {msgspec.json.encode(name).decode()}: {msgspec.json.encode(found).decode()}"
                        for name, found in shown_by().items())  # fmt: skip
     return f"{{\n{lines}\n}}\n".encode()

@@ -8,8 +8,8 @@ import pytest
 
 from harness.cli.stored.signoff import PAGES
 from harness.report.language import language
-from harness.signoff.page import headline, render
-from scenarios import claims
+from harness.report.signoff.page import headline, render
+from tests import register as claims
 from tests.report.browser import PHONE_PX, chromium, pdf_pages
 from tests.signoff.test_errata import KNOWN
 from tests.signoff.test_page import everything

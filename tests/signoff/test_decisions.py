@@ -16,13 +16,14 @@ from harness.model.claim import Claim, Consequence, ShownOn
 from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.report.published import RESULT
-from harness.signoff import decisions
-from harness.signoff.decisions import read, weighed
-from harness.signoff.document import document
-from harness.signoff.types import Entry, Signoff, Standing, State, Stored
-from harness.stack.identity import digest
-from harness.stack.targets import bundled
-from scenarios import claims
+from harness.report.signoff import decisions
+from harness.report.signoff.decisions import read, weighed
+from harness.report.signoff.document import document
+from harness.report.signoff.types import ClaimStanding, ClaimState, DecisionEntry, Signoff, StoredResult
+from harness.rules.register import Register
+from harness.stack.environments.identity import digest
+from harness.stack.target.targets import bundled
+from tests import register as claims
 from tests.signoff.made import ASKED, evidence_of, judged_as_stored, judgement, stored
 
 CLAIM, LOST, BLIND = "scaling.time.manual_up", "dr.restore.step2", "slo.availability"
@@ -66,7 +67,7 @@ def test_an_entry_is_read_with_its_line(tmp_path: Path) -> None:
     erratum = {"erratum": ERRATUM, **ENTRY, "by": "[A, B]", "corrected_in": "v1.3"}
     del erratum["claim"]
     first, second = read(written(tmp_path, more, erratum), REGISTER)
-    assert (first.of, first.by, first.state, first.holds_to) == (CLAIM, ("A. Mori",), State.FAILED, "650ms")
+    assert (first.of, first.by, first.state, first.holds_to) == (CLAIM, ("A. Mori",), ClaimState.FAILED, "650ms")
     assert first.place == f"{tmp_path / 'decisions.yaml'}:2"
     assert (second.of, second.corrected_in, second.place) == (ERRATUM, "v1.3", f"{tmp_path / 'decisions.yaml'}:9")
 
@@ -108,7 +109,7 @@ def test_what_is_not_fit_is_refused_with_its_line_and_what_to_do(
 # -- void ------------------------------------------------------------------------------------------------------------
 
 
-def at(state: State, *, value: float | None = None) -> dict[str, Standing]:
+def at(state: ClaimState, *, value: float | None = None) -> dict[str, ClaimStanding]:
     """Where the claim stands, by a latency whose limit is 500 ms."""
     figure = {} if value is None else {"value": value, "unit": Unit.MILLISECONDS, "limit": 500.0}
     of = document(REGISTER, [stored("run", judgement(CLAIM, Verdict.FAIL, **figure))], ASKED)
@@ -116,28 +117,28 @@ def at(state: State, *, value: float | None = None) -> dict[str, Standing]:
     return {CLAIM: msgspec.structs.replace(found, state=state)}
 
 
-def entry(**more: Any) -> Entry:
+def entry(**more: Any) -> DecisionEntry:
     given = {"of": CLAIM, "by": ("A",), "on": "2026-01-09", "because": "small", "until": "2026-01-10"}
-    return Entry(**{**given, **more})
+    return DecisionEntry(**{**given, **more})
 
 
 @pytest.mark.parametrize(
     ("given", "now", "why"),
     [
-        ({}, at(State.FAILED), ""),
-        ({"until": "2026-01-09"}, at(State.FAILED), "its last day, 2026-01-09, has passed"),
-        ({"on": "2026-01-11"}, at(State.FAILED), "its day, 2026-01-11, has not come"),
-        ({"state": State.NOT_SHOWN}, at(State.FAILED), "the claim was accepted as not shown, and is failed"),
-        ({"state": State.NOT_SHOWN}, at(State.NOT_SHOWN), ""),
-        ({"state": State.FAILED}, at(State.NOT_SHOWN), ""),
-        ({"holds_to": "650ms"}, at(State.FAILED, value=612), ""),
-        ({"holds_to": "650ms"}, at(State.FAILED, value=651), "651 ms passes 650ms"),
-        ({"holds_to": "650ms"}, at(State.FAILED), "no figure of the claim can be compared with 650ms"),
+        ({}, at(ClaimState.FAILED), ""),
+        ({"until": "2026-01-09"}, at(ClaimState.FAILED), "its last day, 2026-01-09, has passed"),
+        ({"on": "2026-01-11"}, at(ClaimState.FAILED), "its day, 2026-01-11, has not come"),
+        ({"state": ClaimState.NOT_SHOWN}, at(ClaimState.FAILED), "the claim was accepted as not shown, and is failed"),
+        ({"state": ClaimState.NOT_SHOWN}, at(ClaimState.NOT_SHOWN), ""),
+        ({"state": ClaimState.FAILED}, at(ClaimState.NOT_SHOWN), ""),
+        ({"holds_to": "650ms"}, at(ClaimState.FAILED, value=612), ""),
+        ({"holds_to": "650ms"}, at(ClaimState.FAILED, value=651), "651 ms passes 650ms"),
+        ({"holds_to": "650ms"}, at(ClaimState.FAILED), "no figure of the claim can be compared with 650ms"),
         ({"of": ERRATUM}, {}, ""),
     ],
 )
 def test_an_entry_is_void_once_it_is_over_or_worse_was_seen(
-    given: dict[str, Any], now: dict[str, Standing], why: str
+    given: dict[str, Any], now: dict[str, ClaimStanding], why: str
 ) -> None:
     [found] = weighed([entry(**given)], now, "2026-01-10")
     assert english(found.void) == why
@@ -147,7 +148,7 @@ def test_a_new_build_voids_no_decision() -> None:
     run = stored("run", judgement(CLAIM, Verdict.FAIL))
     asked = msgspec.structs.replace(ASKED, digests=("sha256:2222",))
     for each in (ASKED, asked):
-        of = document(REGISTER, [run], each, decisions=[entry(state=State.FAILED)])
+        of = document(REGISTER, [run], each, decisions=[entry(state=ClaimState.FAILED)])
         assert of.accepted == (CLAIM,) and not of.decisions[0].void
 
 
@@ -164,12 +165,13 @@ def test_what_is_shown_anyway_is_no_accepted_gap_and_a_corrected_erratum_is_none
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command with the three claims, on results made by hand."""
-    monkeypatch.setattr(claims, "REGISTER", REGISTER)
-    monkeypatch.setattr(claims, "CHAPTERS", {"Decision and reasons": tuple(REGISTER.values())})
+    errata = {erratum.id: (claim, erratum) for claim in REGISTER.values() for erratum in claim.errata}
+    ours = Register(chapters={"Decision and reasons": (*REGISTER.values(),)}, claims=REGISTER, errata=errata)
+    monkeypatch.setattr("harness.cli.stored.signoff.read", lambda _: ours)
     judged_as_stored(monkeypatch)
 
 
-def stand(reports: Path, *found: Stored) -> None:
+def stand(reports: Path, *found: StoredResult) -> None:
     """Stored results of the bundled API as it is."""
     for each in found:
         facts = msgspec.structs.replace(each.result.facts, target=bundled().name, target_digest=digest(bundled()))
@@ -182,7 +184,7 @@ def signoff(reports: Path, *words: str) -> int:
     return main(["signoff", "--reports", str(reports), "--max-age", "20000d", *words])
 
 
-def held(folder: str = "held", verdict: Verdict = Verdict.PASS, **more: Any) -> Stored:
+def held(folder: str = "held", verdict: Verdict = Verdict.PASS, **more: Any) -> StoredResult:
     return stored(folder, judgement(CLAIM, verdict), **{"started_utc": "2024-01-09T00:00:00.000Z", **more})
 
 

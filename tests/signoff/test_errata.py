@@ -8,29 +8,43 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base.data import CLAIMS
 from harness.base.units import Unit
 from harness.model.claim import Claim, Consequence, Found
 from harness.model.message import message
 from harness.model.verdict import Verdict
 from harness.report.language import LANGUAGES, language
-from harness.signoff.document import document
-from harness.signoff.errata import Known, errata, shown
-from harness.signoff.types import Entry, Signoff, Stored
-from scenarios import claims
-from scenarios.errata import hunks, patches, read_patches, read_shown_by
+from harness.report.signoff.document import document
+from harness.report.signoff.errata import KnownErrata, errata, shown
+from harness.report.signoff.gather import known, patches
+from harness.report.signoff.types import DecisionEntry, Signoff, StoredResult
+from tests import register as claims
 from tests.report.results import NASTY
 from tests.scenarios.document import seed_text
 from tests.signoff.made import ASKED, judgement, stored
 
 SHOWN = "dr.configmap_changes_nothing"
-KNOWN = Known(patches=read_patches(), shown_by=read_shown_by())
+KNOWN = known(CLAIMS)
 
 
-def made(*found: Stored) -> Signoff:
+def hunks(patch: str) -> list[tuple[list[str], list[str]]]:
+    """What each hunk of a patch takes and gives, by lines. Pure. Raises ``ValueError`` for a line of neither."""
+    found = []
+    for hunk in re.split(r"^@@$", patch, flags=re.MULTILINE):
+        lines = hunk.strip("\n").split("\n")
+        if strange := [line for line in lines if line[:1] not in {" ", "-", "+"}]:
+            raise ValueError(f"neither stays, goes nor comes: {strange[0]!r}")
+        takes = [line[1:] for line in lines if line[0] != "+"]
+        gives = [line[1:] for line in lines if line[0] != "-"]
+        found.append((takes, gives))
+    return found
+
+
+def made(*found: StoredResult) -> Signoff:
     return document(claims.REGISTER, found, ASKED)
 
 
-def written(of: Signoff, code: str = "en", known: Known = KNOWN) -> str:
+def written(of: Signoff, code: str = "en", known: KnownErrata = KNOWN) -> str:
     return errata(of, claims.REGISTER, known, language(code), "other.md")
 
 
@@ -39,7 +53,7 @@ def section(text: str, erratum: str) -> str:
     return text.partition(f"### `{erratum}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
 
 
-def seen(**more: Any) -> Stored:
+def seen(**more: Any) -> StoredResult:
     told: dict[str, Any] = {"told": (message("the pods went on"),), "value": 25.0, "unit": Unit.SECONDS}
     return stored("run 7", judgement("dr.restore.step2", Verdict.ERRATUM_SHOWN, erratum=SHOWN, **told), **more)
 
@@ -99,7 +113,7 @@ def test_what_loses_data_stands_first_and_what_was_decided_is_said() -> None:
         "because": "x < y",
         "until": "2026-12-31",
     }
-    accepted = Entry(of=SHOWN, **given)
+    accepted = DecisionEntry(of=SHOWN, **given)
     for entry, word, counts in (
         (
             accepted,
@@ -128,7 +142,7 @@ def test_what_loses_data_stands_first_and_what_was_decided_is_said() -> None:
         stored("run", judgement("dr.restore.step2", Verdict.PASS)),
     ],
 )
-def test_evidence_that_is_bad_of_others_or_of_another_erratum_shows_none(found: Stored) -> None:
+def test_evidence_that_is_bad_of_others_or_of_another_erratum_shows_none(found: StoredResult) -> None:
     of = made(found)
     (standing,) = (each for each in of.standings if each.claim == "dr.restore.step2")
     assert shown(SHOWN, standing) == ()

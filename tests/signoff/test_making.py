@@ -29,19 +29,19 @@ from harness.cli.stored.evidence import Making, due_of, lines_of, run_process
 from harness.evidence.gathered import EVIDENCE
 from harness.model.message import english
 from harness.model.result import Child
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision
-from harness.rehearsals.rollout.command import Run
+from harness.rehearsals.rollout.command import RunCommand
 from harness.report.language import language
 from harness.report.published import RESULT
-from harness.signoff.gather import gather
-from harness.signoff.making import EvidencePlan, held, told
-from harness.signoff.types import Asked, Stored
-from harness.stack.identity import digest
+from harness.report.signoff.gather import gather
+from harness.report.signoff.making import EvidencePlan, held, told
+from harness.report.signoff.types import EvidenceWanted, StoredResult
+from harness.stack.environments.identity import digest
 from harness.stack.kind import at_hand
-from harness.stack.targets import bundled as our_api
-from harness.stack.targets import resolve
-from scenarios import claims
+from harness.stack.target.targets import bundled as our_api
+from harness.stack.target.targets import resolve
+from tests import register as claims
 from tests.signoff.made import ASKED, evidence_of, stored
 
 TINY = """
@@ -56,7 +56,7 @@ PLAN = parse(TINY, "tiny.yaml", EvidencePlan, name="tiny")
 LINES = ["python3 -m harness conformance --seed 1", "python3 -m harness scaling --on local --seed 1 --only manual"]
 
 
-def asked() -> Asked:
+def asked() -> EvidenceWanted:
     return msgspec.structs.replace(ASKED, target=our_api().name, digests=(digest(our_api()),))
 
 
@@ -74,7 +74,7 @@ class Pretending:
         errors = () if self.whole and status != Exit.INTERRUPTED else ("interrupted",)
         folder = f"{typed[0]}-{len([*self.reports.glob('*')])}"
         more = {"target": our_api().name, "target_digest": digest(our_api()), "replay": line, "errors": errors}
-        made = stored(folder, rehearsal=typed[0], status=status, rung=Rung.LOCAL, **more)
+        made = stored(folder, rehearsal=typed[0], status=status, rung=EnvironmentKind.LOCAL, **more)
         (self.reports / folder).mkdir(parents=True)
         RESULT.write(self.reports / folder, made.result)
         evidence_of(self.reports / folder, folder)
@@ -222,7 +222,7 @@ def test_a_command_that_broke_does_not_keep_the_others_from_being_run(tmp_path: 
         {"leaks": ("port 5432",)},
         {"status": None},
         {"status": 31},
-        {"rung": Rung.SIM},
+        {"rung": EnvironmentKind.SIM},
     ],
 )
 def test_no_other_run_holds_a_command(more: dict[str, object]) -> None:
@@ -269,7 +269,7 @@ def test_without_defaults_no_command_of_the_plan_reads_any(
 
 
 def test_the_newest_of_two_that_hold_it_is_named() -> None:
-    found: list[Stored] = [
+    found: list[StoredResult] = [
         stored("new", replay=LINES[0]), stored("old", replay=LINES[0], started_utc="2026-01-08T00:00:00.000Z"),
     ]  # fmt: skip
     assert held(found, ASKED, LINES[0]) == "new"
@@ -326,7 +326,7 @@ def test_the_lines_beside_blockers_can_be_typed_of_the_target_that_is_asked_abou
 
 def test_the_whole_plan_has_a_step_of_each_command_that_judges() -> None:
     named = {step.words[0] for step in bundled("signoff", EvidencePlan).steps}
-    judge = {command for claim in claims.REGISTER.values() for command in claim.state_from.commands}
+    judge = {command for claim in claims.REGISTER.values() for command in claim.judged_by}
     assert judge - named == set()
 
 
@@ -334,15 +334,11 @@ def test_the_whole_plan_has_a_step_of_each_command_that_judges() -> None:
 def test_the_plans_make_evidence_for_every_claim_that_a_command_judges(name: str) -> None:
     plan = bundled(name, EvidencePlan)
     named = {step.words[0] for step in plan.steps}
-    unmade = {
-        claim.id
-        for claim in claims.REGISTER.values()
-        if claim.state_from.commands and not {*claim.state_from.commands} & named
-    }
+    unmade = {claim.id for claim in claims.REGISTER.values() if claim.judged_by and not {*claim.judged_by} & named}
     assert unmade == set()
     assert "operations weekly" in {" ".join(step.words[:2]) for step in plan.steps}
     assert "operations monthly" in {" ".join(step.words[:2]) for step in plan.steps}
-    weeks = [command for step in plan.steps if isinstance(command := command_of(step.words), Run)]
+    weeks = [command for step in plan.steps if isinstance(command := command_of(step.words), RunCommand)]
     assert any(week.planned().faults for week in weeks), "of a week that is rolled back alone is the roll back seen"
     due = due_of(plan, [], ASKED, target=None, reports=Path("reports"), lang="en")
     assert all(each.environment in {"local", "kind", "kube"} for each in due), "none is chosen by what a machine has"

@@ -17,24 +17,22 @@ from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import summed
-from harness.model.claim import Claim, Consequence, Found, ShownOn
-from harness.model.message import english, verbatim
-from harness.model.stack import Rung, Target
+from harness.model.claim import Claim, Consequence, Dependency, Found, ShownOn
+from harness.model.message import english, raw_text
+from harness.model.stack import EnvironmentKind, Target
 from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
 from harness.report.language import LANGUAGES, columns, language
 from harness.report.published import RESULT
-from harness.signoff.document import document
-from harness.signoff.errata import errata
-from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
-from harness.signoff.page import SIGN, headline, render
-from harness.signoff.terminal import closing_lines
-from harness.signoff.types import CONSEQUENCE, WORD, Entry, Signoff, State, Stored
-from harness.stack.identity import Identity, digest, harness_digest
-from harness.stack.targets import bundled, resolve
-from scenarios import claims
+from harness.report.signoff.document import document
+from harness.report.signoff.errata import errata
+from harness.report.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
+from harness.report.signoff.page import SIGN, closing_lines, headline, render
+from harness.report.signoff.types import CONSEQUENCE, WORD, ClaimState, DecisionEntry, Signoff, StoredResult
+from harness.stack.environments.identity import TargetIdentity, digest, harness_digest
+from harness.stack.target.targets import bundled, resolve
+from tests import register as claims
 from tests.corpus import today
-from tests.corpus.today import TODAY
 from tests.report.page import Page
 from tests.report.results import NASTY
 from tests.signoff.made import ASKED, evidence_of, judged_as_stored, judgement, stored
@@ -76,7 +74,7 @@ REGISTER = changed(
 
 
 def made(
-    *found: Stored, previous: Signoff | None = None, register: Mapping[str, Claim] = REGISTER, **more: Any
+    *found: StoredResult, previous: Signoff | None = None, register: Mapping[str, Claim] = REGISTER, **more: Any
 ) -> Signoff:
     return document(register, found, ASKED, previous=previous, **more)
 
@@ -92,22 +90,22 @@ def drawn(of: Signoff, code: str = "en", register: Mapping[str, Claim] = REGISTE
     return Page(html(of, code, register))
 
 
-def accepted(of: str, **more: Any) -> Entry:
+def accepted(of: str, **more: Any) -> DecisionEntry:
     """A decision of two people that counts."""
-    return Entry(**{"of": of, "by": ("A. Mori", "K. Sato"), "place": "decisions.yaml:7", **DAYS, **more})
+    return DecisionEntry(**{"of": of, "by": ("A. Mori", "K. Sato"), "place": "decisions.yaml:7", **DAYS, **more})
 
 
 def everything() -> Signoff:
     """Every state, every verdict, evidence that counts and that does not, decisions that count and that do not, and a
     change; by the register as it is."""
-    nasty = (verbatim(NASTY),)
+    nasty = (raw_text(NASTY),)
     before = made(stored("old", judgement(CLAIM, Verdict.PASS)), register=claims.REGISTER)
     return made(
         stored("new", judgement(CLAIM, Verdict.FAIL, told=nasty), judgement("related.api", Verdict.PASS, part=NASTY)),
         stored("shown", judgement(LOST, Verdict.ERRATUM_SHOWN, erratum=ERRATUM)),
         stored("left", judgement("manifest.pdb", Verdict.NOT_EXERCISED)),
         stored("unsure", judgement("dr.rto", Verdict.INCONCLUSIVE)),
-        stored(f"sim {NASTY}".replace("/", ""), judgement(OTHER, Verdict.PASS), rung=Rung.SIM, replay=NASTY),
+        stored(f"sim {NASTY}".replace("/", ""), judgement(OTHER, Verdict.PASS), rung=EnvironmentKind.SIM, replay=NASTY),
         previous=before,
         decisions=[accepted(CLAIM, because=NASTY), accepted("slo.availability", until="2026-01-09", owner=NASTY)],
         register=claims.REGISTER,
@@ -130,12 +128,12 @@ def test_every_claim_and_erratum_stands_once_and_what_stands_in_the_way_comes_fi
         for each in (headline(of, say), f"{say('Target')}{of.asked.target}", say("What stands in the way"))
     ]
     assert order == sorted(order) and order[-1] < text.index(say("Every claim, by chapter"))
-    assert {each.state for each in of.standings} == {*State}
+    assert {each.state for each in of.standings} == {*ClaimState}
     assert all(sign in text and say(WORD[state]) in text for state, sign in SIGN.items())
 
 
 def test_what_stands_in_the_way_goes_by_consequence_with_reason_and_what_to_type() -> None:
-    failed = judgement(OTHER, Verdict.FAIL, told=(verbatim("it took 90 s"),))
+    failed = judgement(OTHER, Verdict.FAIL, told=(raw_text("it took 90 s"),))
     of = made(
         stored("run", failed, judgement(LOST, Verdict.ERRATUM_SHOWN, erratum=ERRATUM)), lines=["scaling --on kind"]
     )
@@ -194,7 +192,7 @@ def test_counts_add_up_and_what_blocks_nothing_is_counted_apart() -> None:
 
 
 def test_what_is_signed_blind_has_its_first_sign_and_its_owner() -> None:
-    def owner(*entries: Entry) -> str:
+    def owner(*entries: DecisionEntry) -> str:
         text = drawn(made(decisions=entries)).text
         return text[text.index("What is signed blind") : text.index("Errata by consequence")]
 
@@ -284,7 +282,7 @@ def test_a_person_s_claims_stand_in_a_table_with_the_facts_that_bear_on_them() -
 
 def whole() -> Signoff:
     """A verdict under every id from each of six runs, as a night on two environments leaves them."""
-    told = (verbatim("what was seen of it, in as many words as a judgement has where it says why it is what it is"),)
+    told = (raw_text("what was seen of it, in as many words as a judgement has where it says why it is what it is"),)
     every = [
         judgement(claim.id, Verdict.PASS if number % 3 else Verdict.INCONCLUSIVE, told=told, part=f"part {number % 4}")
         for number, claim in enumerate(claims.REGISTER.values())
@@ -394,19 +392,23 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
     )
     assert of.unreadable == ("broken",)
     states = {each.claim: each.state for each in of.standings}
-    assert states["load.pod_capacity"] is State.NOT_SHOWN and State.SHOWN in states.values()
+    assert states["load.pod_capacity"] is ClaimState.NOT_SHOWN and ClaimState.SHOWN in states.values()
     for name in PAGES.values():
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
     assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
     assert "5 of 5 stored runs in " in capsys.readouterr().out
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
-    assert all(run.left_out for run in read(tmp_path).runs)
-    assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 5
+    still = {run.folder: english(run.limits) for run in read(tmp_path).runs if not run.left_out}
+    assert still.keys() == {"dr_restore", "sequence/scaling_parts"}, "they judge what depends on no program, too"
+    assert all("another program or image" in limits for limits in still.values())
+    assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1
+    voided = [each.claim for each in read(tmp_path).changes]
+    assert voided and all(Dependency.PROGRAM in claims.REGISTER[claim].rests_on for claim in voided)
 
 
 def test_stored_runs_are_judged_by_today_s_judges_and_what_they_cannot_judge_shows_nothing(tmp_path: Path) -> None:
     """A run that says of itself that all passed, judged by what it wrote; then one without its plan."""
-    shutil.copytree(TODAY / "cost", tmp_path / "run")
+    shutil.copytree(today.folder("cost"), tmp_path / "run")
     result = RESULT.read(tmp_path / "run/result.json")
     facts = msgspec.structs.replace(result.facts, target=bundled().name, target_digest=digest(bundled()))
     better = tuple(msgspec.structs.replace(each, verdict=Verdict.PASS, erratum="") for each in result.judgements)
@@ -421,10 +423,10 @@ def test_stored_runs_are_judged_by_today_s_judges_and_what_they_cannot_judge_sho
     assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
     of = read(tmp_path)
     assert "it cannot be judged again" in english(of.runs[0].limits)
-    assert {each.state for each in of.standings} == {State.NOT_SHOWN}
+    assert {each.state for each in of.standings} == {ClaimState.NOT_SHOWN}
 
 
-def page_of(target: str, *found: Stored) -> Signoff:
+def page_of(target: str, *found: StoredResult) -> Signoff:
     return document(claims.REGISTER, found, msgspec.structs.replace(ASKED, target=target))
 
 
@@ -455,7 +457,7 @@ def test_a_page_that_cannot_be_written_takes_nothing_away(
         written.append(path)
         return write_atomically(path, content)
 
-    monkeypatch.setattr("harness.signoff.gather.write_atomically", full)
+    monkeypatch.setattr("harness.report.signoff.gather.write_atomically", full)
     with pytest.raises(EvidenceNotWritten):
         keep(tmp_path, page_of("b"))
     assert previous(tmp_path, "a") == last and previous(tmp_path, "b") is None
@@ -531,14 +533,14 @@ def test_an_image_alone_is_known_by_its_own_digest_and_what_is_not_there_by_none
 def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Identity(bundled()).facts["harness_digest"] == harness_digest()
-    monkeypatch.setattr("harness.stack.identity.ROOT", tmp_path)
+    assert TargetIdentity(bundled()).facts["harness_digest"] == harness_digest()
+    monkeypatch.setattr("harness.stack.environments.identity.ROOT", tmp_path)
     found = []
     for name in (
-        "harness/judge/a.py",
+        "harness/rules/a.py",
         "scenarios/b.yaml",
         "harness/report/c.py",
-        "harness/signoff/d.py",
+        "harness/report/signoff/d.py",
         "chaos/e.json",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

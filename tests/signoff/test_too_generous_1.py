@@ -7,23 +7,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from chaos import catalogue
 from harness.model.claim import ShownOn
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.parts import Titled, listed
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
-from harness.rehearsals.scaling.command import ZoneLoss
+from harness.rehearsals.scaling.command import ZoneLossCommand
+from harness.report.signoff.states import standings
+from harness.report.signoff.types import ClaimStanding, ClaimState, StoredResult
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf
-from harness.signoff.states import standings
-from harness.signoff.types import Standing, State, Stored
-from scenarios.claims import ERRATA, REGISTER
+from tests.register import ERRATA, REGISTER
 from tests.signoff.made import ASKED, judgement, stored
 
 PASS, FAIL, SHOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN
@@ -32,14 +32,14 @@ UNDO = "checklist.availability.auto_rollback"
 KIND = ShownOn.KIND
 
 
-def standing(claim: str, *found: Stored, shown_on: ShownOn | None = None) -> Standing:
+def standing(claim: str, *found: StoredResult, shown_on: ShownOn | None = None) -> ClaimStanding:
     """Where the register's claim stands, or the same claim that is proved by ``shown_on``."""
     of = REGISTER[claim]
     register = {**REGISTER, claim: msgspec.structs.replace(of, shown_on=shown_on or of.shown_on)}
     return next(each for each in standings(register, found, ASKED) if each.claim == claim)
 
 
-def in_parts(rehearsal: str, parts: tuple[Titled, ...], *judgements: Judgement) -> Stored:
+def in_parts(rehearsal: str, parts: tuple[Titled, ...], *judgements: Judgement) -> StoredResult:
     """A run of the bundled plan's ``parts`` on kind."""
     found = stored("run", *judgements, rehearsal=rehearsal)
     return msgspec.structs.replace(found, result=msgspec.structs.replace(found.result, parts=tuple(listed(parts, {}))))
@@ -68,15 +68,15 @@ def test_heavy_work_is_judged_by_what_it_does_to_every_operation_and_redundancy_
 @pytest.mark.parametrize(
     ("verdicts", "state"),
     [
-        ({"good": PASS, "expand": PASS}, State.DOCUMENT_WRONG),
-        ({"as_written": SHOWN, "good": PASS}, State.DOCUMENT_WRONG),
-        ({"as_written": FAIL, "good": PASS}, State.DOCUMENT_WRONG),
-        ({"as_written": PASS, "good": FAIL}, State.FAILED),
-        ({"as_written": PASS, "good": PASS}, State.SHOWN),
+        ({"good": PASS, "expand": PASS}, ClaimState.DOCUMENT_WRONG),
+        ({"as_written": SHOWN, "good": PASS}, ClaimState.DOCUMENT_WRONG),
+        ({"as_written": FAIL, "good": PASS}, ClaimState.DOCUMENT_WRONG),
+        ({"as_written": PASS, "good": FAIL}, ClaimState.FAILED),
+        ({"as_written": PASS, "good": PASS}, ClaimState.SHOWN),
     ],
 )
 def test_no_downtime_with_the_component_graceful_alone_is_the_correction(
-    verdicts: dict[str, Verdict], state: State
+    verdicts: dict[str, Verdict], state: ClaimState
 ) -> None:
     def of(part: str, verdict: Verdict) -> Judgement:
         erratum = "deploy.downtime_without_prestop" if verdict is SHOWN else ""
@@ -117,31 +117,31 @@ def test_an_undo_by_our_harness_is_no_automatic_roll_back() -> None:
     found = ruled(expected, *facts)
     assert {each.id: each.verdict for each in found if CICD in each.claims} == {"cicd.no_undo": SHOWN, CICD: PASS}
     stood = standing(CICD, in_parts("deploy_rehearsal", load().parts, *found))
-    assert stood.state is State.DOCUMENT_WRONG
+    assert stood.state is ClaimState.DOCUMENT_WRONG
     assert ERRATA["cicd.no_undo"][1].correction in english(stood.told)
     alone = in_parts("deploy_rehearsal", load().parts, *(each for each in found if each.id == CICD))
-    assert standing(CICD, alone, shown_on=KIND).state is State.DOCUMENT_WRONG
+    assert standing(CICD, alone, shown_on=KIND).state is ClaimState.DOCUMENT_WRONG
 
 
 @pytest.mark.parametrize("part", ["errors", "slow"])
 def test_an_undo_that_our_judge_asked_for_is_none_on_their_cluster_either(part: str) -> None:
     run = in_parts("deploy_rehearsal", load().parts, judgement(UNDO, PASS, part=part))
-    facts = msgspec.structs.replace(run.result.facts, rung=Rung.KUBE)
+    facts = msgspec.structs.replace(run.result.facts, rung=EnvironmentKind.KUBE)
     theirs = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, facts=facts))
     stood = standing(UNDO, theirs)
-    assert stood.state is State.DOCUMENT_WRONG and "what the rehearsal added: undo" in english(stood.told)
+    assert stood.state is ClaimState.DOCUMENT_WRONG and "what the rehearsal added: undo" in english(stood.told)
 
 
 @pytest.mark.parametrize(
     ("part", "shown_on", "state"),
     [
-        ("spread", KIND, State.DOCUMENT_WRONG),
-        ("as_written", KIND, State.SHOWN),
-        ("as_written", None, State.NOT_SHOWN),  # the region's zones are not ours
+        ("spread", KIND, ClaimState.DOCUMENT_WRONG),
+        ("as_written", KIND, ClaimState.SHOWN),
+        ("as_written", None, ClaimState.NOT_SHOWN),  # the region's zones are not ours
     ],
 )
-def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn | None, state: State) -> None:
-    run = in_parts("zone_loss", ZoneLoss().planned().parts, judgement(ZONES, PASS, part=part))
+def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn | None, state: ClaimState) -> None:
+    run = in_parts("zone_loss", ZoneLossCommand().planned().parts, judgement(ZONES, PASS, part=part))
     assert standing(ZONES, run, shown_on=shown_on).state is state
 
 
@@ -149,7 +149,7 @@ def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn |
     ("claim", "rung", "bundled"),
     [
         *(
-            (claim, Rung.LOCAL, False)
+            (claim, EnvironmentKind.LOCAL, False)
             for claim in (
                 "decision.replicas_2_10", "strategy.versus.scaling", "strategy.merit.autopilot", "manifest.hpa.cpu",
                 "scaling.hpa.cpu", "scaling.time.manual_up", "scaling.time.manual_down", "scaling.time.hpa_up",
@@ -157,15 +157,17 @@ def test_zones_with_our_spread_are_the_correction(part: str, shown_on: ShownOn |
                 "deploy.rolling.complete", "strategy.risk.redundancy",
             )
         ),  # our own controllers
-        ("iac.database.ha", Rung.KIND, False),
-        ("dr.rto", Rung.KIND, False),  # 17 s, and a line carried 160 times as far
-        ("manifest.hpa.max", Rung.KIND, True),  # the bundled pool was set so that it fits
-        ("manifest.service", Rung.KIND, False),  # our harness writes the type and the address
-        ("manifest.service", Rung.KUBE, False),  # where the run's Service has no address of its own
+        ("iac.database.ha", EnvironmentKind.KIND, False),
+        ("dr.rto", EnvironmentKind.KIND, False),  # 17 s, and a line carried 160 times as far
+        ("manifest.hpa.max", EnvironmentKind.KIND, True),  # the bundled pool was set so that it fits
+        ("manifest.service", EnvironmentKind.KIND, False),  # our harness writes the type and the address
+        ("manifest.service", EnvironmentKind.KUBE, False),  # where the run's Service has no address of its own
     ],
 )  # fmt: skip
-def test_a_pass_where_less_is_proved_shows_nothing_and_a_fail_counts(claim: str, rung: Rung, bundled: bool) -> None:
+def test_a_pass_where_less_is_proved_shows_nothing_and_a_fail_counts(
+    claim: str, rung: EnvironmentKind, bundled: bool
+) -> None:
     more: dict[str, Any] = {"rung": rung, "target_bundled": bundled}
-    assert standing(claim, stored("run", judgement(claim, PASS), **more)).state is State.NOT_SHOWN
+    assert standing(claim, stored("run", judgement(claim, PASS), **more)).state is ClaimState.NOT_SHOWN
     failed = standing(claim, stored("run", judgement(claim, FAIL), **more)).state
-    assert failed is (State.NOT_SHOWN if bundled else State.FAILED)
+    assert failed is (ClaimState.NOT_SHOWN if bundled else ClaimState.FAILED)

@@ -12,7 +12,7 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.cli.main import ALL, main
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from tests.sim.test_weeks import NOT_HERE
@@ -33,7 +33,7 @@ def test_a_week_advances_and_its_page_says_that_it_is_simulated(tmp_path: Path) 
     assert any("simulated: users, stores, network, time" in line for line in lines[1:]), "it says so at the end, too"
     folder = (tmp_path / "latest").resolve()
     result = RESULT.read(folder / RESULT_JSON)
-    assert (result.decision, result.facts.rung, result.facts.leaks) == (Decision.ADVANCE, Rung.SIM, ())
+    assert (result.decision, result.facts.rung, result.facts.leaks) == (Decision.ADVANCE, EnvironmentKind.SIM, ())
     lacking = {each.id: each for each in result.judgements if each.verdict is Verdict.NOT_EXERCISED}
     assert set(lacking) >= NOT_HERE
     assert all(each.reason and not each.gates for each in lacking.values())

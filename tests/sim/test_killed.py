@@ -13,16 +13,16 @@ import pytest
 from harness.base.errors import BadInput, Exit
 from harness.evidence.gathered import EVIDENCE
 from harness.model.verdict import Decision
-from harness.rehearsals.rollout.resuming import with_killed
+from harness.rehearsals.rollout.sequence import with_killed
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import Attempt, PlannedWeek, RolloutDetails, RolloutPlan, resumable
+from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, resumable
 from harness.report.published import RESULT, RESULT_JSON
-from harness.stack.sim.world import Planted
+from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, few, table, week
 
 SCENARIO = few(table(2), window_s=120)
 PLAN = RolloutPlan(weeks=(PlannedWeek(week=2, scenario=SCENARIO),))
-FAILING = Planted(errors=Fraction(1, 10))
+FAILING = PlantedFaults(errors=Fraction(1, 10))
 
 
 def killed(seen: Week) -> None:
@@ -41,7 +41,7 @@ def killed(seen: Week) -> None:
         rows.commit()
 
 
-def heard(seen: Week) -> tuple[RolloutDetails, Attempt]:
+def heard(seen: Week) -> tuple[RolloutDetails, WeekAttempt]:
     """By the rollout in whose folder the week is."""
     details = with_killed(RolloutDetails(rollout="r"), PLAN, seen.folder.parent)
     (attempt,) = details.attempts

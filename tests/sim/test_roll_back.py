@@ -17,7 +17,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
-from harness.stack.sim.world import Planted
+from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 
 Answer = RequestRow | ProbeRow
@@ -31,8 +31,8 @@ class RowOfTheTable(msgspec.Struct, frozen=True, kw_only=True):
     week: int
     id: str
     window_s: float
-    over: Planted
-    under: Planted
+    over: PlantedFaults
+    under: PlantedFaults
     fires_at: int
 
 
@@ -46,40 +46,42 @@ ROWS = [
         week=1,
         id="rollback.error_ratio",  # > 5 %, read from 60 on: 3 of 60 are not more, 4 of 76 are
         window_s=80,
-        over=Planted(errors=share("1/19")),
-        under=Planted(errors=share("1/21")),  # not 1/20: a good resend proves nothing, and 4 of 79 planned are more
+        over=PlantedFaults(errors=share("1/19")),
+        under=PlantedFaults(
+            errors=share("1/21")
+        ),  # not 1/20: a good resend proves nothing, and 4 of 79 planned are more
         fires_at=76,
     ),
     RowOfTheTable(
         week=2,
         id="rollback.error_ratio",  # > 3 %, read from 100 on: 4 of 128 are 3.125 %
         window_s=45,
-        over=Planted(errors=share("1/32")),
-        under=Planted(errors=share("3/100")),
+        over=PlantedFaults(errors=share("1/32")),
+        under=PlantedFaults(errors=share("3/100")),
         fires_at=128,
     ),
     RowOfTheTable(
         week=2,
         id="rollback.latency_p95",  # > 600 ms, read from 60 on: of 60, 4 make the p95
         window_s=40,
-        over=Planted(slow=share("1/15"), slow_ms=700),
-        under=Planted(slow=share("1/20"), slow_ms=700),
+        over=PlantedFaults(slow=share("1/15"), slow_ms=700),
+        under=PlantedFaults(slow=share("1/20"), slow_ms=700),
         fires_at=60,
     ),
     RowOfTheTable(
         week=3,
         id="rollback.availability",  # < 99 %, read from 300 on: 4 of 300 failed
         window_s=40,
-        over=Planted(unavailable=share("1/75")),
-        under=Planted(unavailable=share("1/100")),
+        over=PlantedFaults(unavailable=share("1/75")),
+        under=PlantedFaults(unavailable=share("1/100")),
         fires_at=300,
     ),
     RowOfTheTable(
         week=4,
         id="rollback.availability",  # < 99.5 %, read from 600 on: 4 of 600 failed
         window_s=65,
-        over=Planted(unavailable=share("1/150")),
-        under=Planted(unavailable=share("1/200")),
+        over=PlantedFaults(unavailable=share("1/150")),
+        under=PlantedFaults(unavailable=share("1/200")),
         fires_at=600,
     ),
 ]
@@ -161,13 +163,13 @@ def test_a_row_fires_at_the_answer_that_breaks_it_and_everybody_is_back(tmp_path
 
 
 def assert_all_back(seen: Week, scenario: Scenario) -> None:
-    """Within the fetch interval and a request's pace, by what they sent."""
+    """Within the fetch interval and the longest silence of a user, by what they sent."""
     switched = seen.switch_over
     assert switched is not None
     assert (switched.clients, switched.switched, switched.late_users) == (scenario.population.flag_on,) * 2 + ((),)
     assert seen.told["flag.off_in_time"].verdict is Verdict.PASS
     assert switched.last_s is not None
-    assert switched.last_s <= scenario.population.fetch_interval_s + scenario.population.pace_s
+    assert switched.last_s <= scenario.population.fetch_interval_s + scenario.population.longest_silence_s
     window = seen.window
     back_ns = window.end_ns + round((switched.last_s + 1) * NS)
     assert max(each.sent_ns for each in on_api(seen)) <= back_ns
@@ -195,7 +197,7 @@ def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> 
     given its time to be answered; the run says who did not come."""
     scenario = seldom_probed(cut(table(1)))
     deaf = accounts(scenario.population, 1)[16]
-    planted = Planted(errors=Fraction(1, 2), deaf=frozenset({deaf.instance_id}))
+    planted = PlantedFaults(errors=Fraction(1, 2), deaf=frozenset({deaf.instance_id}))
     seen = week(tmp_path, scenario, planted=planted)
     assert seen.ended == ROLLED_BACK, seen.why
     found = seen.told["flag.off_in_time"]
@@ -214,7 +216,7 @@ def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> 
 def test_with_firebase_s_own_fetch_interval_nobody_is_back_in_time(tmp_path: Path) -> None:
     """The erratum: 12 h cannot meet five minutes."""
     scenario = cut(table(1), fetch_interval_s=43_200.0)
-    seen = week(tmp_path, scenario, planted=Planted(errors=Fraction(1, 2)))
+    seen = week(tmp_path, scenario, planted=PlantedFaults(errors=Fraction(1, 2)))
     found = seen.told["flag.off_in_time"]
     assert (found.verdict, found.value, found.samples) == (Verdict.FAIL, 50.0, 50), seen.why
 

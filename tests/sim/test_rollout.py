@@ -14,16 +14,15 @@ from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.model.result import Result
 from harness.model.verdict import Decision
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Environment
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
-from harness.rehearsal.running import Running
-from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.sequence import REHEARSAL
 from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan
 from harness.report.published import RESULT, RESULT_JSON
-from harness.stack.sim.world import Planted
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal
+from harness.run.runner import Environment, Runner
+from harness.run.simulated import Simulated
+from harness.stack.sim.world import PlantedFaults
 from tests.rehearsal.again import judged_again
 from tests.sim.week import options_of, table
 
@@ -36,15 +35,15 @@ SIMULATED = Simulated()
 class PlantedWeeks(Simulated):
     """``planted`` in the first week that is entered, nothing in the others."""
 
-    def __init__(self, planted: Planted) -> None:
+    def __init__(self, planted: PlantedFaults) -> None:
         super().__init__()
         self._first = planted
 
     def child(
-        self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options
-    ) -> Conductor[Any, Any]:
-        environment, self._first = Simulated(self._first), Planted()
-        return Conductor(rehearsal, plan, options, on.clock, on.progress, environment=environment)
+        self, on: RunContext[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options
+    ) -> Runner[Any, Any]:
+        environment, self._first = Simulated(self._first), PlantedFaults()
+        return Runner(rehearsal, plan, options, on.clock, on.progress, environment=environment)
 
 
 def rollout(
@@ -52,11 +51,11 @@ def rollout(
     weeks: tuple[int, ...],
     environment: Environment = SIMULATED,
     resumed: tuple[Path, RolloutDetails, Result] | None = None,
-) -> Conductor[RolloutPlan, RolloutDetails]:
+) -> Runner[RolloutPlan, RolloutDetails]:
     """The weeks run to their end, each process in a time of its own."""
     plan = RolloutPlan(weeks=tuple(PlannedWeek(week=week, scenario=table(week)) for week in weeks))
     time = VirtualClock()
-    made = Conductor(
+    made = Runner(
         REHEARSAL,
         plan,
         options_of(folder, "rollout", seed=SEED),
@@ -69,7 +68,7 @@ def rollout(
     return made
 
 
-def result_of(run: Conductor[RolloutPlan, RolloutDetails]) -> Result:
+def result_of(run: Runner[RolloutPlan, RolloutDetails]) -> Result:
     return RESULT.read(run.folder / RESULT_JSON)
 
 
@@ -103,7 +102,7 @@ def test_all_four_weeks_advance_three_times_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_a_week_that_held_is_entered_again_and_the_next_follows(tmp_path: Path) -> None:
-    environment = PlantedWeeks(Planted(puts_lost=7))
+    environment = PlantedWeeks(PlantedFaults(puts_lost=7))
     first = rollout(tmp_path, (2, 3), environment)
     held = result_of(first)
     assert (held.decision, attempts(held)) == (Decision.HOLD, [("week2", Decision.HOLD)]), held.facts.errors

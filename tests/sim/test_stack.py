@@ -16,13 +16,13 @@ from harness.checks.memory_stores import MemoryStores
 from harness.checks.stores import TooManyWalks
 from harness.load.sim.executor import VirtualLoad
 from harness.model.manifests import Manifests
-from harness.model.stack import Fault, FaultKind, Rung
+from harness.model.stack import EnvironmentKind, Fault, FaultKind
+from harness.stack.environments.choice import overlay
 from harness.stack.manifests import load
-from harness.stack.rungs import overlay
 from harness.stack.sim.stack import MemoryStack
-from harness.stack.sim.world import Planted, World
+from harness.stack.sim.world import PlantedFaults, SimWorld
 
-MANIFESTS: Manifests = load(overlay(Rung.SIM))
+MANIFESTS: Manifests = load(overlay(EnvironmentKind.SIM))
 
 
 async def test_users_who_are_not_signed_in_in_time_are_told_for_people() -> None:
@@ -36,7 +36,7 @@ async def test_users_who_are_not_signed_in_in_time_are_told_for_people() -> None
 
 
 def stack() -> MemoryStack:
-    return MemoryStack(World(VirtualClock(), 1, Planted()), MANIFESTS)
+    return MemoryStack(SimWorld(VirtualClock(), 1, PlantedFaults()), MANIFESTS)
 
 
 @pytest.mark.parametrize(

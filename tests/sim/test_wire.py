@@ -14,17 +14,17 @@ import pytest
 from harness.base.http1 import Answer
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.evidence.store import EvidenceStore
-from harness.judge.combine import combine
 from harness.load.population.marks import mark
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wire
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, Scenario
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.week import REHEARSAL
+from harness.rules.combine import combine
+from harness.run.rehearsal import RunRecord
+from harness.run.result import details_of, judged
 from harness.stack.sim.service import Lie, NoAnswerFrom
-from harness.stack.sim.world import Planted
+from harness.stack.sim.world import PlantedFaults
 from tests.rehearsal.made import by_id
 from tests.sim.week import Week, table, week
 
@@ -35,14 +35,16 @@ Change = Callable[[Answer, bytes], Answer]
 
 @cache
 def small() -> Scenario:
-    """Forty users, idle for 2 s between two requests, of whom a criterion asks that 98 % be served."""
+    """Forty users, idle for 2 s between two requests, of whom a criterion asks that 98 % be served. By their names the
+    lies know who is a canary."""
     plan = table(3)
     everybody = (AudiencePlan(name="all", users=40, flag_on=40),)
-    population = msgspec.structs.replace(plan.population, audiences=everybody, pace_s=2.0, fetch_interval_s=10.0)
+    changes = {"audiences": everybody, "pace_s": 2.0, "fetch_interval_s": 10.0, "lifelike": False}
+    population = msgspec.structs.replace(plan.population, **changes)
     served = Criterion(
         id=ERRORS, kind=Kind.CRITERION, metric=Metric.ERROR_RATIO, comparison=Comparison.BELOW, threshold=0.02
     )
-    probes = msgspec.structs.replace(plan.probes, rate_per_s=2.0)
+    probes = msgspec.structs.replace(plan.probes, rate_per_s=2.0, lifelike=False)
     return msgspec.structs.replace(
         plan, claims=(), criteria=(served,), window_s=20.0, population=population, probes=probes
     )
@@ -111,13 +113,13 @@ def test_an_honest_week_tells_of_nobody_else_and_advances(honest: Week) -> None:
 
 @pytest.mark.parametrize("name", LIES)
 def test_one_answer_that_tells_of_another_user_holds_the_week(name: str, tmp_path: Path) -> None:
-    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=once(LIES[name])))
+    found = week(tmp_path, small(), seed=SEED, planted=PlantedFaults(lie=once(LIES[name])))
     assert found.run.decision is Decision.HOLD, found.why
     assert (found.told["walks.isolation"].verdict, found.told["walks.isolation"].value) == (Verdict.FAIL, 1.0)
 
 
 def test_one_that_a_probe_was_told_holds_it_too(tmp_path: Path) -> None:
-    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=once(LIES["a header"], canary=True)))
+    found = week(tmp_path, small(), seed=SEED, planted=PlantedFaults(lie=once(LIES["a header"], canary=True)))
     assert found.run.decision is Decision.HOLD, found.why
     assert found.told["walks.isolation"].verdict is Verdict.FAIL
 
@@ -127,14 +129,14 @@ def test_a_refusal_that_says_whose_a_walk_is_holds_it_too(tmp_path: Path) -> Non
         owner = b"u0002" if user != "u0002" else b"u0003"
         return answer if answer.status != 404 else changed(answer, body=b'{"error":{"message":"it is %s\'s"}}' % owner)
 
-    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=lie))
+    found = week(tmp_path, small(), seed=SEED, planted=PlantedFaults(lie=lie))
     assert found.run.decision is Decision.HOLD, found.why
     assert found.told["walks.isolation"].verdict is Verdict.FAIL
 
 
 def test_bytes_behind_an_answer_hold_the_week_though_they_tell_of_nobody(tmp_path: Path) -> None:
     lie = once(lambda answer, _: changed(answer, behind=b"x"))
-    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=lie))
+    found = week(tmp_path, small(), seed=SEED, planted=PlantedFaults(lie=lie))
     assert found.run.decision is Decision.HOLD, found.why
     verdicts = {name: found.told[name].verdict for name in ("walks.isolation", "walks.bodies")}
     assert verdicts == {"walks.isolation": Verdict.PASS, "walks.bodies": Verdict.FAIL}
@@ -151,7 +153,7 @@ def test_a_target_that_closes_8_of_14_connections_does_not_advance(tmp_path: Pat
             raise NoAnswerFrom(Outcome.BROKEN, Wire.CLOSED)
         return answer
 
-    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=lie))
+    found = week(tmp_path, small(), seed=SEED, planted=PlantedFaults(lie=lie))
     assert found.run.decision is not Decision.ADVANCE, found.why
     assert found.told[ERRORS].verdict is Verdict.FAIL
     assert any(isinstance(row, RequestRow) and row.retried and row.outcome is Outcome.OK for row in found.rows)
@@ -161,7 +163,9 @@ def again(found: Week, rows: list[Row]) -> tuple[Judgement, ...]:
     """The stored run judged on other rows."""
     gathered = Gathered()
     gathered.see(rows)
-    return judged(REHEARSAL, found.plan, Seen(found.run.facts, details_of(REHEARSAL, found.run), gathered, ended=True))
+    return judged(
+        REHEARSAL, found.plan, RunRecord(found.run.facts, details_of(REHEARSAL, found.run), gathered, ended=True)
+    )
 
 
 def planted(found: Week, kind: type[Row], count: int, **fields: object) -> list[Row]:

@@ -1,4 +1,4 @@
-"""A week's whole run in virtual time, conducted."""
+"""A week's whole run in virtual time."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
-from harness.judge.switch_over import SwitchOver
-from harness.judge.window import Window
 from harness.model.evidence import EventRow, Row
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Sample, Scenario
-from harness.model.stack import Fault, Rung
+from harness.model.stack import EnvironmentKind, Fault
 from harness.model.verdict import Decision
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.options import Options
-from harness.rehearsal.simulated import Simulated
-from harness.rehearsals.rollout.judge import switched_of
-from harness.rehearsals.rollout.observed import Observed, observed
+from harness.rehearsals.rollout.checked import switched_of
+from harness.rehearsals.rollout.observed import ObservedWindow, observed
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.stack.rungs import overlay
-from harness.stack.sim.world import Planted
-from harness.stack.targets import bundled
-from scenarios.load import load
+from harness.rules.switch_over import SwitchOver
+from harness.rules.window import Window
+from harness.run.options import Options
+from harness.run.runner import Runner
+from harness.run.scenarios.load import load
+from harness.run.simulated import Simulated
+from harness.stack.environments.choice import overlay
+from harness.stack.sim.world import PlantedFaults
+from harness.stack.target.targets import bundled
 
 
 def table(number: int) -> Scenario:
@@ -110,7 +110,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
         return {each.id: each for each in (*self.criteria, *self.checks)}
 
     @property
-    def observed(self) -> Observed:
+    def observed(self) -> ObservedWindow:
         """What the events say."""
         return observed([row for row in self.rows if isinstance(row, EventRow)])
 
@@ -143,12 +143,12 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
 def options_of(folder: Path, name: str, *, seed: int) -> Options:
     """What ``--on sim`` resolves to, with reports in ``folder``."""
     return Options(
-        rung=Rung.SIM,
+        rung=EnvironmentKind.SIM,
         rung_reason="as asked",
         target=bundled(),
         seed=seed,
         reports=folder,
-        manifests=overlay(Rung.SIM),
+        manifests=overlay(EnvironmentKind.SIM),
         replay=f"python -m harness run {name} --on sim --seed {seed}",
     )
 
@@ -158,7 +158,7 @@ def week(
     scenario: Scenario,
     *,
     seed: int = 1,
-    planted: Planted = Planted(),  # noqa: B008 - frozen
+    planted: PlantedFaults = PlantedFaults(),  # noqa: B008 - frozen
     faults: tuple[Fault, ...] = (),
 ) -> Week:
     """Runs ``scenario`` below ``folder``, which is new."""
@@ -167,7 +167,7 @@ def week(
     printed = io.StringIO()
 
     time = VirtualClock()
-    run = time.run(Conductor(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)).run())
+    run = time.run(Runner(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)).run())
     virtual_s = (time.now_ns() - time.anchor.monotonic_ns) / NS
     rows = tuple(read_rows(folder / run.run_id / EVIDENCE))
     return Week(

@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection
 import asyncpg
 
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.stack import DatabaseAccess, Rung
+from harness.model.stack import DatabaseAccess, EnvironmentKind
 from harness.stack.protocol import Stack
 from tests.stack.rungs import Answer, ask
 
 #: Seconds; metrics-server has a new figure every 15 s.
-SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
+SAMPLES_LIMIT_S = {EnvironmentKind.LOCAL: 15, EnvironmentKind.KIND: 60, EnvironmentKind.KUBE: 60}
 
 
 #: Until pods that leave have left the endpoints of every node: kube-proxy took up to 3 s on a busy machine.
-LEFT_S = {Rung.LOCAL: 0.5, Rung.KIND: 5.0, Rung.KUBE: 5.0}
+LEFT_S = {EnvironmentKind.LOCAL: 0.5, EnvironmentKind.KIND: 5.0, EnvironmentKind.KUBE: 5.0}
 GIVEN_UP_S = 10.0  # on looking for those that leave: a proxy may read late that they do
 IN_A_ROW = 60  # of four pods one is missed so often by chance once in 30 million
 

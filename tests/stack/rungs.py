@@ -17,7 +17,7 @@ import msgspec
 from harness.base.clock import Clock, MachineClock
 from harness.base.progress import Progress
 from harness.model.manifests import Manifests, Probe
-from harness.model.stack import Address, OwnCluster, Rung, Target
+from harness.model.stack import Address, EnvironmentKind, OwnCluster, Target
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load
 from harness.stack.protocol import Stack
@@ -63,9 +63,9 @@ def changed(manifests: Manifests, digest: str) -> Manifests:
     )
 
 
-def manifests(rung: Rung = Rung.LOCAL) -> Manifests:
+def manifests(rung: EnvironmentKind = EnvironmentKind.LOCAL) -> Manifests:
     found = load(ROOT / "deploy" / "kubernetes" / "overlays" / rung, rung)
-    return quick(found) if rung is Rung.LOCAL else quick_documents(found)
+    return quick(found) if rung is EnvironmentKind.LOCAL else quick_documents(found)
 
 
 def quick_documents(manifests: Manifests) -> Manifests:
@@ -110,7 +110,7 @@ async def kind(folder: Path) -> Stack:
     image = await small_image(clock, progress)
     return KindStack(
         run_id=run_id(),
-        manifests=manifests(Rung.KIND),
+        manifests=manifests(EnvironmentKind.KIND),
         target=small_target(image),
         folder=folder,
         clock=clock,
@@ -135,11 +135,11 @@ async def small_image(clock: Clock, progress: Progress) -> str:
 
 async def kube(folder: Path) -> Stack:
     """On the session's cluster too, as somebody's own: by its kubeconfig and context alone, once it has the images."""
+    from harness.stack.environments.choice import cluster_images
     from harness.stack.kind import ground, record
     from harness.stack.kind.images import build, recipes
     from harness.stack.kind.images import load as loading
     from harness.stack.kube.stack import KubeStack
-    from harness.stack.rungs import cluster_images
 
     clock = MachineClock()
     progress = Progress(clock)
@@ -151,7 +151,7 @@ async def kube(folder: Path) -> Stack:
     own = OwnCluster(context=made.context, kubeconfig=str(made.kubeconfig), server=f"127.0.0.1:{made.api_port}")
     return KubeStack(
         run_id=run_id(),
-        manifests=manifests(Rung.KUBE),
+        manifests=manifests(EnvironmentKind.KUBE),
         target=target,
         cluster=own,
         images=cluster_images(target, "", clock),
@@ -171,10 +171,10 @@ async def local_stack(folder: Path) -> Stack:
 
 
 #: The rungs that the contract suite runs against.
-RUNGS: dict[Rung, Callable[[Path], Awaitable[Stack]]] = {
-    Rung.LOCAL: local_stack,
-    Rung.KIND: kind,
-    Rung.KUBE: kube,
+RUNGS: dict[EnvironmentKind, Callable[[Path], Awaitable[Stack]]] = {
+    EnvironmentKind.LOCAL: local_stack,
+    EnvironmentKind.KIND: kind,
+    EnvironmentKind.KUBE: kube,
 }
 
 

@@ -20,11 +20,11 @@ import pytest
 import yaml
 
 from harness.base.data import COMPOSE
+from harness.base.free_port import any_free_port
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin, rest, storage
 from harness.stack.firebase.documents import Documents, Value
-from harness.stack.free_port import any_free_port
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes import labels
@@ -49,7 +49,7 @@ def program() -> list[str]:
     """Docker with its plugin, or the plugin by itself; skips the test where there is neither."""
     if at_hand.ask("compose", "version", "--short") is not None:
         return ["docker", "compose"]
-    built = binaries.COMPOSE.folder() / "docker-compose"
+    built = binaries.Module("compose").folder() / "docker-compose"
     if not built.exists():
         pytest.skip("this Docker has no compose plugin, and none is built: python -m tests.session.builds builds it")
     return [str(built)]

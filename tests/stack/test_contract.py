@@ -21,8 +21,8 @@ from harness.base.errors import BadInput, NotCapable
 from harness.checks.budget import budget_kept
 from harness.model.evidence import SampleRow
 from harness.model.flag import FLAG, Parameter, Template
-from harness.model.stack import Capability, Fault, FaultKind, Rung, Version
-from harness.stack.failover import follow
+from harness.model.stack import Capability, EnvironmentKind, Fault, FaultKind, Version
+from harness.stack.database.failover import follow
 from harness.stack.protocol import Stack
 from tests.session.needs import needs_docker
 from tests.stack.looking import (
@@ -43,27 +43,31 @@ ROLLOUT_LIMIT_S = 180.0  # two pods, one after the other, on a machine that othe
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
 #: Seconds. A namespace or a cluster goes slower than processes.
-DOWN_LIMIT_S = {Rung.LOCAL: 20, Rung.KIND: 90, Rung.KUBE: 90}  # beside others; to 5 s local is held alone
+DOWN_LIMIT_S = {
+    EnvironmentKind.LOCAL: 20,
+    EnvironmentKind.KIND: 90,
+    EnvironmentKind.KUBE: 90,
+}  # beside others; to 5 s local is held alone
 
-ON_A_CLUSTER = (Rung.KIND, Rung.KUBE)
+ON_A_CLUSTER = (EnvironmentKind.KIND, EnvironmentKind.KUBE)
 
 
-def on(*per_push: Rung) -> pytest.MarkDecorator:
+def on(*per_push: EnvironmentKind) -> pytest.MarkDecorator:
     """The rungs that a promise is held to at every push; the others are held to it at night.
 
     Per push each thing that a rung does in its own way is asked of ``kind``, and of ``kube`` what its tunnel and its
     bounds could break: it shares the rest with ``kind`` (``harness/stack/kubernetes/``).
     """
     made = []
-    for rung in (Rung.LOCAL, *ON_A_CLUSTER):
+    for rung in (EnvironmentKind.LOCAL, *ON_A_CLUSTER):
         marks = [pytest.mark.kind, pytest.mark.timeout(1800), needs_docker] if rung in ON_A_CLUSTER else []
         made.append(pytest.param(rung, marks=marks if rung in per_push else [*marks, pytest.mark.nightly]))
     return pytest.mark.parametrize("stack", made, indirect=True, scope="module")
 
 
-on_local = on(Rung.LOCAL)
-on_kind_too = on(Rung.LOCAL, Rung.KIND)
-on_every_rung = on(Rung.LOCAL, Rung.KIND, Rung.KUBE)
+on_local = on(EnvironmentKind.LOCAL)
+on_kind_too = on(EnvironmentKind.LOCAL, EnvironmentKind.KIND)
+on_every_rung = on(EnvironmentKind.LOCAL, EnvironmentKind.KIND, EnvironmentKind.KUBE)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -85,7 +89,7 @@ async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @on_every_rung
 async def test_says_what_it_is(stack: Stack) -> None:
-    assert isinstance(stack.rung, Rung)
+    assert isinstance(stack.rung, EnvironmentKind)
     assert Capability.REAL_PROCESSES in stack.capabilities
     addresses = [value for value in msgspec.structs.astuple(stack.endpoints()) if hasattr(value, "port")]
     assert len({address.port for address in addresses}) == 6

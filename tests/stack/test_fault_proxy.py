@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.free_port import any_free_port
 from harness.model.stack import Address
-from harness.stack.fault_proxy_process import HOST, Fault, FaultProxy, Faults
-from harness.stack.free_port import any_free_port
+from harness.stack.faults.fault_proxy_process import HOST, FaultsInForce, ProxyFault, ProxyServer
 from tests.stack.rungs import Answer, ask, exchange
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -23,12 +23,12 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 500))
 def test_after_n_requests_n_times_the_share_were_hit_to_within_one(one: int, other: int, count: int) -> None:
     share = Fraction(min(one, other), max(one, other))
-    fault = Fault("errors", share.numerator, share.denominator)
+    fault = ProxyFault("errors", share.numerator, share.denominator)
     assert sum(fault.hits() for _ in range(count)) - count * share // 1 in (0, 1)
 
 
 def test_12_percent_is_3_of_each_25_one_in_each_stretch_and_the_same_every_time() -> None:
-    fault, again = Fault("errors", 3, 25), Fault("errors", 3, 25)
+    fault, again = ProxyFault("errors", 3, 25), ProxyFault("errors", 3, 25)
     hits = [fault.hits() for _ in range(2500)]
     assert hits == [again.hits() for _ in range(2500)]
     assert {sum(hits[start : start + 25]) for start in range(0, 2500, 25)} == {3}
@@ -38,14 +38,20 @@ def test_12_percent_is_3_of_each_25_one_in_each_stretch_and_the_same_every_time(
 
 @pytest.mark.parametrize("share", [Fraction(3, 25), Fraction(6, 100), Fraction(1, 100), Fraction(1, 2)])
 def test_two_streams_that_alternate_strictly_both_get_their_share(share: Fraction) -> None:
-    fault = Fault("errors", share.numerator, share.denominator)
+    fault = ProxyFault("errors", share.numerator, share.denominator)
     hits = [fault.hits() for _ in range(8000)]
     for stream in (hits[::2], hits[1::2]):
         assert abs(sum(stream) - 4000 * share) < 5 * (4000 * share * (1 - share)) ** 0.5
 
 
 def test_two_faults_count_on_their_own_and_add_up() -> None:
-    faults = Faults({1: Fault("errors", 1, 2), 2: Fault("latency", 1, 3, delay_s=0.5), 3: Fault("latency", 1, 1, 0.1)})
+    faults = FaultsInForce(
+        {
+            1: ProxyFault("errors", 1, 2),
+            2: ProxyFault("latency", 1, 3, delay_s=0.5),
+            3: ProxyFault("latency", 1, 1, 0.1),
+        }
+    )
     verdicts = [faults.judge() for _ in range(6)]
     assert sum(verdict.error for verdict in verdicts) == 3
     assert sorted(round(verdict.delay_s, 3) for verdict in verdicts) == [0.1, 0.1, 0.1, 0.1, 0.6, 0.6]
@@ -56,7 +62,7 @@ class Line:
     """A fault proxy in front of one made-up pod."""
 
     def __init__(self) -> None:
-        self.fault_proxy = FaultProxy()
+        self.fault_proxy = ProxyServer()
         self.seen: list[bytes] = []
 
     async def open(self, handler: Handler) -> None:
@@ -224,4 +230,4 @@ async def test_a_pod_that_comes_while_all_is_unavailable_is_refused_too(line: Li
 
 async def test_an_order_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown order 'dance'"):
-        await FaultProxy().command({"do": "dance"})
+        await ProxyServer().command({"do": "dance"})

@@ -11,14 +11,14 @@ import pytest
 
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import EventRow
-from harness.stack.feed import Feed
-from harness.stack.kind.around import Around
-from harness.stack.kubernetes.api_server import ApiServer, Refused
+from harness.stack.kind.stack import NodeWatcher
+from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
 from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import Pod, read
-from harness.stack.kubernetes.watching import Place, Watching
+from harness.stack.kubernetes.pods import RunningPod, read
+from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.process.feed import Feed
 
-PLACE = Place("walks", "api", "api")
+PLACE = TargetPlace("walks", "api", "api")
 
 
 def told(feed: Feed) -> list[str]:
@@ -55,12 +55,12 @@ def test_an_event_is_told_once_however_often_a_watch_lists_it(kind: str) -> None
     clock.run(
         Watching(api, PLACE, feed, clock)._watch_events("events")
         if kind == "Pod"
-        else Around(api, feed, clock)._watch_events()
+        else NodeWatcher(api, feed, clock)._watch_events()
     )
     assert told(feed) == ["Said: one", "Said: two", "Said: one more", "Said: three"]
 
 
-def pod(container_id: str) -> Pod:
+def pod(container_id: str) -> RunningPod:
     status = {"containerStatuses": [{"name": "api", "containerID": container_id, "state": {"running": {}}}]}
     return read(
         {"metadata": {"name": "api-1", "creationTimestamp": "2026-11-29T12:00:00Z"}, "spec": {}, "status": status}
@@ -70,7 +70,7 @@ def pod(container_id: str) -> Pod:
 class Streams:
     """An API server whose streams of a log are ``streams``, one after the other: lines, and how each ends."""
 
-    def __init__(self, *streams: tuple[list[str], Refused | None]) -> None:
+    def __init__(self, *streams: tuple[list[str], ApiServerError | None]) -> None:
         self._streams = list(streams)
         self.asked: list[str] = []
 
@@ -83,7 +83,11 @@ class Streams:
             raise error
 
 
-BROKE, DOWN, GONE = Refused(0, "the stream broke", ""), Refused(502, "no node", ""), Refused(404, "no such pod", "")
+BROKE, DOWN, GONE = (
+    ApiServerError(0, "the stream broke", ""),
+    ApiServerError(502, "no node", ""),
+    ApiServerError(404, "no such pod", ""),
+)
 A, B, C = "2026-11-29T12:00:00.1Z a", "2026-11-29T12:00:00.100000001Z b", "2026-11-29T12:00:09Z c"
 
 
@@ -121,7 +125,7 @@ def test_the_zone_of_a_node_s_stamps_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("error", "restarted"), [(GONE, False), (BROKE, True), (None, False)])
-def test_a_log_whose_container_is_gone_ends(error: Refused | None, restarted: bool, tmp_path: Path) -> None:
+def test_a_log_whose_container_is_gone_ends(error: ApiServerError | None, restarted: bool, tmp_path: Path) -> None:
     api = Streams(([A], error))
     assert copied(tmp_path, api, restarted=restarted)[0] == "a\n"
     assert api.asked == [""]

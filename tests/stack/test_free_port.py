@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from harness.stack import free_port
-from harness.stack.free_port import any_free_port
+from harness.base import free_port
+from harness.base.free_port import any_free_port
 
 
 def test_none_comes_twice_and_none_is_of_those_that_linux_gives_to_connections() -> None:

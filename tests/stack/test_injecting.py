@@ -12,10 +12,10 @@ from harness.base.errors import BadInput, PartDied, RehearsalError
 from harness.checks.reconciled import stretches
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind
-from harness.stack.feed import Feed
-from harness.stack.injecting import begun, injecting, nothing, until_undone
+from harness.stack.faults.injecting import begun, injecting, nothing, until_undone
+from harness.stack.process.feed import Feed
+from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Stack, Undo
-from harness.stack.waiting import undone_if_broken
 
 HANG = Fault(kind=FaultKind.PART_HANG, subject="firestore")
 

@@ -12,10 +12,10 @@ import pytest
 
 from harness.base.virtual import VirtualClock
 from harness.model.manifests import Container, PodTemplate, Probe
-from harness.stack.feed import Feed
-from harness.stack.local import container as containers
-from harness.stack.local.pod import Ground, Pod
-from harness.stack.processes import Process
+from harness.stack.local import pod as containers
+from harness.stack.local.pod import LocalPod, PodResources
+from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Process
 from harness.stack.state import RunState, cgroups
 from tests.nowhere import all_at
 from tests.stack.rungs import SMALL, run_id
@@ -59,11 +59,11 @@ def test_each_container_waits_for_its_own_pre_stop(
 
     async def ended() -> None:
         state = RunState.begin(run_id())
-        ground = Ground(
+        ground = PodResources(
             state=state, clock=clock, feed=Feed(clock), logs=tmp_path, target=SMALL, endpoints=all_at(),
             signals_at_once=True,
         )  # fmt: skip
-        pod = Pod(
+        pod = LocalPod(
             "pod", PodTemplate(digest="0" * 16, containers=given, termination_grace_s=grace_s), ground, lambda: None
         )
         begun_ns = clock.now_ns()
@@ -102,7 +102,7 @@ def test_a_container_that_its_probe_ends_waits_for_its_pre_stop_too(
         async def stop(_number: object, left_s: float) -> None:
             found.append(((clock.now_ns() - begun_ns) / 1e9, left_s))
 
-        one = containers.Container(
+        one = containers.LocalContainer(
             cast("Any", None), cast("Any", None), clock, lambda _: None, address=cast("Any", ""),
             liveness=Probe(path="/health", port=1, period_s=10, failure_threshold=1), grace_s=grace_s,
             pre_stop_s=pre_stop_s,

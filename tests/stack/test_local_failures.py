@@ -20,12 +20,12 @@ from harness.control import backoff
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.stack import Fault, FaultKind, Target
-from harness.stack import fault_proxy
+from harness.stack.faults import injecting
 from harness.stack.local import LocalStack, deployment
+from harness.stack.process.waiting import accepts
 from harness.stack.state import MARKER, marked, npm, sweep
 from harness.stack.state.leaks import Traces, leaks, shared_files
 from harness.stack.state.lease import read_lease
-from harness.stack.waiting import accepts
 from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 
@@ -108,13 +108,13 @@ async def test_a_fault_whose_proxy_is_late_or_dead_is_told_as_undone_and_the_ser
     try:
         await stack.up()
         service, pid = stack.endpoints().service, pid_of(stack, "fault_proxy")
-        monkeypatch.setattr(fault_proxy, "ORDER_LIMIT_S", 0.2)
+        monkeypatch.setattr(injecting, "ORDER_LIMIT_S", 0.2)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(StackNotStarted, match=r"no answer to fault in 0\.2 s"):
             await stack.inject(unavailable)
         assert await accepts(service)
         os.kill(pid, signal.SIGCONT)
-        monkeypatch.setattr(fault_proxy, "ORDER_LIMIT_S", 5.0)
+        monkeypatch.setattr(injecting, "ORDER_LIMIT_S", 5.0)
         undo = await stack.inject(errors)
         assert {(await ask(service)).status for _ in range(5)} == {500}
         await undo()

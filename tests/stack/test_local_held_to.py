@@ -13,7 +13,7 @@ from harness.model.evidence import SampleRow
 from harness.model.manifests import Manifests
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.stack.rungs import ROOT, Answer, ask, changed
 from tests.standstills import Standstills
 

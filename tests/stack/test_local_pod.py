@@ -12,22 +12,22 @@ import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.control.replicaset import victims
+from harness.control.deployment import victims
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Capability
-from harness.stack.feed import Feed
 from harness.stack.local import LocalStack, sampler
-from harness.stack.local.pod import Ground, Pod
+from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.manifests import load
+from harness.stack.process.feed import Feed
+from harness.stack.process.waiting import http_status
 from harness.stack.state import RunState, cgroups
-from harness.stack.waiting import http_status
 from tests.lines import Lines
 from tests.nowhere import all_at
 from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
-Make = Callable[[str, PodTemplate], Pod]
+Make = Callable[[str, PodTemplate], LocalPod]
 
 
 def template(overlay: str = "local") -> PodTemplate:
@@ -46,7 +46,7 @@ def limited() -> PodTemplate:
 async def make(tmp_path: Path) -> AsyncIterator[Make]:
     """Makes pods of a run that has no other part; all are gone at the end, and nothing is left."""
     state, clock, pods = RunState.begin(run_id()), MachineClock(), []
-    ground = Ground(
+    ground = PodResources(
         state=state,
         clock=clock,
         feed=Feed(clock),
@@ -55,8 +55,8 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         endpoints=all_at(),
     )
 
-    def one(name: str, of: PodTemplate) -> Pod:
-        pods.append(Pod(name, of, ground, lambda: None))
+    def one(name: str, of: PodTemplate) -> LocalPod:
+        pods.append(LocalPod(name, of, ground, lambda: None))
         return pods[-1]
 
     try:
@@ -69,7 +69,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     assert left == []
 
 
-def restarted(pod: Pod, target: int, sidecar: int) -> Pod:
+def restarted(pod: LocalPod, target: int, sidecar: int) -> LocalPod:
     pod.target.restarts, pod.sidecar.restarts = target, sidecar
     return pod
 
@@ -109,7 +109,7 @@ async def test_a_pod_s_figures_are_of_the_manifest_s_containers_alone(
     for each in pods:
         for container, pid in zip(each.containers, pids, strict=True):
             monkeypatch.setattr(container, "pids", lambda pid=pid: [pid])
-    monkeypatch.setattr(sampler, "usage_of", lambda pid, _: sampler.Usage(0.0, pid))
+    monkeypatch.setattr(sampler, "usage_of", lambda pid, _: sampler.ProcessUsage(0.0, pid))
     monkeypatch.setattr(sampler, "proportional_bytes", lambda those, _: sum(those))
     deployment = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local").deployment
     controller = SimpleNamespace(views=list, deployment=deployment, pods={each.name: each for each in pods})
@@ -126,7 +126,7 @@ async def test_a_run_s_ports_are_enough_for_36_pods_and_the_parts_beside_them(ma
     assert len(set(beside) | {pod.address.port for pod in pods}) == 51
 
 
-async def running(pod: Pod, restarts: int = 0) -> list[int]:
+async def running(pod: LocalPod, restarts: int = 0) -> list[int]:
     """The process of the target and of the sidecar, once both run and the target was restarted so often."""
     for _ in range(500):
         if all(each.running for each in pod.containers) and pod.target.restarts >= restarts:
@@ -219,7 +219,7 @@ async def test_the_service_leads_to_a_pod_that_leaves_only_where_signals_come_at
     monkeypatch.setattr(
         "harness.stack.local.pod.DETECTION_S", 2.0
     )  # longer than a process needs to end on a busy machine
-    monkeypatch.setattr(Pod, "ready", property(lambda pod: all(each.running for each in pod.containers)))
+    monkeypatch.setattr(LocalPod, "ready", property(lambda pod: all(each.running for each in pod.containers)))
     pod = make("small", template())
     pod._ground = msgspec.structs.replace(pod._ground, signals_at_once=signals_at_once)
     pod.start()

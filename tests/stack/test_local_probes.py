@@ -12,11 +12,11 @@ from harness.base.clock import NS
 from harness.base.errors import StackNotStarted
 from harness.base.virtual import VirtualClock
 from harness.model.manifests import Container, Deployment, PodTemplate, Probe
-from harness.stack.kubernetes.watching import Place
+from harness.stack.kubernetes.watching import TargetPlace
 from harness.stack.kubernetes.workload import Workload
-from harness.stack.local import container as containers
+from harness.stack.local import pod as containers
 from harness.stack.local.deployment import DeploymentController
-from harness.stack.processes import Process
+from harness.stack.process.processes import Process
 
 #: The document's.
 READINESS = Probe(path="/ready", port=1, initial_delay_s=5, period_s=10)
@@ -46,7 +46,7 @@ def test_probes_ask_with_the_ticks_and_readiness_at_once_when_the_container_has_
         return 200 if path != "/started" or clock.now_ns() >= begun_ns + 12 * NS else 503
 
     begun_ns = clock.now_ns()
-    one = containers.Container(
+    one = containers.LocalContainer(
         cast("Any", None), cast("Any", None), clock, lambda _: None, address=cast("Any", ""),
         liveness=LIVENESS, readiness=readiness, startup=startup,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def test_pods_that_are_replaced_one_after_another_have_the_time_in_which_nobody_
 
         pods = SimpleNamespace(known={}, ready=list)
         watching = cast("Any", SimpleNamespace(pods=pods, endpoints_ready=0))
-        api, place = cast("Any", SimpleNamespace(get=rolling)), Place("run", "api", "api")
+        api, place = cast("Any", SimpleNamespace(get=rolling)), TargetPlace("run", "api", "api")
         await Workload(api, place, watching, cast("Any", None), clock).settled(deployment, 60.0)
 
     assert until(local) == until(cluster) == seconds

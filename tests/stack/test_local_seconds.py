@@ -9,9 +9,9 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.control.hpa.grouping import Groups, Settings, group, of_pods
-from harness.control.metrics_server import Reading
+from harness.control.metrics_server import ContainerCounters
 from harness.model.autoscaling import PodUsage
-from harness.stack.local.autoscaler import MetricsServer, _seen
+from harness.stack.local.controllers import MetricsServer, _seen
 
 #: UTC is 0.4 s ahead of a whole second when the run's clock is 0.
 CLOCK = cast("Any", SimpleNamespace(anchor=Anchor(monotonic_ns=0, unix_ns=1_790_000_000_400_000_000), now_ns=lambda: 0))
@@ -29,8 +29,8 @@ def usage(at_s: float) -> list[PodUsage]:
     """Of two readings, the later at ``at_s`` of the run's clock."""
     server = MetricsServer(cast("Any", SimpleNamespace(pods={"p": None})), CLOCK)
     later = round(at_s * NS)
-    server._before = {"p": {"api": Reading(later - 15 * NS, 0, 1.0, 1)}}
-    server._last = {"p": {"api": Reading(later, 0, 2.0, 1)}}
+    server._before = {"p": {"api": ContainerCounters(later - 15 * NS, 0, 1.0, 1)}}
+    server._last = {"p": {"api": ContainerCounters(later, 0, 2.0, 1)}}
     return list(server.readings().pods)
 
 

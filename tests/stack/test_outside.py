@@ -20,10 +20,10 @@ from harness.base.data import COMPOSE, ROOT
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin
-from harness.stack.kind.images import recipes, registry
+from harness.stack.kind.images import choice, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
-from harness.stack.ready import CHECKS, logs_in
+from harness.stack.process.waiting import CHECKS, logs_in
 from harness.stack.state.machine import identity
 from harness.stack.state.processes import identify
 from tests.kind import images
@@ -56,7 +56,7 @@ def test_every_service_has_a_health_check_and_never_pulls() -> None:
 
 def test_what_is_built_of_the_checkout_is_in_it_and_begins_with_a_pinned_image() -> None:
     kept = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
-    pinned = {pin.name("") for pin in registry.BASES.values()}
+    pinned = {pin.name("") for pin in choice.BASES.values()}
     for name, service in services()["services"].items():
         build = service["build"]
         whole = isinstance(build, dict)  # with the checkout as its context

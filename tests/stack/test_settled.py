@@ -10,7 +10,7 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.stack.local.deployment import RESTARTS_LIMIT, DeploymentController
-from harness.stack.local.pod import Ground
+from harness.stack.local.pod import PodResources
 from tests.stack.rungs import manifests
 
 
@@ -31,7 +31,7 @@ def pod(name: str, *, restarts: int, backing_off: bool, trouble: str) -> SimpleN
 
 def test_the_pod_that_ends_again_and_again_is_the_one_whose_trouble_is_told() -> None:
     """Not another of the same Deployment that runs at that moment, whose readiness probe does not pass yet."""
-    ground = cast(Ground, SimpleNamespace(clock=MachineClock(), feed=None))
+    ground = cast(PodResources, SimpleNamespace(clock=MachineClock(), feed=None))
     controller = DeploymentController(manifests().deployment, ground, cast("object", None))  # type: ignore[arg-type]
     runs = pod("api-1", restarts=RESTARTS_LIMIT - 1, backing_off=False, trouble="runs")
     ends = pod("api-2", restarts=RESTARTS_LIMIT, backing_off=True, trouble="exit code 3")

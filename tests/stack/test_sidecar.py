@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.stack import Address
-from harness.stack import sidecar
+from harness.stack.database import sidecar
 from harness.stack.firebase import rest
 from tests.ports import free_port
 

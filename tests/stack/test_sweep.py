@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from harness.base.errors import StackNotStarted
-from harness.model.message import Tell
-from harness.stack import rungs
+from harness.model.message import ProgressCallback
+from harness.stack.environments import choice as rungs
 from harness.stack.kind import at_hand, orphans
 from tests.lines import Lines
 
@@ -20,11 +20,11 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_hand, "docker_answers", lambda: True)
 
 
-async def _hangs(_say: Tell, _aside: Tell) -> None:
+async def _hangs(_say: ProgressCallback, _aside: ProgressCallback) -> None:
     await asyncio.Event().wait()
 
 
-async def _refuses(_say: Tell, _aside: Tell) -> None:
+async def _refuses(_say: ProgressCallback, _aside: ProgressCallback) -> None:
     raise StackNotStarted("the engine refuses", where="docker", remedy="start it")
 
 
@@ -36,7 +36,7 @@ async def _refuses(_say: Tell, _aside: Tell) -> None:
     ],
 )
 async def test_a_run_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, engine: Callable[[Tell, Tell], None], line: str
+    monkeypatch: pytest.MonkeyPatch, engine: Callable[[ProgressCallback, ProgressCallback], None], line: str
 ) -> None:
     monkeypatch.setattr(rungs, "_SWEEP_LIMIT_S", 0.05)
     monkeypatch.setattr(orphans, "sweep", engine)

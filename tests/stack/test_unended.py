@@ -10,20 +10,21 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.progress import Progress
-from harness.model.stack import Endpoints, OwnCluster, Rung, Target
-from harness.rehearsal import lifecycle
-from harness.rehearsal.lifecycle import Lifecycle
-from harness.stack.begun import Begun
+from harness.model.stack import Endpoints, EnvironmentKind, OwnCluster, Target
+from harness.run import lifecycle
+from harness.run.lifecycle import Lifecycle
+from harness.stack.environments.choice import cluster_images
 from harness.stack.kube.stack import KubeStack
-from harness.stack.rungs import cluster_images
-from harness.stack.site import Site
+from harness.stack.kubernetes.watching import FailureMonitor
+from harness.stack.local.site import Site
+from harness.stack.process.base_stack import BaseStack
 from harness.stack.state import RunState
 from harness.stack.state.leaks import NOT_DOWN
-from harness.stack.targets import bundled
+from harness.stack.target.targets import bundled
 from tests.stack.rungs import local, manifests
 
 
-class Unended(Begun):
+class Unended(BaseStack):
     """Nothing is up but the run's state; its parts cannot be taken down."""
 
     def __init__(self, folder: Path, *, hangs: bool) -> None:
@@ -104,12 +105,12 @@ async def test_a_cluster_of_one_s_own_that_nobody_came_to_look_at_is_a_leak(tmp_
     """A tear down that broke before its look told of nothing, and the namespace stayed."""
     target = Target(name="none", command=(), image="none:1")
     stack = KubeStack(
-        run_id="unended", manifests=manifests(Rung.KUBE), target=target, folder=tmp_path, clock=MachineClock(),
+        run_id="unended", manifests=manifests(EnvironmentKind.KUBE), target=target, folder=tmp_path, clock=MachineClock(),
         cluster=OwnCluster(context="mine", kubeconfig="none", server="none"), progress=lambda _: None,
         images=cluster_images(target, "", MachineClock()),
     )  # fmt: skip
     stack._begin()
-    stack._inside = Mock(close=AsyncMock())
+    stack._inside, stack._ends = Mock(close=AsyncMock()), FailureMonitor(stack._feed)
     stack._beside = Mock(close=AsyncMock(side_effect=RuntimeError("not as we thought")))
     with pytest.raises(RuntimeError, match="not as we thought"):
         await stack.down()

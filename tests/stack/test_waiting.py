@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from harness.base.errors import PartDied
-from harness.stack.injecting import until_undone
-from harness.stack.waiting import given_up
+from harness.stack.faults.injecting import until_undone
+from harness.stack.process.waiting import given_up
 
 
 class Slow:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any, cast
 
-from harness.load.runtime import Runtime, running_on
+from harness.load.protocol import Runtime
+from harness.load.runtime import running_on
 from harness.load.stages.board import Board
-from harness.load.stages.plan import Command, WorkerPlan
+from harness.load.stages.plan import StepCommand, WorkerPlan
 from harness.model.stack import Address
 from harness.model.step import Arrivals, Step
 from tests.load.conftest import plan_for
@@ -34,7 +35,7 @@ def test_a_closed_loop_begins_no_request_after_the_end_of_its_step() -> None:
     plan = WorkerPlan(run_id="run", seed=1, accounts=2, workers=1, endpoints=load.endpoints, anchor=load.anchor)
     with running_on(cast("Runtime", Looked())):
         board = Board(plan, ["u0000", "u0001"], ended.append)
-        board.begin(Command(step=step, origin_ns=0))
+        board.begin(StepCommand(step=step, origin_ns=0))
         turns = list(board.requests(0))
         assert list(board.requests(1)) == []  # one in flight: the second user has no turn
     dues_ns = [due_ns for due_ns, _ in turns]

@@ -12,18 +12,19 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.base.virtual import VirtualLoop
-from harness.judge.ledger import Ledger
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
 from harness.model.stack import Address, Endpoints
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages import measure
-from harness.rehearsals.load_stages.judge_steps import Limits, result_of
-from harness.rehearsals.load_stages.measure import Measuring
-from harness.rehearsals.load_stages.types import Made, StepResult
+from harness.rehearsals.load_stages import rehearsal
+from harness.rehearsals.load_stages.facts import result_of
+from harness.rehearsals.load_stages.rehearsal import Measuring
+from harness.rehearsals.load_stages.types import MadeStep, StepResult
+from harness.rules.ledger import Ledger
 from harness.stack.state import MARKER, PART_MARKER
+from tests.stages.made import PLAN, RULES
 
 MS = 1_000_000
 BEGUN_S = 1
@@ -108,8 +109,8 @@ def measured(
         load = cast(Any, Generator(ledger, **generator))
         evidence = cast(Any, Evidence(ledger, told or []))
         measuring = Measuring(load, evidence, ENDPOINTS, LoopClock(), dict)
-        made: Made = loop.run_until_complete(measuring.step(step, 2))
-        return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01), 0)
+        made: MadeStep = loop.run_until_complete(measuring.step(step, 2))
+        return result_of(made, ledger, PLAN, RULES, 0)
     finally:
         loop.close()
 
@@ -209,9 +210,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("machine")
 def test_what_a_stack_used_is_its_parts_and_nothing_else() -> None:
-    assert measure.used_by("a-run") == {2_000_001: 2.5, 2_000_004: 1.375, 2_000_005: 5.0}
-    assert measure.used_by("b-run") == {2_000_007: 3.0}
-    assert measure.used_by("another") == {}
+    assert rehearsal.used_by("a-run") == {2_000_001: 2.5, 2_000_004: 1.375, 2_000_005: 5.0}
+    assert rehearsal.used_by("b-run") == {2_000_007: 3.0}
+    assert rehearsal.used_by("another") == {}
 
 
 def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

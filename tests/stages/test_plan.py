@@ -10,9 +10,9 @@ from harness.base import planfile
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.step import Arrivals
-from harness.rehearsal.command import parse
-from harness.rehearsals.load_stages.command import LoadStages
+from harness.rehearsals.load_stages.command import LoadStagesCommand
 from harness.rehearsals.load_stages.types import LoadStagesPlan
+from harness.run.command import parse
 
 
 def test_the_bundled_plan_is_the_documents() -> None:
@@ -38,6 +38,7 @@ def test_the_bundled_plan_is_the_documents() -> None:
         ("p95_limit: 500ms", "p95_limit: 500x", "unit of time"),
         ("pods: [2, 4, 6, 8, 10]", "pods: [0]", "Expected `int` >= 1"),
         ("accounts: 1000", "accounts: 400", "500 at once need as many accounts"),
+        ("{users: 50, window: 65s}", "{users: 10, window: 65s}", "is there twice"),
         ("- load.stages", "- load.stage", "did you mean 'load.stages'"),
         ("rate: 20/s", "rate: 1200/s", "the knee's search begins, is above most_rate"),
         ("rate: 20/s", "rate: 0/s", "out of range .above 0"),
@@ -68,7 +69,7 @@ def test_an_empty_plan_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_narrows_the_plan() -> None:
     def plan(*words: str):  # type: ignore[no-untyped-def]  # LoadStagesPlan
-        return parse(LoadStages, words).planned()
+        return parse(LoadStagesCommand, words).planned()
 
     assert plan("--pods", "3,5").knee.pods == plan("--pods", "3,5,3").knee.pods == (3, 5)
     assert plan("--only", "knee").stages == ()

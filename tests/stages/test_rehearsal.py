@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from harness.judge.window import NS
+from harness.base.ticks import NS
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.message import english, message
+from harness.model.message import english
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsals.load_stages.judge import knees_of, steps_of
+from harness.rehearsals.load_stages.facts import Knee, knees_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
-from harness.rehearsals.load_stages.types import Knee, LoadStagesDetails, LoadStagesPlan, Made, StepResult, sized
+from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, MadeStep, StepResult, sized
+from harness.run.result import judged
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, facts, seen
-from tests.stages.made import FIGURES, MANIFESTS, PLAN
+from tests.stages.made import MANIFESTS, PLAN, tried
 
 MS = 1_000_000
 NUMBERS = count()
@@ -49,7 +48,7 @@ def search(*tries: tuple[float, float]) -> tuple[LoadStagesDetails, list[Request
     details, rows = LoadStagesDetails(sized=sized(MANIFESTS, 1.0)), list[RequestRow]()
     for number, (rate, latency_ms) in enumerate(tries, 1):
         start_ns, step = number * 20 * NS, searched(number, rate)
-        details.made.append(Made(step=step, pods=2, start_ns=start_ns, generator_cpu_cores=0.2))
+        details.made.append(MadeStep(step=step, pods=2, start_ns=start_ns, generator_cpu_cores=0.2))
         rows += answers(start_ns, step, latency_ms)
     return details, rows
 
@@ -59,55 +58,19 @@ FOUND = ((20, 50.0), (40, 900.0), (40, 900.0), (28.3, 60.0), (33, 900.0), (33, 9
 
 def test_steps_and_knees_are_what_the_rows_say() -> None:
     details, rows = search(*FOUND)
-    ledger = seen(details, rows).evidence.ledger
-    steps = steps_of(PLAN, details, ledger, SEED)
+    details.knee_cpu_factor = 0.5
+    steps, [knee] = REHEARSAL.found(PLAN, seen(details, rows))
     assert [step.verdict for step in steps] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS,
                                                 Verdict.FAIL, Verdict.FAIL, Verdict.PASS]  # fmt: skip
-    [knee] = knees_of(PLAN, steps, 0.5)
-    assert (knee.rate_per_s, knee.broken_per_s, knee.verdict) == (30.6, 33, Verdict.PASS)
+    assert (knee.rate_per_s, knee.broken_per_s, knee.known) == (30.6, 33, True)
     assert english(knee.told) == (
-        "30.6/s kept the limits, 33.0/s did not in 2 tries; CPU limits were multiplied by 0.500"
+        "30.6/s kept the limits; 33.0/s did not in 2 tries; CPU limits were multiplied by 0.500"
     )
 
 
-def steps_with(verdicts: tuple[Verdict, ...], **changed: Any) -> list[StepResult]:
-    """Steps of a search at the rates 20, 21, 21, of which all but the first have figures ``changed``."""
-    figures = [FIGURES, *[msgspec.structs.replace(FIGURES, **changed)] * (len(verdicts) - 1)]
-    rates = [20.0, *[21.0] * (len(verdicts) - 1)]
-    return [
-        StepResult(
-            step=searched(number, rate), pods=2, figures=each, verdict=verdict, told=(message("why"),), start_ns=0
-        )
-        for number, (rate, verdict, each) in enumerate(zip(rates, verdicts, figures, strict=True))
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changed", "why"),
-    [
-        ({"lag_p99_ms": 60}, "the generator was the limit above"),
-        ({"requests_by_pod": {"a": 400}}, "above, the load was not spread over the pods"),
-        ({"statuses": {"200": 599, "429": 1}}, "above, the API's rate limiter answered"),
-        ({"photos_due": 10}, "above, the photos beside it were not uploaded"),
-        ({"missing": 1}, "above, requests that were due are not in evidence"),
-    ],
-)
-def test_a_search_that_two_steps_in_a_row_say_nothing_to_ends_and_names_what_they_lacked(
-    changed: dict[str, Any], why: str
-) -> None:
-    [knee] = knees_of(PLAN, steps_with((Verdict.PASS, *[Verdict.INCONCLUSIVE] * 2), **changed), 1.0)
-    assert (knee.verdict, knee.rate_per_s, english(knee.told)) == (Verdict.INCONCLUSIVE, 20, f"at least 20.0/s; {why}")
-
-
-@pytest.mark.parametrize(("verdict", "missing"), [(Verdict.FAIL, 0), (Verdict.FAIL, 1), (Verdict.INCONCLUSIVE, 0)])
-def test_a_rate_that_failed_whatever_is_missing_or_cannot_tell_of_itself_bounds(verdict: Verdict, missing: int) -> None:
-    [knee] = knees_of(PLAN, steps_with((Verdict.PASS, verdict, verdict), missing=missing), 1.0)
-    assert (knee.verdict, english(knee.told)) == (Verdict.PASS, "20.0/s kept the limits, 21.0/s did not in 2 tries")
-
-
 def of_search(rate: float, verdict: Verdict, pods: int = 2, photos_per_s: float = 0.0) -> StepResult:
-    step = msgspec.structs.replace(searched(1, rate), photos_per_s=photos_per_s)
-    return StepResult(step=step, pods=pods, figures=FIGURES, verdict=verdict, told=(), start_ns=0)
+    one = tried(rate, verdict, pods, requests_by_pod={})
+    return msgspec.structs.replace(one, step=msgspec.structs.replace(one.step, photos_per_s=photos_per_s))
 
 
 def test_each_search_has_its_own_knee_under_its_own_conditions() -> None:
@@ -116,10 +79,10 @@ def test_each_search_has_its_own_knee_under_its_own_conditions() -> None:
     kept = [of_search(rate, Verdict.PASS, 4) for rate in (20, 40)]
     beside = [of_search(rate, Verdict.PASS, 4, photos_per_s=2) for rate in (20, 40)]
     nothing = [of_search(20 / 2**n, Verdict.FAIL, 6) for n in range(5) for _ in range(2)]
-    told = "40.0/s kept, and nothing above was tried (most 40/s)"
+    told = "nothing above 40/s was tried; 40.0/s kept the limits"
 
     def brief(knee: Knee) -> tuple[int, float, float | None, str]:
-        return knee.pods, knee.photos_per_s, knee.rate_per_s, english(knee.told)
+        return knee.pods, knee.photos_per_s, knee.rate_per_s, english(knee.words)
 
     assert [brief(each) for each in knees_of(plan, [*kept, *beside, *nothing], 1)] == [
         (4, 0, 40, told),
@@ -134,7 +97,7 @@ def test_each_search_has_its_own_knee_under_its_own_conditions() -> None:
 
 def test_a_search_that_broke_off_has_no_knee() -> None:
     details, rows = search(*FOUND[:4])
-    assert knees_of(PLAN, steps_of(PLAN, details, seen(details, rows).evidence.ledger, SEED), 1.0) == []
+    assert REHEARSAL.found(PLAN, seen(details, rows))[1] == []
 
 
 def test_every_claim_is_judged_and_what_was_left_out_gates_nothing() -> None:
@@ -170,14 +133,6 @@ def test_the_page_has_every_step_and_the_knee(tmp_path: Path, lang: str) -> None
     assert all(f"knee_2_{number}" in page for number in range(1, len(FOUND) + 1))
 
 
-def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(LoadStagesDetails(), [], ended=False)))
-    whole = list(REHEARSAL.figures(PLAN, seen(*search(*FOUND))))
-    assert [each.name for each in broke] == [each.name for each in whole] != []
-    assert {each.sample.measured().value for each in broke} == {None}
-    assert any(each.sample.measured().value is not None for each in whole)
-
-
 @pytest.mark.parametrize(
     ("users", "pods", "verdict"),
     [
@@ -196,7 +151,7 @@ def test_stages_pass_what_their_sample_carries_where_answers_name_their_pods(
     details, rows = LoadStagesDetails(sized=sized(MANIFESTS, 1.0)), list[RequestRow]()
     for number, step in enumerate(each for each in plan.stages if each.arrivals is Arrivals.EVEN):
         start_ns = number * 400 * NS
-        details.made.append(Made(step=step, pods=2, start_ns=start_ns, generator_cpu_cores=0.2))
+        details.made.append(MadeStep(step=step, pods=2, start_ns=start_ns, generator_cpu_cores=0.2))
         named = answers(start_ns, step, 50.0)
         rows += [msgspec.structs.replace(row, pod=pods[n % len(pods)]) for n, row in enumerate(named)]
     found = by_id(judged(REHEARSAL, plan, seen(details, rows)))

@@ -18,12 +18,12 @@ from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.step import Arrivals
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import details_of
-from harness.rehearsals.load_stages.judge import steps_of
-from harness.rehearsals.load_stages.judge_steps import generator_words, window_of
+from harness.rehearsals.load_stages.facts_steps import generator_words, window_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult
-from harness.stack.local.postgres import MAX_CONNECTIONS
+from harness.run.rehearsal import RunRecord
+from harness.run.result import details_of
+from harness.stack.local.postgres_template import MAX_CONNECTIONS
 from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in, status_of
@@ -71,7 +71,7 @@ def details_in(job: Job) -> LoadStagesDetails:
 def made(job: Job) -> list[StepResult]:
     """The steps that were made, judged from the stored evidence."""
     plan = msgspec.json.decode((job.folder / "plan.json").read_bytes(), type=LoadStagesPlan)
-    return steps_of(plan, details_in(job), stored(job.folder).ledger, result_in(job.folder).facts.seed)
+    return REHEARSAL.found(plan, RunRecord(result_in(job.folder).facts, details_in(job), stored(job.folder)))[0]
 
 
 def of_plan(step: StepResult) -> bool:

@@ -1,4 +1,4 @@
-"""The toy rehearsal of the seam, known by its name, and folders of its runs."""
+"""The stand-in rehearsal of the seam, known by its name, and folders of its runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from harness.cli.main import parse
-from harness.rehearsal.registry import MODULES
+from harness.run.registry import MODULES
 from tests.rehearsal.empty import Empty, conductor
-from tests.rehearsal.toy import ToyPlan
+from tests.rehearsal.stand_in import StandInPlan
 
 Made = Callable[..., Awaitable[Path]]
 
@@ -30,8 +30,8 @@ def changed(folder: Path, name: str, **fields: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODULES, "toy", "tests.rehearsal.toy")
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "stand_in", "tests.rehearsal.stand_in")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def made(tmp_path: Path) -> Made:
     folders = itertools.count()  # two runs of one process within a second have one id
 
     async def make(rows: int = 3, at_least: int = 1, **stack: Any) -> Path:
-        plan = ToyPlan(at_least=at_least, within_s=5.0 if rows >= at_least and not stack else 0.2)
+        plan = StandInPlan(at_least=at_least, within_s=5.0 if rows >= at_least and not stack else 0.2)
         run = conductor(tmp_path / f"reports{next(folders)}", Empty(rows=rows, **stack), plan=plan)
         await run.run()
         return run.folder

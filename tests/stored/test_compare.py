@@ -6,24 +6,25 @@ import asyncio
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
-import numpy as np
 import pytest
 
 from harness.base.errors import BadInput, Exit
-from harness.cli.stored.compare import Change, Comparison, compare
+from harness.cli.stored.compare import Change, RunComparison, compare
 from harness.cli.stored.folder import read_stored
 from harness.cli.stored.settings import asked_apart, settings
 from harness.cli.stored.words import compared_words
 from harness.evidence.gathered import EVIDENCE
-from harness.judge.difference import Ratio, Series
-from harness.judge.judged import MEASUREMENT
-from harness.model.judgement import Judgement, observation
+from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Figure, Seen
-from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from harness.rules.fact import Fact, FactsOf
+from harness.rules.judged import MEASUREMENT
+from harness.rules.rule import Rule, RuleLine
+from harness.run.rehearsal import RunRecord
+from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 from tests.report.marking import MARKING
 from tests.stored.conftest import Made, changed, main
 
@@ -31,7 +32,7 @@ ERRORS = {"kind": "errors", "share": 0.12, "delay_ms": 0.0, "after_s": 0.0, "for
 LATE = {**ERRORS, "kind": "latency", "delay_ms": 600.0}
 
 
-def compared(a: Path, b: Path, *, across: bool = False) -> Comparison:
+def compared(a: Path, b: Path, *, across: bool = False) -> RunComparison:
     return compare(read_stored(str(a), a.parent), read_stored(str(b), b.parent), across=across)
 
 
@@ -50,12 +51,12 @@ async def test_a_run_compared_with_itself_shows_no_difference(made: Made) -> Non
 async def test_what_fails_in_b_is_worse_and_what_passes_is_better(made: Made) -> None:
     good, bad = await made(rows=3, at_least=2), await made(rows=1, at_least=2)
     found = compared(good, bad)
-    assert [(each.id, each.change) for each in found.judgements] == [("toy.rows", Change.WORSE)]
-    assert (found.worse, found.exit_status) == (("toy.rows", "rows"), Exit.HOLD)
+    assert [(each.id, each.change) for each in found.judgements] == [("stand_in.rows", Change.WORSE)]
+    assert (found.worse, found.exit_status) == (("stand_in.rows", "rows"), Exit.HOLD)
     assert (found.a.judged, found.b.judged) == (Decision.ADVANCE, Decision.HOLD)
-    assert "B is WORSE in: toy.rows, rows" in compared_words(found)
+    assert "B is WORSE in: stand_in.rows, rows" in compared_words(found)
     assert "rows *" in compared_words(found)
-    back = compared(bad, good, across=True)  # the toy waited less for what did not come
+    back = compared(bad, good, across=True)  # the stand-in waited less for what did not come
     assert (back.exit_status, back.judgements[0].change) == (Exit.OK, Change.BETTER)
 
 
@@ -170,51 +171,56 @@ async def test_why_two_runs_are_not_comparable_is_said_in_the_reader_s_language(
 
 
 async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.rehearsal.registry import MODULES
+    from harness.run.registry import MODULES
 
     a, b = await made(), await made()
-    monkeypatch.setitem(MODULES, "other", "tests.rehearsal.toy")
+    monkeypatch.setitem(MODULES, "other", "tests.rehearsal.stand_in")
     changed(b, "result.json", rehearsal="other")
-    with pytest.raises(BadInput, match="of two rehearsals: toy and other"):
+    with pytest.raises(BadInput, match="of two rehearsals: stand_in and other"):
         compared(a, b)
 
 
-class Figured(Toy):
+class Figured(StandIn):
     """Has figures whose samples differ with the rows, and judges nothing but what gates nothing."""
 
-    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+    def judge(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Iterable[Judgement]:
         _ = plan
         yield observation("saw", (message("seen"),), verdict=Verdict.FAIL if seen.details.rows == 9 else Verdict.PASS)
 
-    def claims(self, plan: ToyPlan) -> Iterable[tuple[str, str]]:
+    def claims(self, plan: StandInPlan) -> Iterable[tuple[str, str]]:
         _ = plan
         return ()
 
-    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Figure]:
-        _ = plan
-        rows = seen.details.rows or 0
-        yield Figure("errors", "ratio", "worse", Ratio(rows * 10, 1000))
-        yield Figure(
-            "latency", "ms", "worse", Series(np.random.default_rng(1).permutation(np.linspace(1, 2, 500)) * rows, 0.5)
+    rules = MappingProxyType({
+        "saw": Rule(decided_by=(RuleLine(fact="errors_ratio", at_most=1.0),), kind=Kind.OBSERVATION, gates=False),
+        "late": Rule(decided_by=(RuleLine(fact="latency_ms", below=9.0),), gates=False),
+    })  # fmt: skip
+
+    def measured(self, plan: StandInPlan, seen: RunRecord[StandInDetails]) -> Iterable[Fact]:
+        rows, fact = (
+            seen.details.rows or 0,
+            FactsOf(dict.fromkeys(("errors_ratio", "latency_ms", "pods", "b_ms"), "{seen}")),
         )
-        yield Figure("pods", "", "", Ratio(rows * 10, 1000))
+        yield fact("errors_ratio", rows / 100, of=1000)
+        yield fact("latency_ms", 1.5 * rows, low=1.4 * rows, high=1.6 * rows, sampled=True)
+        yield fact("pods", rows * 10, of=1000)
         if rows == 9:
-            yield Figure("only in b", "ms", "", Series(np.ones(5), 0.5))
+            yield fact("b_ms", 1)
 
 
 async def test_figures_are_tested_and_named_by_what_more_of_them_means(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.rehearsal.toy.REHEARSAL", Figured())
+    monkeypatch.setattr("tests.rehearsal.stand_in.REHEARSAL", Figured())
     a, b = await made(rows=1), await made(rows=9, at_least=9)
-    for folder in (a, b):  # the toy's own
+    for folder in (a, b):  # the stand-in's own
         changed(folder, "result.json", judgements=[])
     found = compared(a, b)
     assert {each.name: each.change for each in found.figures} == {
-        "errors": Change.WORSE,
-        "latency": Change.WORSE,
+        "errors_ratio": Change.WORSE,
+        "latency_ms": Change.WORSE,
         "pods": Change.HIGHER,
-        "only in b": Change.NONE,
+        "b_ms": Change.NONE,
     }
     assert found.worse == ()  # no judgement is about them
     assert found.nothing and found.exit_status == Exit.HOLD
@@ -228,8 +234,8 @@ async def test_the_command_ends_with_the_status_and_prints_the_document(
 ) -> None:
     good, bad = await made(rows=3, at_least=2), await made(rows=1, at_least=2)
     assert await asyncio.to_thread(main, ["compare", str(good), str(bad), "--json"]) == Exit.HOLD
-    document = msgspec.json.decode(capsys.readouterr().out, type=Comparison)
-    assert document.worse == ("toy.rows", "rows")
+    document = msgspec.json.decode(capsys.readouterr().out, type=RunComparison)
+    assert document.worse == ("stand_in.rows", "rows")
     assert await asyncio.to_thread(main, ["compare", str(good), str(good)]) == Exit.OK
 
 

@@ -21,13 +21,13 @@ from harness.cli.stored.words import compared_words, judged_words
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Seen
 from harness.report import words
 from harness.report.language import language
+from harness.run.rehearsal import RunRecord
 from tests.rehearsal.empty import Empty, conductor
-from tests.rehearsal.toy import Toy, ToyPlan
+from tests.rehearsal.stand_in import StandIn, StandInPlan
 from tests.stored.conftest import Made, changed, main
 
 
@@ -39,10 +39,10 @@ async def test_the_same_run_is_judged_to_the_same(made: Made) -> None:
     folder = await made()
     judged = again(folder)
     assert (judged.same, judged.decision, judged.exit_status) == (True, Decision.ADVANCE, Exit.OK)
-    assert [(pair.id, pair.differs) for pair in judged.judgements] == [("toy.rows", ())]
+    assert [(pair.id, pair.differs) for pair in judged.judgements] == [("stand_in.rows", ())]
     assert judged.rows["event"] > 3
     told = judged_words(judged)
-    assert "the same as stored" in told and "toy.rows: 3 rows came" in told
+    assert "the same as stored" in told and "stand_in.rows: 3 rows came" in told
     assert "decision stored: all passed" in told
 
 
@@ -62,7 +62,7 @@ async def test_a_stored_verdict_that_is_another_today_is_told(made: Made) -> Non
     assert judged.judgements[0].differs == ("verdict", "value")
     assert (judged.stored_decision, judged.decision) == (Decision.HOLD, Decision.ADVANCE)
     told = judged_words(judged)
-    assert "NOT the same as stored" in told and "toy.rows differs: verdict, value" in told and "DIFFERS" in told
+    assert "NOT the same as stored" in told and "stand_in.rows differs: verdict, value" in told and "DIFFERS" in told
 
 
 async def test_a_plan_that_asks_for_more_fails_what_was_seen(made: Made) -> None:
@@ -77,10 +77,10 @@ async def test_a_plan_that_asks_for_more_fails_what_was_seen(made: Made) -> None
 async def test_a_judgement_that_is_new_or_gone_is_told(made: Made) -> None:
     folder = await made()
     document = json.loads((folder / "result.json").read_text())
-    document["judgements"][0]["id"] = "toy.older"
+    document["judgements"][0]["id"] = "stand_in.older"
     (folder / "result.json").write_text(json.dumps(document))
     differs = {pair.id: pair.differs for pair in again(folder).judgements}
-    assert differs == {"toy.older": ("not judged now",), "toy.rows": ("not judged then",)}
+    assert differs == {"stand_in.older": ("not judged now",), "stand_in.rows": ("not judged then",)}
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ async def test_details_that_do_not_say_what_they_must_hold(made: Made) -> None:
 async def test_what_had_been_judged_and_cannot_be_any_more_holds(made: Made) -> None:
     folder = await made()
     document = json.loads((folder / "result.json").read_text())
-    more = {**document["judgements"][0], "id": "toy.check", "claim": "toy.check", "kind": "check"}
+    more = {**document["judgements"][0], "id": "stand_in.check", "claim": "stand_in.check", "kind": "check"}
     changed(folder, "result.json", judgements=[*document["judgements"], more])
     judged = again(folder)
     assert (judged.same, judged.decision, judged.exit_status) == (False, Decision.HOLD, Exit.HOLD)
-    assert "the run had judged it, and nothing does now: toy.check" in judged_words(judged)
+    assert "the run had judged it, and nothing does now: stand_in.check" in judged_words(judged)
     stored = read_stored(str(folder), folder.parent)
     assert compare(stored, stored).b.judged is Decision.HOLD
 
@@ -144,19 +144,27 @@ async def test_what_gated_and_is_not_exercised_any_more_holds(
     """What it rested on may be lost: else a fail would become nothing."""
     folder = await made()
     document = json.loads((folder / "result.json").read_text())
-    more = {**document["judgements"][0], "id": "toy.more", "claim": "toy.more", "verdict": "fail", "also": ["toy.rows"]}
+    more = {
+        **document["judgements"][0],
+        "id": "stand_in.more",
+        "claim": "stand_in.more",
+        "verdict": "fail",
+        "also": ["stand_in.rows"],
+    }
     changed(folder, "result.json", judgements=[*document["judgements"], more])
-    judge, told = Toy.judge, (message("as it is now"),)
+    judge, told = StandIn.judge, (message("as it is now"),)
 
-    def again_with_it(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+    def again_with_it(self: StandIn, plan: StandInPlan, seen: RunRecord[Any]) -> Iterable[Judgement]:
         yield from judge(self, plan, seen)
-        also = ("toy.rows",)  # which another judgement has, too: its own word is its own
-        yield Judgement(id="toy.more", claim="toy.more", also=also, verdict=Verdict(verdict), told=told, gates=gates)
+        also = ("stand_in.rows",)  # which another judgement has, too: its own word is its own
+        yield Judgement(
+            id="stand_in.more", claim="stand_in.more", also=also, verdict=Verdict(verdict), told=told, gates=gates
+        )
 
-    monkeypatch.setattr(Toy, "judge", again_with_it)
+    monkeypatch.setattr(StandIn, "judge", again_with_it)
     judged = again(folder)
     assert judged.decision is (Decision.HOLD if holds else Decision.ADVANCE)
-    gone = "the run had judged it, and nothing does now: toy.more" in judged_words(judged)
+    gone = "the run had judged it, and nothing does now: stand_in.more" in judged_words(judged)
     assert gone is (holds and not gates)
 
 
@@ -188,7 +196,7 @@ async def test_what_befell_a_run_and_what_it_left_is_its_exit_status_again(
 
 async def test_a_killed_run_is_judged_from_what_it_left(tmp_path: Path) -> None:
     stack = Empty(rows=2)
-    run = conductor(tmp_path, stack, plan=ToyPlan(at_least=99))
+    run = conductor(tmp_path, stack, plan=StandInPlan(at_least=99))
     task = asyncio.ensure_future(run.run())
     await stack.is_up.wait()
     await asyncio.sleep(0.1)
@@ -199,7 +207,7 @@ async def test_a_killed_run_is_judged_from_what_it_left(tmp_path: Path) -> None:
     judged = again(killed)
     assert (judged.stored_decision, judged.decision, judged.same) == (None, None, False)
     assert [(pair.id, str(pair.now.verdict)) for pair in judged.judgements if pair.now] == [
-        ("toy.rows", "inconclusive")
+        ("stand_in.rows", "inconclusive")
     ]
     assert "was killed before it could report" in judged_words(judged)
     stored = read_stored(str(killed), tmp_path)
@@ -213,7 +221,7 @@ async def test_what_a_killed_run_left_may_not_be_judged(made: Made, monkeypatch:
     def lacking(*_: Any) -> Any:
         raise KeyError("window")
 
-    monkeypatch.setattr(Toy, "judge", lacking)
+    monkeypatch.setattr(StandIn, "judge", lacking)
     with pytest.raises(BadInput, match="killed before it could report, and what it left cannot be judged") as caught:
         again(folder)
     assert caught.value.remedy
@@ -271,7 +279,7 @@ async def test_a_folder_of_another_harness_or_of_no_run_is_told(made: Made, tmp_
     changed(folder, "result.json", rehearsal="zone_opera")
     with pytest.raises(BadInput, match="of the rehearsal 'zone_opera', which this harness does not have"):
         again(folder)
-    changed(folder, "result.json", rehearsal="toy", details={"rows": "three"})
+    changed(folder, "result.json", rehearsal="stand_in", details={"rows": "three"})
     with pytest.raises(BadInput, match="details: Expected"):
         again(folder)
     changed(folder, "result.json", details={"rows": 3}, run_id="another")
@@ -309,14 +317,14 @@ async def test_the_command_prints_writes_and_ends_with_the_status(
 @pytest.mark.parametrize("code", ["en", "ja"])
 async def test_of_a_simulated_run_both_commands_say_that_it_was(made: Made, code: str) -> None:
     folder, say = await made(), language(code)
-    simulated = say(words.RUNG[Rung.SIM])
+    simulated = say(words.RUNG[EnvironmentKind.SIM])
     assert simulated not in judged_words(again(folder), say)
     document = json.loads((folder / "result.json").read_text())
     changed(folder, "result.json", facts={**document["facts"], "rung": "sim"})
     judged = again(folder)
-    assert judged.rung is Rung.SIM
+    assert judged.rung is EnvironmentKind.SIM
     assert simulated in judged_words(judged, say)
     run = read_stored(str(folder), folder.parent)
     compared = compare(run, run)
-    assert (compared.a.rung, compared.b.rung) == (Rung.SIM, Rung.SIM)
+    assert (compared.a.rung, compared.b.rung) == (EnvironmentKind.SIM, EnvironmentKind.SIM)
     assert compared_words(compared, say).count(simulated) == 2

@@ -16,19 +16,19 @@ from harness.cli.stored.folder import read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import judged_words
 from harness.evidence.gathered import EVIDENCE
-from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.chaos.types import Ended, NightDetails
-from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails
+from harness.rehearsals.chaos.types import EndedSchedule, NightDetails
+from harness.rehearsals.rollout.weeks import RolloutDetails, WeekAttempt
+from harness.rules.judged import JUDGED_THEN
+from harness.run.rehearsal import RunRecord
 from tests.rehearsal.sequence import adopt
-from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 from tests.stored.conftest import Made, changed, main
 
 
-class SeriesDetails(ToyDetails, kw_only=True):
+class SeriesDetails(StandInDetails, kw_only=True):
     """Of a sequence, and of the runs in it, which are sequences of none."""
 
     went_on: tuple[tuple[str, str], ...] = ()
@@ -36,7 +36,7 @@ class SeriesDetails(ToyDetails, kw_only=True):
 
 @pytest.fixture(autouse=True)
 def series(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Toy, "details", SeriesDetails)
+    monkeypatch.setattr(StandIn, "details", SeriesDetails)
 
 
 def again(folder: Path) -> Rejudgement:
@@ -124,14 +124,14 @@ async def test_a_run_that_cannot_be_judged_by_whatever_error_holds_the_sequence(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent, _ = await sequence(made, ("week1", 3))
-    judge = Toy.judge
+    judge = StandIn.judge
 
-    def breaks(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+    def breaks(self: StandIn, plan: StandInPlan, seen: RunRecord[Any]) -> Iterable[Judgement]:
         if not seen.details.went_on:
             raise KeyError("rows")
         return judge(self, plan, seen)
 
-    monkeypatch.setattr(Toy, "judge", breaks)
+    monkeypatch.setattr(StandIn, "judge", breaks)
     assert "cannot be judged again: KeyError('rows')" in of_runs(again(parent))["week1"].reason
 
 
@@ -141,16 +141,18 @@ async def test_a_run_that_fails_by_today_s_rules_fails_the_sequence(made: Made) 
     judged = again(parent)
     assert judged.decision is Decision.HOLD
     found = of_runs(judged)["week1"]
-    assert (found.verdict, found.kind) == (Verdict.FAIL, Kind.CHECK) and "toy.rows: 3 rows came" in found.reason
+    assert (found.verdict, found.kind) == (Verdict.FAIL, Kind.CHECK) and "stand_in.rows: 3 rows came" in found.reason
 
 
 async def test_a_run_that_does_nothing_by_today_s_rules_holds_the_sequence(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent, _ = await sequence(made, ("week1", 3))
-    monkeypatch.setattr(Toy, "claims", lambda *_: [])
-    judge = Toy.judge
-    monkeypatch.setattr(Toy, "judge", lambda self, plan, seen: judge(self, plan, seen) if seen.details.went_on else [])
+    monkeypatch.setattr(StandIn, "claims", lambda *_: [])
+    judge = StandIn.judge
+    monkeypatch.setattr(
+        StandIn, "judge", lambda self, plan, seen: judge(self, plan, seen) if seen.details.went_on else []
+    )
     changed(parent / "run0", "result.json", judgements=[])  # nor had it been judged by anything that gates
     assert of_runs(again(parent))["week1"].reason.endswith("does not now; nothing was exercised")
 
@@ -159,19 +161,19 @@ async def test_a_run_that_rolls_back_by_today_s_rules_rolls_the_sequence_back(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent, _ = await sequence(made, ("week1", 3))
-    judge = Toy.judge
+    judge = StandIn.judge
 
-    def fires(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+    def fires(self: StandIn, plan: StandInPlan, seen: RunRecord[Any]) -> Iterable[Judgement]:
         yield from judge(self, plan, seen)
         if not seen.details.went_on:  # of the run alone
             told = (message("1 of 3 failed"),)
-            yield Judgement(id="toy.limit", kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=told)
+            yield Judgement(id="stand_in.limit", kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=told)
 
-    monkeypatch.setattr(Toy, "judge", fires)
+    monkeypatch.setattr(StandIn, "judge", fires)
     judged = again(parent)
     assert (judged.decision, judged.exit_status) == (Decision.ROLL_BACK, Exit.ROLLED_BACK)
     found = of_runs(judged)["week1"]
-    assert found.fired and "toy.limit: 1 of 3 failed" in found.reason
+    assert found.fired and "stand_in.limit: 1 of 3 failed" in found.reason
 
 
 async def test_what_the_sequence_did_not_go_on_by_is_not_asked(made: Made) -> None:
@@ -183,11 +185,15 @@ async def test_what_the_sequence_did_not_go_on_by_is_not_asked(made: Made) -> No
 
 
 def test_a_rollout_went_on_by_the_attempts_that_advanced_and_a_night_by_what_passed() -> None:
-    held = Attempt(week=1, attempt=1, started_utc="", seconds=1.0, run_id="a", decision=Decision.HOLD, exit_status=10)
+    held = WeekAttempt(
+        week=1, attempt=1, started_utc="", seconds=1.0, run_id="a", decision=Decision.HOLD, exit_status=10
+    )
     passed = msgspec.structs.replace(held, attempt=2, run_id="b", decision=Decision.ADVANCE, exit_status=0)
     left = msgspec.structs.replace(passed, week=2, run_id="c", exit_status=int(Exit.LEAK))
     assert RolloutDetails(attempts=(held, passed, left)).went_on == (("week1", "b"),)
-    ended = Ended(seed=7, drawn=(), folder="x", replay="", seconds=1.0, exit_status=0, exercised=1, calls=1, failed=0)
+    ended = EndedSchedule(
+        seed=7, drawn=(), folder="x", replay="", seconds=1.0, exit_status=0, exercised=1, calls=1, failed=0
+    )
     failed = msgspec.structs.replace(ended, seed=8, folder="y", exit_status=10)
     assert NightDetails(ended=[ended, failed]).went_on == (("seed 7", "x"),)
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.folder import StoredRun, read_stored
-from harness.judge.combine import combine
-from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, of_error
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.rehearsal import Seen
+from harness.rules.combine import combine
+from harness.rules.judged import JUDGED_THEN
+from harness.run.rehearsal import RunRecord
+from harness.run.result import judged
 
 
-def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
+def judge_again(run: StoredRun, seen: RunRecord[Any]) -> tuple[Judgement, ...]:
     """Today's judgements on a stored run. What the run had judged and what gated, and cannot be judged any more, holds:
     what it rested on may be lost. So does a run of a sequence that passed, and by its own evidence does not now.
     Raises ``BadInput`` where what a killed run left cannot be judged."""

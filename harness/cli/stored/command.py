@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.rehearsal.arguments import AsJson, InReports, Spoken
-from harness.rehearsal.command import option
 from harness.report.language import language
+from harness.run.arguments import AsJson, InReports, Spoken
+from harness.run.command import option
 
 RUN_HELP = "a run's folder, its result.json, a run's id below the reports folder, or latest"
 
@@ -36,8 +36,8 @@ class Judge(InReports, Spoken, AsJson):
         stored = read_stored(self.stored, self.reports)
         judged, say = rejudge(stored), language(self.lang)
         if self.write:
-            sys.stderr.write(say("written: {path}", path=str(_write(stored.folder, _json(judged)))) + "\n")
-        sys.stdout.write(_json(judged).decode() if self.json else judged_words(judged, say))
+            sys.stderr.write(say("written: {path}", path=str(_write(stored.folder, as_json(judged)))) + "\n")
+        sys.stdout.write(as_json(judged).decode() if self.json else judged_words(judged, say))
         return judged.exit_status
 
 
@@ -65,12 +65,12 @@ class Compare(InReports, Spoken, AsJson):
 
         a, b = (read_stored(each, self.reports) for each in (self.a, self.b))
         found = compare(a, b, across=self.across)
-        sys.stdout.write(_json(found).decode() if self.json else compared_words(found, language(self.lang)))
+        sys.stdout.write(as_json(found).decode() if self.json else compared_words(found, language(self.lang)))
         return found.exit_status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(InReports, Spoken, AsJson):
+class ReportCommand(InReports, Spoken, AsJson):
     """A stored run's pages written anew, in a language of choice."""
 
     name = "report"
@@ -83,11 +83,12 @@ class Report(InReports, Spoken, AsJson):
         from harness.cli.stored.render import render
 
         pages = [str(path) for path in render(self.stored, self.reports, language(self.lang))]
-        sys.stdout.write(_json(pages).decode() if self.json else "".join(f"{page}\n" for page in pages))
+        sys.stdout.write(as_json(pages).decode() if self.json else "".join(f"{page}\n" for page in pages))
         return 0
 
 
-def _json(document: object) -> bytes:
+def as_json(document: object) -> bytes:
+    """``document`` as indented JSON."""
     import msgspec
 
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

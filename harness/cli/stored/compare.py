@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -13,13 +12,17 @@ from harness.base.units import Unit
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun
 from harness.cli.stored.settings import Setting, asked_apart, cut_short, settings
-from harness.judge.combine import combine
-from harness.judge.difference import Measured, Sample, Single, differ
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
-from harness.model.stack import Rung
+from harness.model.scenario import Comparison as Compares
+from harness.model.scenario import Criterion
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Figure
+from harness.rules.combine import combine
+from harness.rules.difference import Measured, Ratio, apart
+from harness.rules.fact import Fact
+from harness.rules.rule import Rule
+from harness.run.result import with_facts
 
 COMPARISON_SCHEMA_VERSION = 3
 
@@ -34,6 +37,12 @@ _RANK = {
 }
 
 
+#: Verbs of which more of a fact is worse, and less.
+_MOST, _LEAST = frozenset({"at_most", "below"}), frozenset({"at_least", "above"})
+#: A share of calls is a whole number of them, but for the digits of a float.
+_ROUNDED = 1e-9
+
+
 class Change(StrEnum):
     """From A to B."""
 
@@ -44,11 +53,11 @@ class Change(StrEnum):
     WORSE = "worse"
 
 
-class Side(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two runs. ``decision`` is the run's own; ``judged`` what today's judge decides on what it left."""
 
     run_id: str
-    rung: Rung
+    rung: EnvironmentKind
     started_utc: str
     decision: Decision | None
     judged: Decision
@@ -72,7 +81,7 @@ class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure in both runs with its 95 % interval. ``judged``: a judgement of either run is about it."""
+    """A fact in both runs with its 95 % interval. ``judged``: a rule that can hold a run is decided by it."""
 
     name: str
     unit: str
@@ -83,20 +92,20 @@ class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
     method: str
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
     """``compare --json``. ``decides``: the decisions are those of the rollout. ``worse`` names what is worse in B of
     all that is judged; the exit status is 10 for any.
 
-    ``nothing``: nothing was compared, no judgement was made on either run and no judged figure is in both; that is 10
-    too. So is ``not_comparable``, which says why the figures do not speak of the same thing, but for what the runs were
-    asked for apart where they were meant to be (``across``).
+    ``nothing``: nothing was compared, for no judgement was made on either run; that is 10 too. So is
+    ``not_comparable``, which says why the figures do not speak of the same thing, but for what the runs were asked for
+    apart where they were meant to be (``across``).
     """
 
     schema_version: int
     rehearsal: str
     decides: bool
-    a: Side
-    b: Side
+    a: ComparedRun
+    b: ComparedRun
     not_comparable: Told
     across: bool
     judgements: tuple[VerdictChange, ...]
@@ -108,7 +117,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
 
 
-def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
+def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> RunComparison:
     """Sets B against A: every judgement, figure, timing and setting. ``across``: that they were asked for differently
     is meant, and holds nothing. Raises ``BadInput`` for runs of two rehearsals.
     """
@@ -122,19 +131,16 @@ def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
             where=str(b.folder),
             remedy="name two runs of one rehearsal",
         )
-    seen_a, seen_b = a.seen(), b.seen()
+    seen_a, seen_b = (with_facts(each.rehearsal, each.plan, each.seen()) for each in (a, b))
     now_a, now_b = judge_again(a, seen_a), judge_again(b, seen_b)
     verdicts = _verdicts(now_a, now_b)
-    figures = _figures(
-        a.rehearsal.figures(a.plan, replace(seen_a, judgements=now_a)),
-        b.rehearsal.figures(b.plan, replace(seen_b, judgements=now_b)),
-    )
+    figures = _figures(b, seen_a.measured or (), seen_b.measured or ())
     worse = [each.name for each in verdicts if each.gates and each.change is Change.WORSE]
     worse += [each.name for each in figures if each.judged and each.change is Change.WORSE]
-    nothing = not any(map(_was_judged, verdicts)) and not any(map(_is_in_both, figures))
+    nothing = not any(map(_was_judged, verdicts))
     apart, cut = asked_apart(a, b), cut_short(a, b)
     spoilt = bool(cut or (apart and not across))
-    return Comparison(
+    return RunComparison(
         schema_version=COMPARISON_SCHEMA_VERSION,
         rehearsal=a.result.rehearsal,
         decides=a.result.decides,
@@ -157,13 +163,9 @@ def _was_judged(change: VerdictChange) -> bool:
     return any(each is not None and each.exercised for each in (change.a, change.b))
 
 
-def _is_in_both(change: FigureChange) -> bool:
-    return change.judged and change.a.value is not None and change.b.value is not None
-
-
-def _side(run: StoredRun, now: tuple[Judgement, ...]) -> Side:
+def _side(run: StoredRun, now: tuple[Judgement, ...]) -> ComparedRun:
     result = run.result
-    return Side(
+    return ComparedRun(
         run_id=result.run_id,
         rung=result.facts.rung,
         started_utc=result.facts.started_utc,
@@ -196,45 +198,93 @@ def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[V
     return tuple(changes)
 
 
-def _figures(of_a: Iterable[Figure], of_b: Iterable[Figure]) -> tuple[FigureChange, ...]:
-    """Every figure of either run, by its name."""
-    a, b = {each.name: each for each in of_a}, {each.name: each for each in of_b}
-    return tuple(_figure(name, a.get(name), b.get(name)) for name in dict.fromkeys((*a, *b)))
+def _figures(b: StoredRun, of_a: Iterable[Fact], of_b: Iterable[Fact]) -> tuple[FigureChange, ...]:
+    """Every fact of either run that was measured, by its part, case and name."""
+    one, other = ({_key(each): each for each in of if each.published is not None} for of in (of_a, of_b))
+    rules, criteria = b.rehearsal.rules.values(), {each.id: each for each in getattr(b.plan, "criteria", ())}
+    found = []
+    for key in dict.fromkeys((*one, *other)):
+        fact = one.get(key) or other[key]
+        reading = [each for each in rules if fact.name in each.decides]
+        found.append(
+            _change(
+                ": ".join(filter(None, key)),
+                one.get(key),
+                other.get(key),
+                worse=_worse_of(fact, reading, criteria),
+                judged=any(each.gates for each in reading),
+            )
+        )
+    return tuple(found)
 
 
-def _figure(name: str, a: Figure | None, b: Figure | None) -> FigureChange:
-    known = a or b
-    if known is None:
-        raise ValueError(f"{name}: a figure of neither run")
-    one, other = (Single(None) if each is None else each.sample for each in (a, b))
-    return _change(known, one, other, judged=any(each is not None and each.gates for each in (a, b)))
+def _key(fact: Fact) -> tuple[str, str, str]:
+    return fact.part, fact.case, fact.name
 
 
-def _change(figure: Figure, one: Sample, other: Sample, *, judged: bool) -> FigureChange:
-    a, b = one.measured(), other.measured()
-    change = Change.NONE
-    if a.value is not None and b.value is not None and differ(one, other):
-        change = _named(figure.higher_is, more=b.value > a.value)
-    return FigureChange(
-        name=figure.name, unit=figure.unit, a=a, b=b, change=change, judged=judged, method=figure.sample.method
-    )
+def _worse_of(fact: Fact, reading: Iterable[Rule], criteria: Mapping[str, Criterion]) -> Change:
+    """Which way is worse, by the rules that read the fact, or by the criterion that its calls stand beside; ``NONE``
+    where they do not say."""
+    if fact.sample is not None:
+        if (of := criteria.get(fact.case)) is None:
+            return Change.NONE
+        fires = of.kind is Kind.ROLLBACK_LIMIT
+        more_is_good = (of.comparison in (Compares.ABOVE, Compares.AT_LEAST)) is not fires
+        return Change.LOWER if more_is_good else Change.HIGHER
+    verbs = {line.verb for rule in reading for line in rule.decided_by if line.fact == fact.name}
+    return Change.HIGHER if verbs and verbs <= _MOST else Change.LOWER if verbs and verbs <= _LEAST else Change.NONE
 
 
-def _named(higher_is: str, *, more: bool) -> Change:
-    if not higher_is:
-        return Change.HIGHER if more else Change.LOWER
-    return Change.BETTER if more == (higher_is == "better") else Change.WORSE
+def _change(
+    name: str, one: Fact | None, other: Fact | None, *, worse: Change = Change.NONE, judged: bool = False
+) -> FigureChange:
+    """A share of calls is tested exactly; of what has an interval the two may not overlap; of one reading each no
+    difference is shown."""
+    ratios = [_ratio(each) for each in (one, other) if each is not None]
+    alike = all(each is not None for each in ratios)
+    a, b = (_measured(each, as_ratio=alike) for each in (one, other))
+    change, method = Change.NONE, "one reading each: no bound"
+    if alike:
+        method = "Fisher's exact test"
+    elif a.lower is not None or a.upper is not None:
+        method = "intervals that do not overlap"
+    match ratios:
+        case [Ratio() as first, Ratio() as second]:
+            differs = first.differs(second)
+        case _:
+            differs = apart(a, b)
+    if differs and a.value is not None and b.value is not None:
+        change = Change.HIGHER if b.value > a.value else Change.LOWER
+        if worse is not Change.NONE:
+            change = Change.WORSE if change is worse else Change.BETTER
+    known = one or other
+    unit = Unit.RATIO if alike else known.unit if known is not None else Unit.NONE
+    return FigureChange(name=name, unit=unit, a=a, b=b, change=change, judged=judged, method=method)
+
+
+def _ratio(fact: Fact) -> Ratio | None:
+    """The calls that it counts of all, or the share of them; ``None`` of any other figure."""
+    events = (fact.seen or 0.0) * (fact.of if fact.unit is Unit.RATIO else 1)
+    counted = fact.unit in (Unit.RATIO, Unit.NONE, Unit.USERS) and fact.seen is not None and fact.of
+    if not counted or not 0 <= events <= fact.of or abs(events - round(events)) > _ROUNDED * fact.of:
+        return None
+    return Ratio(round(events), fact.of)
+
+
+def _measured(fact: Fact | None, *, as_ratio: bool) -> Measured:
+    if fact is None or fact.seen is None:
+        return Measured(value=None, lower=None, upper=None, samples=0)
+    if as_ratio and (ratio := _ratio(fact)) is not None:
+        return ratio.measured()
+    said = fact.published
+    low, high = (None, None) if said is None else (said.low, said.high)
+    return Measured(value=fact.seen, lower=low, upper=high, samples=fact.of)
 
 
 def _timings(a: StoredRun, b: StoredRun) -> tuple[FigureChange, ...]:
     """One reading each: shown side by side, and no difference can be shown."""
-    one, other = a.result.facts.timings, b.result.facts.timings
-    return tuple(
-        _change(
-            Figure(name=name, unit=Unit.SECONDS, higher_is="worse", sample=Single(one.get(name))),
-            Single(one.get(name)),
-            Single(other.get(name)),
-            judged=False,
-        )
-        for name in dict.fromkeys((*one, *other))
+    one, other = (
+        {name: Fact(name=f"{name}_s", seen=seconds) for name, seconds in each.result.facts.timings.items()}
+        for each in (a, b)
     )
+    return tuple(_change(name, one.get(name), other.get(name)) for name in dict.fromkeys((*one, *other)))

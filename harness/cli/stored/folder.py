@@ -13,12 +13,12 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.gathered import EVIDENCE, Gathered, last_file, stored
 from harness.model.message import message
 from harness.model.result import Result
-from harness.rehearsal.conclude import details_of
-from harness.rehearsal.conduct import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
-from harness.rehearsal.registry import MODULES, rehearsal
-from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
+from harness.run.registry import MODULES, rehearsal
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import details_of
+from harness.run.runner import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
 
 _T = TypeVar("_T")
 
@@ -42,10 +42,10 @@ class StoredRun:
         """Whether it never reported: then its own facts are those of its beginning."""
         return self.result.exit_status is None
 
-    def seen(self) -> Seen[Any]:
+    def seen(self) -> RunRecord[Any]:
         """What a judge is given."""
         ended = not self.killed and not self.result.facts.errors
-        return Seen(facts=self.result.facts, details=self.details, evidence=self.evidence, ended=ended)
+        return RunRecord(facts=self.result.facts, details=self.details, evidence=self.evidence, ended=ended)
 
 
 def locate(text: str, reports: Path) -> Path:

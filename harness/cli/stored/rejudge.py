@@ -9,11 +9,11 @@ import msgspec
 from harness.base.errors import Exit
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun
-from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement
 from harness.model.message import Message, first_line, message
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision
+from harness.rules.combine import combine, exit_status
 
 JUDGED_SCHEMA_VERSION = 2
 #: What makes two judgements differ; not how they are said beside their reason.
@@ -23,7 +23,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
+class JudgementPair(msgspec.Struct, frozen=True, kw_only=True):
     """A judgement as it was made and as it is made now; ``differs`` names the fields that do. ``None``: not judged."""
 
     part: str
@@ -49,7 +49,7 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     rehearsal: str
     plan: str
-    rung: Rung
+    rung: EnvironmentKind
     decides: bool
     stored_decision: Decision | None
     decision: Decision | None
@@ -57,7 +57,7 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
     broke: Message | None
     same: bool
-    judgements: tuple[Pair, ...]
+    judgements: tuple[JudgementPair, ...]
     rows: dict[str, int]
 
 
@@ -106,10 +106,10 @@ def _why_undecided(run: StoredRun) -> Message | None:
     return None if run.result.decision is not None else message("the run did not finish")
 
 
-def _pairs(stored: tuple[Judgement, ...], now: tuple[Judgement, ...]) -> tuple[Pair, ...]:
+def _pairs(stored: tuple[Judgement, ...], now: tuple[Judgement, ...]) -> tuple[JudgementPair, ...]:
     before, after = {each.key: each for each in stored}, {each.key: each for each in now}
     return tuple(
-        Pair(
+        JudgementPair(
             part=key[0],
             id=key[1],
             stored=before.get(key),

@@ -12,11 +12,12 @@ from harness.evidence.gathered import last_file, not_whole
 from harness.report.language import Language
 from harness.report.published import RESULT_JSON
 from harness.report.write_all import write_pages
-from scenarios import claims
+from harness.rules.register import bundled, read
+from harness.run.registry import MODULES, rehearsal
 
 
 def render(text: str, reports: Path, say: Language) -> list[Path]:
-    """Writes ``report.html`` and ``summary.md`` of the run that ``text`` names, and of the runs of a sequence.
+    """Writes ``report.html`` and ``summary.md`` of the run that ``text`` names, and of a sequence's runs, links aside.
 
     Raises ``BadInput`` when there is no such run, ``EvidenceNotWritten`` when the folder refuses.
     """
@@ -25,12 +26,12 @@ def render(text: str, reports: Path, say: Language) -> list[Path]:
 
 def _render(folder: Path, say: Language) -> list[Path]:
     result = read_result(folder)
-    children = [folder / child.folder for child in result.children if child.folder]
-    children = [child for child in children if not child.is_symlink()]  # a page stays in its run
+    children = [at for at in (folder / each.folder for each in result.children if each.folder) if not at.is_symlink()]
     written = [path for child in children if (child / RESULT_JSON).is_file() for path in _render(child, say)]
     lies = bool(result.evidence_digest) and last_file(folder).is_file()
     if lies and (lost := not_whole(folder, result.run_id, result.evidence_digest)) is not None:
         told = message("it cannot be judged again: {why}", why=lost)
         broke = result.facts.errors_told or tuple(map(as_message, result.facts.errors))
         result = replace(result, facts=replace(result.facts, errors_told=(told, *broke)))
-    return [*written, *write_pages(folder, result, claims.REGISTER, say)]
+    register = read(rehearsal(result.rehearsal).document) if result.rehearsal in MODULES else bundled()
+    return [*written, *write_pages(folder, result, register.claims, say)]

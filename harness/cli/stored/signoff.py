@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,26 @@ import msgspec
 
 from harness.base import planfile
 from harness.base.clock import MachineClock, utc
-from harness.base.data import PLANS, REPORTS
+from harness.base.data import CLAIMS, PLANS, REPORTS
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import Progress
-from harness.model.message import message, of_error, verbatim
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
-from harness.rehearsal.command import Duration, option
-from harness.rehearsal.own_cluster import OnCluster
+from harness.model.claim import Claim
+from harness.model.message import message, of_error, raw_text
+from harness.model.stack import EnvironmentKind
 from harness.report.files import write_atomically
 from harness.report.language import language
-from harness.signoff.making import EvidencePlan
-from harness.signoff.types import Asked, Entry, Signoff, Stored
-from harness.stack.targets import resolve
+from harness.report.signoff.making import EvidencePlan
+from harness.report.signoff.types import DecisionEntry, EvidenceWanted, Signoff, StoredResult
+from harness.rules.register import read
+from harness.run.arguments import AsJson, InReports, Spoken, WithTarget
+from harness.run.command import Duration, option
+from harness.run.own_cluster import OnCluster
+from harness.stack.target.targets import resolve
 
 #: The page and the errata of each language, the first first.
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
 ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
-_OLDEST = Duration("7d")
+OLDEST = Duration("7d")
 
 
 def _digest(text: str) -> str:
@@ -61,9 +63,11 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
     short: bool = option("with --run: the plan of 150 minutes", default=False)
     plan: Path | None = option("with --run: a plan of your own", Path, metavar="FILE")
     repository: Path | None = option("with --run: a checkout of your own, which is read", Path, metavar="DIR")
+    register: Path = option("a folder of claims: those of another document", Path, default=CLAIMS, metavar="DIR")
     decisions: Path | None = option("what people decided (default: decisions.yaml here)", Path, metavar="FILE")
+    calendar: Path | None = option("your own month (default: scenarios/plans/ledger.yaml)", Path, metavar="FILE")
     template: bool = option("print every open item as an entry of decisions.yaml, and write no page", default=False)
-    max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")
+    max_age: Duration = option("the oldest evidence that counts", Duration, default=OLDEST, metavar="TIME")
     digest: tuple[str, ...] = option(
         "the program or image that counts, sha256:... (repeatable; default: what the target is today)",
         _digest,
@@ -74,67 +78,50 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
     def run(self) -> int:
         """Makes evidence where that is asked for, and writes the pages."""
         from harness.cli.stored.evidence import lines_of
-        from harness.signoff import decisions
-        from harness.signoff.document import document
-        from harness.signoff.gather import encode, gather, keep, previous
-        from scenarios import claims
+        from harness.report.signoff import decisions
+        from harness.report.signoff.document import document
+        from harness.report.signoff.gather import encode, keep, previous
+        from harness.report.signoff.ledger import MonthCalendar, ledger
+        from harness.run.dependencies import gathered
 
         if not (self.run_ or self.reports == REPORTS or self.reports.is_dir()):
             told = message("there is no reports folder {folder}", folder=str(self.reports))
             raise BadInput(told, where="--reports", remedy="name the folder that runs were kept in")
-        decided, asked = self._decided(), self._asked()
-        made_it = self._make(asked) if self._runs() else Exit.OK
-        stored, unreadable = gather(self.reports)
+        register = read(self.register)
+        decided, asked = self._decided(register.claims), asked_of(self.target, self.max_age.seconds, self.digest)
+        calendar = planfile.load(self.calendar or PLANS / "ledger.yaml", MonthCalendar)
+        made_it = self._make(asked, register.claims) if self._runs() else Exit.OK
+        stored, unreadable = gathered(self.reports)
         asked = msgspec.structs.replace(asked, now_utc=_now())
+        today = judged_today(stored, asked, self.reports, self.lang, register.claims)
         made = document(
-            claims.REGISTER,
-            self._judged_today(stored, asked),
+            register.claims,
+            today,
             asked,
             lines=lines_of(stored, asked, target=self.target, theirs=self._theirs()),
             decisions=decided,
             unreadable=unreadable,
             previous=previous(self.reports, asked.target),
+            ledger=ledger(calendar, today, asked),
         )
         if self.template:
             standings = {each.claim: each for each in made.standings}
-            sys.stdout.write(decisions.template(made.blockers, claims.REGISTER, standings))
+            sys.stdout.write(decisions.template(made.blockers, register.claims, standings))
             return Exit.OK
         folder = keep(self.reports, made).parent
-        write_pages(folder, made)
+        write_pages(folder, made, self.register)
         status = tool_status({made_it: True, Exit.HOLD: bool(made.blockers)})
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:
-            self._say(made, folder, status)
+            self._say(made, register.claims, folder, status)
         return status
 
-    def _decided(self) -> tuple[Entry, ...]:
-        from harness.signoff import decisions
-        from scenarios import claims
+    def _decided(self, claims: Mapping[str, Claim]) -> tuple[DecisionEntry, ...]:
+        from harness.report.signoff import decisions
 
         path = self.decisions or Path(decisions.DECISIONS)
-        return decisions.read(path, claims.REGISTER) if self.decisions or path.is_file() else ()
-
-    def _judged_today(self, stored: Sequence[Stored], asked: Asked) -> tuple[Stored, ...]:
-        """The runs that count with today's judgements; one that cannot be judged again says why."""
-        from harness.cli.stored.again import judge_again
-        from harness.cli.stored.folder import read_stored
-        from harness.signoff.counting import left_out
-
-        def judged(each: Stored) -> Stored:
-            if each.lost is not None or left_out(each.result, asked):
-                return each
-            progress(say("judging {run}", run=each.folder))
-            try:
-                run = read_stored(str(self.reports / each.folder), self.reports)
-                now = judge_again(run, run.seen())
-            except Exception as error:  # what is left of a run may be of any kind
-                lost = of_error(error) if isinstance(error, BadInput) else verbatim(repr(error))
-                return msgspec.structs.replace(each, lost=lost)
-            return msgspec.structs.replace(each, result=msgspec.structs.replace(each.result, judgements=now))
-
-        progress, say = Progress(MachineClock()), language(self.lang)
-        return tuple(map(judged, stored))
+        return decisions.read(path, claims) if self.decisions or path.is_file() else ()
 
     def _runs(self) -> bool:
         """Whether evidence is to be made. Raises ``BadInput`` for what goes with that alone, or not with it."""
@@ -146,13 +133,13 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             raise BadInput("--run runs what the target is today", remedy="leave --digest out")
         return self.run_
 
-    def _make(self, asked: Asked) -> Exit:
+    def _make(self, asked: EvidenceWanted, claims: Mapping[str, Claim]) -> Exit:
         from harness.cli.stored.evidence import Making, due_of, run_process
-        from harness.signoff.gather import gather
+        from harness.run.dependencies import gathered
 
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
-        stored, _ = gather(self.reports)
+        stored, _ = gathered(self.reports)
         due = due_of(
             plan,
             stored,
@@ -162,6 +149,7 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
             lang=self.lang,
             no_defaults=self.no_defaults,
             theirs=self._theirs(),
+            register=claims,
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
@@ -177,27 +165,47 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
         }
         return {name: value for name, value in given.items() if value not in (None, False, REPORTS)}
 
-    def _asked(self) -> Asked:
-        """The target as processes run it and as a cluster does. Raises ``BadInput``."""
-        from harness.stack.identity import digest
-        from harness.stack.rungs import for_rung
-
-        target = resolve(self.target)
-        today = dict.fromkeys(digest(for_rung(target, rung)) for rung in (Rung.LOCAL, Rung.KIND))
-        return Asked(
-            target=target.name,
-            now_utc=_now(),
-            digests=self.digest or tuple(filter(None, today)),
-            max_age_s=self.max_age.seconds,
-        )
-
-    def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
-        from harness.signoff.terminal import closing_lines
-        from scenarios import claims
+    def _say(self, made: Signoff, claims: Mapping[str, Claim], folder: Path, status: Exit) -> None:
+        from harness.report.signoff.page import closing_lines
 
         page, say = str(folder / PAGES[self.lang]), language(self.lang)
-        for line in closing_lines(made, claims.REGISTER, page, say, status):
+        for line in closing_lines(made, claims, page, say, status):
             sys.stdout.write(f"{line}\n")
+
+
+def asked_of(named: str | None, max_age_s: float = OLDEST.seconds, digests: tuple[str, ...] = ()) -> EvidenceWanted:
+    """The target as processes run it and as a cluster does. Raises ``BadInput``."""
+    from harness.stack.environments.choice import for_rung
+    from harness.stack.environments.identity import digest
+
+    target = resolve(named)
+    today = dict.fromkeys(digest(for_rung(target, rung)) for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND))
+    known = digests or tuple(filter(None, today))
+    return EvidenceWanted(target=target.name, now_utc=_now(), digests=known, max_age_s=max_age_s)
+
+
+def judged_today(
+    stored: Sequence[StoredResult], asked: EvidenceWanted, reports: Path, lang: str, claims: Mapping[str, Claim]
+) -> tuple[StoredResult, ...]:
+    """The runs that count with today's judgements; one that cannot be judged again says why."""
+    from harness.cli.stored.again import judge_again
+    from harness.cli.stored.folder import read_stored
+    from harness.report.signoff.counting import about, left_out_for_all
+
+    def judged(each: StoredResult) -> StoredResult:
+        if each.lost is not None or left_out_for_all(each, asked, about(each.result, claims)):
+            return each
+        progress(say("judging {run}", run=each.folder))
+        try:
+            run = read_stored(str(reports / each.folder), reports)
+            now = judge_again(run, run.seen())
+        except Exception as error:  # what is left of a run may be of any kind
+            lost = of_error(error) if isinstance(error, BadInput) else raw_text(repr(error))
+            return msgspec.structs.replace(each, lost=lost)
+        return msgspec.structs.replace(each, result=msgspec.structs.replace(each.result, judgements=now))
+
+    progress, say = Progress(MachineClock()), language(lang)
+    return tuple(map(judged, stored))
 
 
 def _now() -> str:
@@ -205,18 +213,17 @@ def _now() -> str:
     return utc(clock.anchor, clock.now_ns())
 
 
-def write_pages(folder: Path, made: Signoff) -> None:
+def write_pages(folder: Path, made: Signoff, document: Path = CLAIMS) -> None:
     """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
-    from harness.signoff.errata import Known, errata
-    from harness.signoff.page import render
-    from scenarios import claims
-    from scenarios.errata import read_patches, read_shown_by
+    from harness.report.signoff.errata import errata
+    from harness.report.signoff.gather import known
+    from harness.report.signoff.page import render
 
-    known = Known(patches=read_patches(), shown_by=read_shown_by())
+    register, beside = read(document), known(document)
     for code, name in PAGES.items():
         say, other = language(code), next(each for each in PAGES if each != code)
         files = {"other": PAGES[other], "errata_file": ERRATA[code]}
-        html = render(made, claims.REGISTER, claims.CHAPTERS, say, known=known, **files)
+        html = render(made, register.claims, register.chapters, say, known=beside, **files)
         write_atomically(folder / name, html.encode())
-        text = errata(made, claims.REGISTER, known, say, ERRATA[other])
+        text = errata(made, register.claims, beside, say, ERRATA[other])
         write_atomically(folder / ERRATA[code], text.encode())

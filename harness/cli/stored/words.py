@@ -6,35 +6,35 @@ from collections.abc import Sequence
 
 from harness.base.errors import Exit
 from harness.base.units import Unit
-from harness.cli.stored.compare import Change, Comparison, FigureChange, VerdictChange
-from harness.cli.stored.rejudge import Pair, Rejudgement
-from harness.judge.difference import Measured
+from harness.cli.stored.compare import Change, FigureChange, RunComparison, VerdictChange
+from harness.cli.stored.rejudge import JudgementPair, Rejudgement
 from harness.model.judgement import Judgement
-from harness.model.message import marked
-from harness.model.stack import Rung
+from harness.model.message import gettext_noop
+from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision
 from harness.model.words import DECISION
 from harness.report import words
 from harness.report.ending import NOT_PASSED, PASSED
 from harness.report.language import ENGLISH, Language, columns, padded
+from harness.rules.difference import Measured
 
 _MOST_SETTINGS = 40
 
 CHANGE = {
-    Change.NONE: marked("no difference can be shown"),
-    Change.HIGHER: marked("higher"),
-    Change.LOWER: marked("lower"),
-    Change.BETTER: marked("better"),
-    Change.WORSE: marked("worse"),
+    Change.NONE: gettext_noop("no difference can be shown"),
+    Change.HIGHER: gettext_noop("higher"),
+    Change.LOWER: gettext_noop("lower"),
+    Change.BETTER: gettext_noop("better"),
+    Change.WORSE: gettext_noop("worse"),
 }
 #: Rows of the evidence, by their kind.
 ROWS = {
-    "request": marked("{count} requests"),
-    "probe": marked("{count} probes"),
-    "flag": marked("{count} flag rows"),
-    "session": marked("{count} sessions"),
-    "sample": marked("{count} metric samples"),
-    "event": marked("{count} events"),
+    "request": gettext_noop("{count} requests"),
+    "probe": gettext_noop("{count} probes"),
+    "flag": gettext_noop("{count} flag rows"),
+    "session": gettext_noop("{count} sessions"),
+    "sample": gettext_noop("{count} metric samples"),
+    "event": gettext_noop("{count} events"),
 }
 
 
@@ -52,7 +52,7 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
         (pair.name, _verdict(pair.stored, say), _verdict(pair.now, say), _compared(pair, say))
         for pair in judged.judgements
     ]
-    lines += ["", *_table(table), ""]
+    lines += ["", *aligned(table), ""]
     for pair in judged.judgements:
         lines += _differences(pair, say)
     stored = _decision(judged.stored_decision, judged.decides, say)
@@ -67,18 +67,18 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _simulated(rung: Rung, say: Language) -> list[str]:
+def _simulated(rung: EnvironmentKind, say: Language) -> list[str]:
     """That a run was simulated, wherever its decision is told."""
-    return [say(words.RUNG[rung])] if rung is Rung.SIM else []
+    return [say(words.RUNG[rung])] if rung is EnvironmentKind.SIM else []
 
 
-def _compared(pair: Pair, say: Language) -> str:
+def _compared(pair: JudgementPair, say: Language) -> str:
     if pair.stored is None or pair.now is None:
         return ""
     return say("DIFFERS") if pair.differs else say("same")
 
 
-def _differences(pair: Pair, say: Language) -> list[str]:
+def _differences(pair: JudgementPair, say: Language) -> list[str]:
     if pair.now is not None and (pair.stored is None or not pair.differs):
         return [f"{pair.name}: {say.told(pair.now.told, '')}"]
     lines = [say("{id} differs: {fields}", id=pair.name, fields=", ".join(pair.differs))]
@@ -87,7 +87,7 @@ def _differences(pair: Pair, say: Language) -> list[str]:
     return lines
 
 
-def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
+def compared_words(found: RunComparison, say: Language = ENGLISH) -> str:
     """The comparison as tables."""
     lines = []
     for name, side in (("A", found.a), ("B", found.b)):
@@ -103,14 +103,17 @@ def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
         lines += ["", say("NOT COMPARABLE: the figures do not speak of the same thing")]
         lines += [f"  {say.message(reason)}" for reason in found.not_comparable]
     verdicts = [(say("judgement"), "A", "B", ""), *(_change(each, say) for each in found.judgements)]
-    lines += ["", *_table(verdicts)]
-    for head, figures in ((say("figure"), found.figures), (say("timing"), found.timings)):
+    lines += ["", *aligned(verdicts)]
+    differing = [each for each in found.figures if each.a != each.b]
+    for head, figures in ((say("figure"), differing), (say("timing"), found.timings)):
         if figures:
-            lines += ["", *_table([(head, "A", "B", ""), *(_figure(each, say) for each in figures)])]
+            lines += ["", *aligned([(head, "A", "B", ""), *(_figure(each, say) for each in figures)])]
+    if same := len(found.figures) - len(differing):
+        lines += ["", say("the same in both: {count} figures", count=same)]
     return "\n".join([*lines, "", *_settings(found, say), "", *_closing(found, say)]) + "\n"
 
 
-def _closing(found: Comparison, say: Language) -> list[str]:
+def _closing(found: RunComparison, say: Language) -> list[str]:
     tested = sum(1 for figure in found.figures if figure.a.value is not None and figure.b.value is not None)
     told = []
     if tested:
@@ -131,12 +134,12 @@ def _closing(found: Comparison, say: Language) -> list[str]:
     return [*told, say("B is no worse in anything that is judged")]
 
 
-def _settings(found: Comparison, say: Language) -> list[str]:
+def _settings(found: RunComparison, say: Language) -> list[str]:
     if not found.settings:
         return [say("settings, manifests and machine: the same")]
     rows = [(say("setting"), "A", "B")] + [(s.name, _short(s.a), _short(s.b)) for s in found.settings[:_MOST_SETTINGS]]
     more = len(found.settings) - _MOST_SETTINGS
-    return [*_table(rows), *([say("and {more} more (--json shows all)", more=more)] if more > 0 else [])]
+    return [*aligned(rows), *([say("and {more} more (--json shows all)", more=more)] if more > 0 else [])]
 
 
 def _change(change: VerdictChange, say: Language) -> tuple[str, ...]:
@@ -194,6 +197,6 @@ def _short(text: str) -> str:
     return text if len(text) <= 48 else f"{text[:45]}..."
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     downscale_stabilization_ns: int = 300 * 10**9
 
 
-class Measured(msgspec.Struct, frozen=True):
+class PodMetric(msgspec.Struct, frozen=True):
     """A pod's metric: ``value_m`` over ``window_ns`` until ``at_ns``."""
 
     value_m: int
@@ -49,29 +49,29 @@ class Groups(msgspec.Struct, frozen=True):
     ignored: frozenset[str]
 
 
-def of_pods(usages: Iterable[PodUsage], resource: str) -> dict[str, Measured]:
+def of_pods(usages: Iterable[PodUsage], resource: str) -> dict[str, PodMetric]:
     """Each pod's sum over its containers; a pod of which one container has no value is left out."""
-    found: dict[str, Measured] = {}
+    found: dict[str, PodMetric] = {}
     for usage in usages:
         values = [container.get(resource) for container in usage.containers_m.values()]
         if values and None not in values:
             total = sum(value for value in values if value is not None)
-            found[usage.name] = Measured(total, usage.at_ns, usage.window_ns)
+            found[usage.name] = PodMetric(total, usage.at_ns, usage.window_ns)
     return found
 
 
-def of_containers(usages: Iterable[PodUsage], resource: str, container: str) -> dict[str, Measured]:
+def of_containers(usages: Iterable[PodUsage], resource: str, container: str) -> dict[str, PodMetric]:
     """One container's value in each pod (``ContainerResource``)."""
-    found: dict[str, Measured] = {}
+    found: dict[str, PodMetric] = {}
     for usage in usages:
         value = usage.containers_m.get(container, {}).get(resource)
         if value is not None:
-            found[usage.name] = Measured(value, usage.at_ns, usage.window_ns)
+            found[usage.name] = PodMetric(value, usage.at_ns, usage.window_ns)
     return found
 
 
 def group(
-    pods: Iterable[ScaledPod], metrics: Mapping[str, Measured], resource: str, settings: Settings, now_ns: int
+    pods: Iterable[ScaledPod], metrics: Mapping[str, PodMetric], resource: str, settings: Settings, now_ns: int
 ) -> Groups:
     """Sorts the pods. Only for CPU does readiness matter: a starting process burns CPU that no user asked for."""
     ready = 0
@@ -90,7 +90,7 @@ def group(
     return Groups(ready, frozenset(unready), frozenset(missing), frozenset(ignored))
 
 
-def _is_starting(pod: ScaledPod, metric: Measured, settings: Settings, now_ns: int) -> bool:
+def _is_starting(pod: ScaledPod, metric: PodMetric, settings: Settings, now_ns: int) -> bool:
     """Within the CPU initialization period: not ready, or its window began before it became ready. Later: never ready.
 
     "Never ready" is told by the condition's last change lying within the initial readiness delay of the start.

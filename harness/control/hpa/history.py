@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.autoscaling import Behavior, Condition, ConditionType
+from harness.model.autoscaling import Behavior, ConditionType, HpaCondition
 
 NS = 10**9
 
@@ -21,7 +21,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     replicas: int
 
 
-class Change(msgspec.Struct, frozen=True):
+class ScaleChange(msgspec.Struct, frozen=True):
     """By how many replicas the target was scaled."""
 
     at_ns: int
@@ -32,9 +32,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """Empty at first, and lost when the controller restarts, as in Kubernetes."""
 
     recommendations: tuple[Recommendation, ...] = ()
-    ups: tuple[Change, ...] = ()
-    downs: tuple[Change, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    ups: tuple[ScaleChange, ...] = ()
+    downs: tuple[ScaleChange, ...] = ()
+    conditions: tuple[HpaCondition, ...] = ()
     last_scale_ns: int | None = None
 
 
@@ -46,11 +46,11 @@ def condition(history: History, now_ns: int, type_: ConditionType, ok: bool, wor
     before = {each.type: each for each in history.conditions}
     known = before.get(type_)
     since_ns = known.since_ns if known is not None and known.ok == ok else now_ns
-    before[type_] = Condition(type=type_, ok=ok, reason=words[0], message=words[1], since_ns=since_ns)
+    before[type_] = HpaCondition(type=type_, ok=ok, reason=words[0], message=words[1], since_ns=since_ns)
     return msgspec.structs.replace(history, conditions=tuple(before.values()))
 
 
-def changed(changes: tuple[Change, ...], period_s: int, now_ns: int) -> int:
+def changed(changes: tuple[ScaleChange, ...], period_s: int, now_ns: int) -> int:
     """``getReplicasChangePerPeriod``: replicas changed within the last ``period_s``, its beginning left out."""
     return sum(change.replicas for change in changes if change.at_ns > now_ns - period_s * NS)
 
@@ -61,7 +61,7 @@ def stored(history: History, behavior: Behavior, before: int, after: int, now_ns
     """
     rules, kept = (behavior.up, history.ups) if after > before else (behavior.down, history.downs)
     longest_s = max((policy.period_s for policy in rules.policies), default=0)
-    new = Change(now_ns, abs(after - before))
+    new = ScaleChange(now_ns, abs(after - before))
     outdated = [at for at, change in enumerate(kept) if change.at_ns < now_ns - longest_s * NS]
     changes = (*kept[: outdated[-1]], new, *kept[outdated[-1] + 1 :]) if outdated else (*kept, new)
     if after > before:

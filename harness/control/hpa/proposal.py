@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness.control.hpa import replicas
-from harness.control.hpa.grouping import Measured, MetricError, of_containers, of_pods
-from harness.control.hpa.replicas import Ground, Proposal
+from harness.control.hpa.grouping import MetricError, PodMetric, of_containers, of_pods
+from harness.control.hpa.replicas import Proposal, ScaleInputs
 from harness.model.autoscaling import Hpa, MetricKind, MetricSpec, PodUsage, ScalingEvent
 
 
@@ -20,10 +20,10 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     pods: Sequence[PodUsage] = ()
-    custom: Mapping[str, Mapping[str, Measured] | Sequence[int]] = {}
+    custom: Mapping[str, Mapping[str, PodMetric] | Sequence[int]] = {}
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """``replicas`` is ``None`` when nothing may be decided. ``error`` may stand beside replicas: some metrics failed.
 
     ``reason`` and ``message`` are of the condition ScalingActive; ``metric`` is the one that asked for most.
@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[ScalingEvent, ...] = ()
 
 
-def propose(hpa: Hpa, ground: Ground, readings: Readings, status_replicas: int) -> Verdict:
+def propose(hpa: Hpa, ground: ScaleInputs, readings: Readings, status_replicas: int) -> MetricVerdict:
     """The most that any metric asks for. One that cannot be read forbids scaling down, all of them any change."""
     best, metric = 0, ""
     failures: list[tuple[str, str]] = []
@@ -55,10 +55,14 @@ def propose(hpa: Hpa, ground: Ground, readings: Readings, status_replicas: int) 
     if len(failures) >= len(hpa.metrics) or (failures and best < ground.current):
         reason, text = failures[0]
         message = f"the HPA was unable to compute the replica count: {text}"
-        return Verdict(replicas=None, metric="", reason=reason, message=message, error=invalid, events=tuple(events))
+        return MetricVerdict(
+            replicas=None, metric="", reason=reason, message=message, error=invalid, events=tuple(events)
+        )
     message = f"the HPA was able to successfully calculate a replica count from {metric}"
     found = ("ValidMetricFound", message)
-    return Verdict(replicas=best, metric=metric, reason=found[0], message=found[1], error=invalid, events=tuple(events))
+    return MetricVerdict(
+        replicas=best, metric=metric, reason=found[0], message=found[1], error=invalid, events=tuple(events)
+    )
 
 
 def _invalid(hpa: Hpa, failures: list[tuple[str, str]]) -> str:
@@ -67,7 +71,7 @@ def _invalid(hpa: Hpa, failures: list[tuple[str, str]]) -> str:
     return f"invalid metrics ({len(failures)} invalid out of {len(hpa.metrics)}), first error is: {failures[0][1]}"
 
 
-def _one(spec: MetricSpec, ground: Ground, readings: Readings, status_replicas: int) -> Proposal:
+def _one(spec: MetricSpec, ground: ScaleInputs, readings: Readings, status_replicas: int) -> Proposal:
     if spec.kind in (MetricKind.RESOURCE, MetricKind.CONTAINER_RESOURCE):
         return _resource(spec, ground, readings)
     found = readings.custom.get(spec.name)
@@ -83,7 +87,7 @@ def _one(spec: MetricSpec, ground: Ground, readings: Readings, status_replicas: 
     return replicas.by_value(ground, usage_m, spec.value_m)
 
 
-def _resource(spec: MetricSpec, ground: Ground, readings: Readings) -> Proposal:
+def _resource(spec: MetricSpec, ground: ScaleInputs, readings: Readings) -> Proposal:
     what = "usage" if spec.average_value_m is not None else "utilization"
     try:
         if not readings.pods:

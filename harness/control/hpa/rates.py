@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from harness.control.goint import int32
-from harness.control.hpa.history import Change, History, changed
+from harness.control.hpa.history import History, ScaleChange, changed
 from harness.model.autoscaling import Behavior, Hpa, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 
 
@@ -54,7 +54,9 @@ def with_behavior(
     return Limited(desired, *_WITHIN)
 
 
-def up_limit(rules: ScalingRules, ups: tuple[Change, ...], downs: tuple[Change, ...], current: int, now_ns: int) -> int:
+def up_limit(
+    rules: ScalingRules, ups: tuple[ScaleChange, ...], downs: tuple[ScaleChange, ...], current: int, now_ns: int
+) -> int:
     """``calculateScaleUpLimitWithScalingRules``: a percentage is rounded up, so that small counts can grow."""
     if rules.select is SelectPolicy.DISABLED:
         return current
@@ -67,7 +69,7 @@ def up_limit(rules: ScalingRules, ups: tuple[Change, ...], downs: tuple[Change, 
 
 
 def down_limit(
-    rules: ScalingRules, ups: tuple[Change, ...], downs: tuple[Change, ...], current: int, now_ns: int
+    rules: ScalingRules, ups: tuple[ScaleChange, ...], downs: tuple[ScaleChange, ...], current: int, now_ns: int
 ) -> int:
     """``calculateScaleDownLimitWithBehaviors``: a percentage is cut, which lets one more pod go."""
     if rules.select is SelectPolicy.DISABLED:
@@ -81,7 +83,7 @@ def down_limit(
 
 
 def _at_begin(
-    policy: ScalingPolicy, ups: tuple[Change, ...], downs: tuple[Change, ...], current: int, now_ns: int
+    policy: ScalingPolicy, ups: tuple[ScaleChange, ...], downs: tuple[ScaleChange, ...], current: int, now_ns: int
 ) -> int:
     """How many replicas there were when the policy's period began."""
     return current - changed(ups, policy.period_s, now_ns) + changed(downs, policy.period_s, now_ns)

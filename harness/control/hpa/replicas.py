@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from harness.control.goint import int32, int64, quotient
-from harness.control.hpa.grouping import Groups, Measured, MetricError, Settings, group, requests
+from harness.control.hpa.grouping import Groups, MetricError, PodMetric, Settings, group, requests
 from harness.model.autoscaling import PodPhase, ScaledPod
 
 
@@ -20,7 +20,7 @@ class Proposal(msgspec.Struct, frozen=True):
     utilization: int | None = None
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
+class ScaleInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What every calculation of one reconciliation reads. ``current`` is ``scale.spec.replicas``."""
 
     current: int
@@ -34,7 +34,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def by_utilization(
-    ground: Ground, metrics: Mapping[str, Measured], resource: str, target: int, container: str = ""
+    ground: ScaleInputs, metrics: Mapping[str, PodMetric], resource: str, target: int, container: str = ""
 ) -> Proposal:
     """``GetResourceReplicas``: usage against ``target`` percent of the requests, both summed over the counted pods.
 
@@ -54,7 +54,7 @@ def by_utilization(
     return Proposal(replicas, average, utilization)
 
 
-def by_average(ground: Ground, metrics: Mapping[str, Measured], resource: str, target_m: int) -> Proposal:
+def by_average(ground: ScaleInputs, metrics: Mapping[str, PodMetric], resource: str, target_m: int) -> Proposal:
     """``calcPlainMetricReplicas``: the mean over the counted pods against ``target_m``.
 
     ``resource`` is "" for a custom metric. Raises ``MetricError``.
@@ -72,7 +72,7 @@ def by_average(ground: Ground, metrics: Mapping[str, Measured], resource: str, t
     return Proposal(replicas, average)
 
 
-def by_value(ground: Ground, usage_m: int, target_m: int) -> Proposal:
+def by_value(ground: ScaleInputs, usage_m: int, target_m: int) -> Proposal:
     """``getUsageRatioReplicaCount``: one value of an object or an external system, scaled by the ready pods."""
     ratio = usage_m / target_m
     if ground.current == 0:
@@ -87,14 +87,14 @@ def by_value(ground: Ground, usage_m: int, target_m: int) -> Proposal:
     return Proposal(int32(math.ceil(ratio * ready)), usage_m)
 
 
-def by_value_per_pod(ground: Ground, usage_m: int, target_m: int, status_replicas: int) -> Proposal:
+def by_value_per_pod(ground: ScaleInputs, usage_m: int, target_m: int, status_replicas: int) -> Proposal:
     """``GetObjectPerPodMetricReplicas`` and the external one: one value shared by the pods that ``status`` counts."""
     whole = math.inf if status_replicas == 0 else usage_m / (target_m * status_replicas)
     replicas = status_replicas if ground.holds(whole) else min(math.ceil(usage_m / target_m), 2**31 - 1)
     return Proposal(replicas, math.ceil(usage_m / status_replicas) if status_replicas else 0)
 
 
-def _grouped(ground: Ground, metrics: Mapping[str, Measured], resource: str) -> tuple[Groups, dict[str, int]]:
+def _grouped(ground: ScaleInputs, metrics: Mapping[str, PodMetric], resource: str) -> tuple[Groups, dict[str, int]]:
     if not ground.pods:
         raise MetricError("no pods returned by selector while calculating replica count")
     groups = group(ground.pods, metrics, resource, ground.settings, ground.now_ns)
@@ -106,7 +106,7 @@ def _grouped(ground: Ground, metrics: Mapping[str, Measured], resource: str) -> 
 
 
 def _replicas(
-    ground: Ground,
+    ground: ScaleInputs,
     groups: Groups,
     known: Mapping[str, int],
     *,

@@ -10,11 +10,11 @@ from harness.control.hpa import rates, stabilize
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History, Recommendation, condition, stored
 from harness.control.hpa.proposal import Readings, propose
-from harness.control.hpa.replicas import Ground
+from harness.control.hpa.replicas import ScaleInputs
 from harness.model.autoscaling import ConditionType, Hpa, ScaledPod, ScalingEvent
 
 
-class Scale(msgspec.Struct, frozen=True):
+class ScaleSubresource(msgspec.Struct, frozen=True):
     """The target's scale subresource: replicas asked for, and replicas its controller counts."""
 
     spec_replicas: int
@@ -25,14 +25,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What one reconciliation sees at ``now_ns``. ``pods`` are all of the target's selector, terminating ones too."""
 
     hpa: Hpa
-    scale: Scale
+    scale: ScaleSubresource
     pods: Sequence[ScaledPod]
     readings: Readings
     now_ns: int
     settings: Settings = Settings()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class ScaleOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """``replicas`` to set on the target, as before when ``rescale`` is false; ``history`` goes into the next call."""
 
     replicas: int
@@ -53,7 +53,7 @@ class _Decision(msgspec.Struct, frozen=True):
     metric_replicas: int | None = None
 
 
-def sync(look: Look, history: History) -> Outcome:
+def sync(look: Look, history: History) -> ScaleOutcome:
     """The next replicas of the HPA's target, and the history to call this with the next time.
 
     The caller sets the replicas before it calls again: a change is remembered as having happened.
@@ -112,7 +112,7 @@ def _limited(look: Look, history: History, wanted: int) -> tuple[int, History]:
     return limited.replicas, history
 
 
-def _apply(look: Look, decision: _Decision) -> Outcome:
+def _apply(look: Look, decision: _Decision) -> ScaleOutcome:
     current, now_ns = look.scale.spec_replicas, look.now_ns
     desired, history, events = decision.desired, decision.history, decision.events
     rescale = desired != current
@@ -124,7 +124,7 @@ def _apply(look: Look, decision: _Decision) -> Outcome:
         if look.hpa.behavior is not None:
             history = stored(history, look.hpa.behavior, current, desired, now_ns)
         history = msgspec.structs.replace(history, last_scale_ns=now_ns)
-    return Outcome(
+    return ScaleOutcome(
         replicas=desired,
         rescale=rescale,
         reason=decision.reason,
@@ -134,5 +134,5 @@ def _apply(look: Look, decision: _Decision) -> Outcome:
     )
 
 
-def _ground(look: Look) -> Ground:
-    return Ground(current=look.scale.spec_replicas, pods=look.pods, settings=look.settings, now_ns=look.now_ns)
+def _ground(look: Look) -> ScaleInputs:
+    return ScaleInputs(current=look.scale.spec_replicas, pods=look.pods, settings=look.settings, now_ns=look.now_ns)

@@ -13,9 +13,11 @@ import msgspec
 
 from harness.base.seed import stream
 from harness.load.population.ids import instance_id, uuid4_text
+from harness.load.population.lifelike import title, user_name
+from harness.load.population.marks import mark
 from harness.model.flag import MICRO_PERCENT, micro_percentile
 from harness.model.rollout import SEED
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 
 CANARY_AUDIENCE = "canary"
 #: Percentiles nearer than this to an edge of a slot are not used: a condition rounds its percentage to micro-percent.
@@ -40,11 +42,12 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
 
     account: Account
     walk_id: str
+    title: str
 
 
 @functools.lru_cache(maxsize=8)  # the judge under way asks once a second
 def accounts(plan: PopulationPlan, seed: int) -> tuple[Account, ...]:
-    """Every user of ``plan``, audience by audience in its order: ``u0001``, ``u0002``, ...
+    """Every user of ``plan``, audience by audience in its order: ``u0001``, ``u0002``, ... unless it is lifelike.
 
     Raises ``ValueError`` when an audience has more ``flag_on`` than ``users``.
     """
@@ -56,7 +59,7 @@ def accounts(plan: PopulationPlan, seed: int) -> tuple[Account, ...]:
             )
         ids = _instance_ids(audience, seed)
         for index, instance in enumerate(ids):
-            user = f"u{len(made) + 1:04d}"
+            user = user_name(seed, len(made)) if plan.lifelike else f"u{len(made) + 1:04d}"
             made.append(_account(user, audience.name, instance, index < audience.flag_on, seed))
     return tuple(made)
 
@@ -66,13 +69,15 @@ def on_api(plan: PopulationPlan, seed: int) -> frozenset[str]:
     return frozenset(each.user for each in accounts(plan, seed) if each.flag_expected)
 
 
-def canaries(count: int, seed: int) -> tuple[Canary, ...]:
+def canaries(plan: ProbePlan, seed: int) -> tuple[Canary, ...]:
     """The users of the probes, apart from the population and in no audience of the rollout."""
     made = []
-    for number in range(1, count + 1):
+    for number in range(1, plan.canary_users + 1):
         chance = stream(seed, f"canary:{number}")
-        account = _account(f"canary{number:02d}", CANARY_AUDIENCE, instance_id(chance), False, seed)
-        made.append(Canary(account=account, walk_id=uuid4_text(chance)))
+        user = user_name(seed, -number) if plan.lifelike else f"canary{number:02d}"
+        account = _account(user, CANARY_AUDIENCE, instance_id(chance), False, seed)
+        called = f"{title(seed, user)} {mark(seed, user)}" if plan.lifelike else f"Walk of {user}"
+        made.append(Canary(account=account, walk_id=uuid4_text(chance), title=called))
     return tuple(made)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.base.seed import stream
-from harness.load.population.walk import NS
+from harness.base.ticks import NS
 from harness.model.step import Arrivals, Step
 
 

@@ -18,7 +18,6 @@ from harness.load.population.walk import NewWalk, Status, WalkUpdate
 
 #: Hex digits of a fingerprint: of one user's few walks, two are alike by chance once in 10^13 pairs.
 FINGERPRINT_DIGITS = 12
-_MOST_SINGLE = 3e38  # a float of 32 bits holds no more
 
 #: A whole number of JSON, which may be written with its point (6789.0): the same number.
 Whole = int | Annotated[float, msgspec.Meta(multiple_of=1)]
@@ -52,7 +51,7 @@ def fingerprint(content: Content) -> str:
         content.status,
         _milliseconds(content.start_time),
         _milliseconds(content.end_time),
-        _as_sent(float(content.total_distance)),
+        as_sent(float(content.total_distance)),
         int(content.total_steps),
         content.polyline_data,
         content.thumbnail_image_url,
@@ -85,14 +84,18 @@ def _milliseconds(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1000)
 
 
-def _as_sent(value: float) -> float:
+def as_sent(value: float) -> float:
     """The shortest decimal of a value that is exactly a float of 32 bits, and any other as it is."""
-    if not math.isfinite(value) or abs(value) > _MOST_SINGLE or _single(value) != value:
+    if not math.isfinite(value) or single(value) != value:
         return value
     shortest = (float(f"{value:.{digits}g}") for digits in range(6, 10))
-    return next((each for each in shortest if _single(each) == value), value)
+    return next((each for each in shortest if single(each) == value), value)
 
 
-def _single(value: float) -> float:
-    found: float = struct.unpack("f", struct.pack("f", value))[0]
+def single(value: float) -> float:
+    """The nearest float of 32 bits."""
+    try:
+        found: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.inf
     return found

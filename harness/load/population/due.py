@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import count, takewhile
 from typing import Protocol
 
-from harness.judge.window import Window
+from harness.base.ticks import NS
 from harness.load.population.accounts import accounts, canaries, on_api
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
-from harness.load.population.schedule import doing_at, operation_id, slots
-from harness.load.population.walk import NS
+from harness.load.population.schedule import doing_at, due_ns, operation_id, slots
 from harness.model.due import NOTHING_DUE, Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.rules.window import Window
 
 
 class Populated(Protocol):
@@ -45,17 +45,17 @@ def due_within(plan: Populated, seed: int, origin_ns: int | None, start_ns: int,
 def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
     """The same of every user's requests, to whichever side."""
     everybody = accounts(plan, seed)
-    placed = slots(everybody, seed)
+    placed = slots(plan, everybody, seed)
     pacing = Pacing(plan)
     found: list[Due] = []
     for account in everybody:
         slot = placed[account.user]
-        for number in count():
-            due_ns = start_ns + pacing.due_ns(slot.place, number)
-            if due_ns >= end_ns:
+        for number in count(slot.earlier):
+            at_ns = start_ns + due_ns(pacing, slot, number)
+            if at_ns >= end_ns:
                 break
             name = operation_id(account.user, number)
-            found.append(Due(id=name, user=account.user, due_ns=due_ns, operation=doing_at(slot, number).operation))
+            found.append(Due(id=name, user=account.user, due_ns=at_ns, operation=doing_at(slot, number).operation))
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
 
 
@@ -76,7 +76,7 @@ def stayers_due(
 
 def probes_due(plan: ProbePlan, seed: int, origin_ns: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
     """The probes that are due in ``[start_ns, end_ns)`` of a stream that began at ``origin_ns``; cheap at any time."""
-    users = [canary.account.user for canary in canaries(plan.canary_users, seed)]
+    users = [canary.account.user for canary in canaries(plan, seed)]
     first = max(0, int((start_ns - origin_ns) * plan.rate_per_s / NS) - 1)
     due = ((number, origin_ns + offset_ns(plan, number)) for number in count(first))
     return tuple(

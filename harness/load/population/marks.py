@@ -15,6 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from harness.base.seed import stream
+from harness.load.population.lifelike import names
+from harness.model.scenario import PopulationPlan, ProbePlan
 
 T = TypeVar("T", bound=msgspec.Struct)
 EXCERPT_BYTES = 120  # of a wrong answer
@@ -46,10 +48,12 @@ def unmarked(body: T) -> T:
 
 
 class Population(msgspec.Struct, frozen=True):
-    """The users ``u0001`` to that of number ``users``, and the canaries, with the marks of ``seed``."""
+    """The users ``u0001`` to that of number ``users``, and the canaries, with the marks of ``seed``. ``canaries``: how
+    many of them are named as users are, all of whom then have the names of ``lifelike``."""
 
     seed: int
     users: int
+    canaries: int = 0
 
     def of_another(self, text: bytes, user: str) -> bytes:
         """An excerpt of ``text`` where it tells of somebody who is not ``user``; b"" where it does not."""
@@ -68,9 +72,18 @@ class Population(msgspec.Struct, frozen=True):
         yield from (found.start() for found in marks if found[0] != mark(self.seed, user).encode())
         for found in chain.from_iterable(each.finditer(text) for each in _NAMES):
             name, around = found[0], text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
-            known = name[:1] == b"c" or (0 < int(name[1:]) <= self.users and name == b"u%04d" % int(name[1:]))
-            if known and name != own and not _WITHIN.search(around):
+            if name != own and self._knows(name) and not _WITHIN.search(around):
                 yield found.start()
+
+    def _knows(self, name: bytes) -> bool:
+        if self.canaries:
+            return name in names(self.seed, self.users, self.canaries)
+        return name[:1] == b"c" or (0 < int(name[1:]) <= self.users and name == b"u%04d" % int(name[1:]))
+
+
+def population_of(plan: PopulationPlan, probes: ProbePlan, seed: int) -> Population:
+    """The users and canaries of a load."""
+    return Population(seed, plan.users, probes.canary_users if plan.lifelike and probes.lifelike else 0)
 
 
 #: Where only an owner's name tells whose a walk is.

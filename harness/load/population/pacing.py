@@ -6,7 +6,7 @@ from bisect import bisect_right
 from fractions import Fraction
 from math import ceil
 
-from harness.load.population.walk import NS
+from harness.base.ticks import NS
 from harness.model.scenario import PopulationPlan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.load.population.walk import NS
+from harness.base.ticks import NS
 from harness.model.scenario import ProbePlan
 
 

@@ -4,21 +4,28 @@ Each user acts strictly evenly, once every ``pace_s``, or as the plan's steps ha
 side are spread evenly over the pace, so that the API is offered ``flag_on / pace_s`` requests a second in every stretch
 of a run. A user's walk is the cycle of ``WALK``, entered anywhere: any twenty users who follow each other on a side
 cover the whole cycle.
+
+A share of the users of each side (``PopulationPlan.read_again``) makes each read that follows a PUT within a second of
+it. They go in pairs that do the same in the same cycle, a moment apart: the earlier one reads when the later one was to
+write, and the later one writes when the earlier one was to read. So the moments at which requests are due stay.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from math import floor
 
 import msgspec
 
 from harness.base.seed import stream
+from harness.base.ticks import NS
 from harness.load.population.accounts import Account
 from harness.load.population.ids import uuid4_text
+from harness.load.population.lifelike import PhoneClock, clock, title
 from harness.load.population.marks import mark
 from harness.load.population.pacing import Pacing
-from harness.load.population.walk import NS, NewWalk, Walking, WalkUpdate
+from harness.load.population.walk import MOST_LOCATIONS, NewWalk, Walking, WalkUpdate
 from harness.model.evidence import Operation
 from harness.model.scenario import PopulationPlan
 
@@ -37,13 +44,22 @@ WALK: tuple[tuple[Operation, bool], ...] = (
 _WITHOUT_A_WALK = frozenset({_LIST, _CREATE})  # the others are about a walk under way
 LAST_PUT = 17  # completes the walk
 _STRIDE = 7  # coprime with the cycle: neighbours in time do different things
+_READS = frozenset({_LIST, _GET})
+#: What a user with a long list wrote before the run: so many walks of one PUT, then one of so many PUTs.
+EARLIER_WALKS, EARLIER_PUTS = 24, 20
+_EARLIER = EARLIER_WALKS + EARLIER_PUTS
+_SECOND_PAGE = frozenset({7, 16})  # the lists of a cycle that such a user asks for the second page
+_LONG_WALK = 14  # the GET of a cycle by which such a user asks for its long walk
+_DAY_NS, _HALF_HOUR_NS = 86_400 * NS, 1_800 * NS
+_SOON_NS = NS  # after its PUT a read is due of who reads again, at most
+_APART_S = 0.9  # a pair, at most, where the users are close enough together
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request to be made, ``due_offset_ns`` after the run's origin. ``body`` is ``None`` for reads and DELETE.
 
     ``walk_id`` is the walk meant, chosen by the phone; for CREATE it is the id Firestore's side uses (the API makes
-    its own); empty for LIST.
+    its own); empty for LIST, of which ``page`` is asked. What was written before the run is due before its origin.
     """
 
     due_offset_ns: int
@@ -52,6 +68,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     walk_id: str
     body: NewWalk | WalkUpdate | None
+    page: int = 1
 
     @property
     def operation_id(self) -> str:
@@ -65,13 +82,22 @@ def operation_id(user: str, number: int) -> str:
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a user stands: its place among all users in the pace, and where in the cycle it begins."""
+    """Where a user stands: its place among all users in the pace, its rank among those of its side, and where in the
+    cycle it begins; ``partner``: the place of whom it changes moments with, where it reads again; ``earlier``: how many
+    of its requests are made before the run."""
 
     place: int
     position: int
+    partner: int | None = None
+    rank: int = 0
+    earlier: int = 0
+
+    def step(self, number: int) -> tuple[int, int]:
+        """How many cycles the user has gone through at its request ``number``, and where in the cycle it is."""
+        return divmod(self.position + number - self.earlier, len(WALK))
 
 
-def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
+def slots(plan: PopulationPlan, users: Sequence[Account], seed: int) -> dict[str, Slot]:
     """Spreads the users of the API evenly over the pace, and the others evenly between them."""
     on = [account.user for account in users if account.flag_expected]
     off = [account.user for account in users if not account.flag_expected]
@@ -84,8 +110,23 @@ def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
         order = sorted(group, key=lambda _: chance.random())
         first = int(chance.random() * len(WALK))
         for rank, (user, place) in enumerate(zip(order, places, strict=True)):
-            placed[user] = Slot(place=place, position=(first + rank * _STRIDE) % len(WALK))
+            long = floor((rank + 1) * plan.long_lists) > floor(rank * plan.long_lists)
+            position = (first + rank * _STRIDE) % len(WALK)
+            placed[user] = Slot(place=place, position=position, rank=rank, earlier=_EARLIER if long else 0)
+        for number, (earlier, later) in enumerate(_pairs(plan, len(order))):
+            position = (first + number * _STRIDE) % len(WALK)
+            for user, other in ((order[earlier], places[later]), (order[later], places[earlier])):
+                placed[user] = msgspec.structs.replace(placed[user], position=position, partner=other)
     return placed
+
+
+def _pairs(plan: PopulationPlan, users: int) -> Iterator[tuple[int, int]]:
+    """Who of the ``users`` of a side, by rank in its order, reads again."""
+    pairs = round(plan.read_again * users / 2)
+    close = max(1, floor(users * _APART_S / plan.pace_s))
+    for number in range(pairs):
+        earlier, following = number * users // pairs, (number + 1) * users // pairs
+        yield earlier, earlier + 1 + number % min(close, following - earlier - 1)
 
 
 class Doing(msgspec.Struct, frozen=True):
@@ -99,7 +140,9 @@ class Doing(msgspec.Struct, frozen=True):
 def doing_at(slot: Slot, number: int) -> Doing:
     """The ``number``-th request of the user in ``slot``: as the cycle has it, but that a walk is put before anything
     else is done with it, also by who enters the cycle in its middle."""
-    done, place = divmod(slot.position + number, len(WALK))
+    if number < slot.earlier:
+        return Doing(_PUT, False, begins=number <= EARLIER_WALKS)
+    done, place = slot.step(number)
     operation, side = WALK[place]
     if operation in _WITHOUT_A_WALK:
         return Doing(operation, side, begins=False)
@@ -108,42 +151,78 @@ def doing_at(slot: Slot, number: int) -> Doing:
     return Doing(_PUT if begins else operation, side, begins)
 
 
-def user_schedule(user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
+def due_ns(pacing: Pacing, slot: Slot, number: int) -> int:
+    """When the ``number``-th request of the user in ``slot`` is due, after the run's origin."""
+    if number < slot.earlier:
+        return (number - slot.earlier) * NS
+    at = number - slot.earlier
+    if slot.partner is not None and slot.partner > slot.place and _reads_again(slot, number):
+        return min(pacing.due_ns(slot.partner, at - 1), pacing.due_ns(slot.place, at - 1) + _SOON_NS)
+    if slot.partner is not None and slot.partner < slot.place and _reads_again(slot, number + 1):
+        return max(pacing.due_ns(slot.partner, at + 1), pacing.due_ns(slot.place, at + 1) - _SOON_NS)
+    return pacing.due_ns(slot.place, at)
+
+
+def _reads_again(slot: Slot, number: int) -> bool:
+    """Whether the request is a read that follows a PUT of the same user."""
+    if number <= slot.earlier or doing_at(slot, number).operation not in _READS:
+        return False
+    return doing_at(slot, number - 1).operation is _PUT
+
+
+def page_of(slot: Slot, number: int) -> int:
+    """Which page of the user's list its request ``number`` is about, if it is a list."""
+    return 2 if slot.earlier and slot.step(number)[1] in _SECOND_PAGE else 1
+
+
+def user_schedule(
+    user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int
+) -> Iterator[PlannedRequest]:
     """The endless schedule of one user. Times inside the bodies count from ``anchor_unix_ns``, the run's anchor."""
     pacing = Pacing(plan)
-    phone = _Phone(user, seed)
-    number, before_ns = 0, pacing.due_ns(slot.place, -1)
+    phone = _Phone(user, seed, clock(slot.rank) if plan.lifelike else None)
+    for number in range(slot.earlier):
+        at_ns, (walk_id, wrote) = due_ns(pacing, slot, number), phone.earlier(number, anchor_unix_ns)
+        yield PlannedRequest(due_offset_ns=at_ns, number=number, user=user, operation=_PUT, walk_id=walk_id, body=wrote)
+    number, before_ns = slot.earlier, pacing.due_ns(slot.place, -1)
     while True:
-        due_ns, doing = pacing.due_ns(slot.place, number), doing_at(slot, number)
-        position = (slot.position + number) % len(WALK)
-        walk_id, body = phone.act(doing, position, anchor_unix_ns + due_ns, due_ns - before_ns)
-        yield Planned(
-            due_offset_ns=due_ns, number=number, user=user, operation=doing.operation, walk_id=walk_id, body=body
-        )
-        number, before_ns = number + 1, due_ns
+        at_ns, doing, (_, position) = due_ns(pacing, slot, number), doing_at(slot, number), slot.step(number)
+        walk_id, body = phone.act(doing, position, anchor_unix_ns + at_ns, at_ns - before_ns)
+        yield PlannedRequest(
+            due_offset_ns=at_ns, number=number, user=user, operation=doing.operation, walk_id=walk_id, body=body,
+            page=page_of(slot, number),
+        )  # fmt: skip
+        number, before_ns = number + 1, at_ns
 
 
-def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
+def schedule(
+    plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_unix_ns: int
+) -> Iterator[PlannedRequest]:
     """Every user's schedule merged in due order; endless."""
-    placed = slots(users, seed)
+    placed = slots(plan, users, seed)
     each = [user_schedule(account.user, placed[account.user], plan, seed, anchor_unix_ns) for account in users]
     return heapq.merge(*each, key=lambda planned: (planned.due_offset_ns, planned.user))
 
 
 class _Phone:
-    """What one phone holds: the walk under way and the side walk, each since a request began it."""
+    """What one phone holds: the walk under way and the side walk, each since a request began it; ``lifelike``: its
+    clock."""
 
-    def __init__(self, user: str, seed: int) -> None:
+    def __init__(self, user: str, seed: int, lifelike: PhoneClock | None) -> None:
         self._user = user
         self._seed = seed
         self._mark = mark(seed, user)
+        self._lifelike = lifelike
+        self._clock = lifelike or PhoneClock()
         self._walks = 0
+        self._long_walk = ""
         self._held: dict[bool, Walking] = {}  # by whether it is the side walk
 
     def act(
         self, doing: Doing, position: int, now_unix_ns: int, interval_ns: int
     ) -> tuple[str, NewWalk | WalkUpdate | None]:
         """The walk and the body of what it does now, ``interval_ns`` after what it did before."""
+        now_unix_ns += self._clock.off_ns
         if doing.operation is _LIST:
             return "", None
         if doing.operation is _CREATE:
@@ -152,24 +231,43 @@ class _Phone:
             self._held[doing.side] = self._begun(position, now_unix_ns, interval_ns, doing.side)
         walk = self._held[doing.side]
         if doing.operation is not _PUT:
-            return walk.id, None
+            return self._long_walk if position == _LONG_WALK and self._long_walk else walk.id, None
         completed = doing.side if doing.begins else position == LAST_PUT
         return walk.id, walk.update(now_unix_ns, interval_ns, completed=completed)
+
+    def earlier(self, number: int, anchor_unix_ns: int) -> tuple[str, WalkUpdate]:
+        """The walk and the body of what it wrote as request ``number`` before the run, of the day that the walk was."""
+        long = number >= EARLIER_WALKS
+        began_ns = anchor_unix_ns + self._clock.off_ns - (EARLIER_WALKS + 1 - min(number, EARLIER_WALKS)) * _DAY_NS
+        if number <= EARLIER_WALKS:
+            self._walks += 1
+            self._held[False] = self._walking(began_ns, 0)
+        self._long_walk = self._held[False].id
+        walk, part = self._held[False], max(0, number - EARLIER_WALKS) + 1
+        count, ends = MOST_LOCATIONS if long else None, not long or number + 1 == _EARLIER
+        return walk.id, walk.update(began_ns + part * _HALF_HOUR_NS, _HALF_HOUR_NS, completed=ends, count=count)
 
     def _begun(self, position: int, now_unix_ns: int, interval_ns: int, side: bool) -> Walking:
         self._walks += 1
         # The main walk began with the cycle, which may have been before the run.
         walked_ns = interval_ns if side else (position + 1) * interval_ns
+        return self._walking(now_unix_ns - walked_ns, (walked_ns - interval_ns) / NS)
+
+    def _walking(self, started_unix_ns: int, walked_s: float) -> Walking:
+        name = f"{self._user}/{self._walks}"
         return Walking(
             self._seed,
-            f"{self._user}/{self._walks}",
-            started_unix_ns=now_unix_ns - walked_ns,
-            walked_s=(walked_ns - interval_ns) / NS,
+            name,
+            started_unix_ns=started_unix_ns,
+            walked_s=walked_s,
             mark=self._mark,
+            title=title(self._seed, name) if self._lifelike else "",
+            zone=self._clock.zone,
         )
 
     def _create(self) -> tuple[str, NewWalk]:
         self._walks += 1
         name = f"{self._user}/{self._walks}"
         walk_id = uuid4_text(stream(self._seed, f"create:{name}"))
-        return walk_id, NewWalk(title=f"Walk {name} {self._mark}", description=f"planned {self._mark}")
+        called, planned = (title(self._seed, name), "予定 📝") if self._lifelike else (f"Walk {name}", "planned")
+        return walk_id, NewWalk(title=f"{called} {self._mark}", description=f"{planned} {self._mark}")

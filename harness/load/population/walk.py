@@ -6,16 +6,16 @@ Field order is the canonical order: the digest of a body is the SHA-256 of its J
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timezone
 from enum import StrEnum
 from functools import lru_cache
 
 import msgspec
 
 from harness.base.seed import stream
+from harness.base.ticks import NS
 from harness.load.population.ids import uuid4_text
 
-NS = 1_000_000_000
 MOST_LOCATIONS = 60  # of one PUT
 PAGE_WALKS = 20  # of a list: the phone asks for the first page only
 _encoder = msgspec.json.Encoder()
@@ -77,21 +77,33 @@ def digest(body: NewWalk | WalkUpdate | None) -> str:
     return "" if body is None else hashlib.sha256(_encoder.encode(body)).hexdigest()
 
 
-def moment(unix_ns: int) -> datetime:
-    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike.
+def moment(unix_ns: int, zone: timezone = UTC) -> datetime:
+    """In ``zone``, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike.
 
     A float of seconds holds every millisecond below 2**33 s, which is until March 2242; later ones are some µs off.
     """
-    return datetime.fromtimestamp(unix_ns // 1_000_000 / 1000, UTC)
+    return datetime.fromtimestamp(unix_ns // 1_000_000 / 1000, zone)
 
 
 class Walking:
-    """A walk under way on one phone: each batch continues the sequence, the distance and the polyline."""
+    """A walk under way on one phone: each batch continues the sequence, the distance and the polyline. ``title`` is
+    its own where nothing else is given."""
 
-    def __init__(self, seed: int, name: str, *, started_unix_ns: int, walked_s: float = 0.0, mark: str = "") -> None:
+    def __init__(
+        self,
+        seed: int,
+        name: str,
+        *,
+        started_unix_ns: int,
+        walked_s: float = 0.0,
+        mark: str = "",
+        title: str = "",
+        zone: timezone = UTC,
+    ) -> None:
         self._chance = stream(seed, f"walk:{name}")
         self.id = uuid4_text(self._chance)
-        self.title = f"Walk {name} {mark}".rstrip()
+        self.title = f"{title or f'Walk {name}'} {mark}".rstrip()
+        self._zone = zone
         self.started_unix_ns = started_unix_ns
         self._latitude_e6 = 35_000_000 + self._draw(700_000)
         self._longitude_e6 = 139_000_000 + self._draw(800_000)
@@ -111,7 +123,12 @@ class Walking:
         seconds = interval_ns / count / NS
         walked_dm = [int(seconds * (10 + faster)) for faster in range(6)]
         chance, add = self._chance.random, self._polyline.add  # ``chance`` as in ``_draw``
-        latitude_e6, longitude_e6, distance_dm = self._latitude_e6, self._longitude_e6, self._distance_dm
+        zone, latitude_e6, longitude_e6, distance_dm = (
+            self._zone,
+            self._latitude_e6,
+            self._longitude_e6,
+            self._distance_dm,
+        )
         found, last = [], count - 1
         for number in range(count):
             latitude_e6 += int(chance() * 41) - 20
@@ -123,7 +140,7 @@ class Walking:
                 latitude=latitude_e6 / 1e6,
                 longitude=longitude_e6 / 1e6,
                 altitude=int(chance() * 400) / 10,
-                timestamp=moment(now_unix_ns - interval_ns * (last - number) // count),
+                timestamp=moment(now_unix_ns - interval_ns * (last - number) // count, zone),
                 horizontal_accuracy=3 + int(chance() * 120) / 10,
                 vertical_accuracy=2 + int(chance() * 80) / 10,
                 speed=(10 + int(chance() * 6)) / 10 if moving else None,
@@ -135,14 +152,16 @@ class Walking:
         self._sequence += count
         return tuple(found)
 
-    def update(self, now_unix_ns: int, interval_ns: int, *, completed: bool = False) -> WalkUpdate:
-        """The next PUT, with 1..60 locations of the last ``interval_ns``."""
-        locations = self.batch(now_unix_ns, interval_ns, 1 + self._draw(MOST_LOCATIONS))
+    def update(
+        self, now_unix_ns: int, interval_ns: int, *, completed: bool = False, count: int | None = None
+    ) -> WalkUpdate:
+        """The next PUT, with ``count`` locations of the last ``interval_ns``, or 1..60."""
+        locations = self.batch(now_unix_ns, interval_ns, count or 1 + self._draw(MOST_LOCATIONS))
         return WalkUpdate(
             title=self.title,
             status=Status.COMPLETED if completed else Status.IN_PROGRESS,
-            start_time=moment(self.started_unix_ns),
-            end_time=moment(now_unix_ns) if completed else None,
+            start_time=moment(self.started_unix_ns, self._zone),
+            end_time=moment(now_unix_ns, self._zone) if completed else None,
             total_distance=self._distance_dm / 10,
             total_steps=self._distance_dm // 7,
             polyline_data=self._polyline.text(),

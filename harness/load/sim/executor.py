@@ -1,12 +1,14 @@
 """The load in the harness' own loop: the executor of the rung ``sim``.
 
 Admission, phones and probes are the load processes' own code; what Locust does there, one greenlet a phone does here.
+
+Firestore in memory for phones: the calls of Google's client that ``FirestoreSide`` makes, for greenlets.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,90 @@ from harness.load.admission import admit
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan, check
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
-from harness.load.runtime import running_on
-from harness.load.sim.firestore import Client
-from harness.load.sim.runtime import Ended, VirtualRuntime
-from harness.load.time import now_ns, sleep
+from harness.load.runtime import now_ns, running_on, sleep
+from harness.load.sim import greenlets
+from harness.load.sim.runtime import SimEvent, VirtualRuntime
 from harness.model.evidence import SessionRow
 from harness.model.message import message
-from harness.stack.sim.world import World
+from harness.stack.sim.firestore import MemoryFirestore, SimDocument
+from harness.stack.sim.world import SimWorld
+
+
+class SimFirestoreClient:
+    """As Google's ``SimFirestoreClient``."""
+
+    def __init__(self, store: MemoryFirestore) -> None:
+        self._store = store
+
+    def collection(self, _name: str) -> Collection:
+        """The one there is."""
+        return Collection(self._store)
+
+
+class Collection:
+    """The calls that ``FirestoreSide`` makes."""
+
+    def __init__(self, store: MemoryFirestore) -> None:
+        self._store = store
+
+    def where(self, *, filter: Any) -> Query:  # noqa: A002 - Google's name
+        """The documents whose field is a value."""
+        return Query(self._store, filter.field_path, filter.value)
+
+    def document(self, name: str) -> SimReference:
+        """One document, there or not."""
+        return SimReference(self._store, name)
+
+
+class Query:
+    """Documents whose ``field`` is ``value``, in an order, newest first."""
+
+    def __init__(self, store: MemoryFirestore, field: str, value: object) -> None:
+        self._store = store
+        self._field, self._value = field, value
+        self._by, self._most = "", 0
+
+    def order_by(self, field: str, *, direction: str) -> Query:
+        """By one field."""
+        assert direction == "DESCENDING"
+        self._by = field
+        return self
+
+    def limit(self, most: int) -> Query:
+        """So many."""
+        self._most = most
+        return self
+
+    def stream(self, **_options: Any) -> Iterator[SimDocument]:
+        """Their snapshots."""
+        greenlets.wait(self._store.takes())
+        field, value = self._field, self._value
+        found: list[Any] = [each for each in self._store.documents.values() if each.fields.get(field) == value]
+        found.sort(key=lambda each: (each.fields[self._by], each.id), reverse=True)
+        return iter(found[: self._most])
+
+
+class SimReference:
+    """One document."""
+
+    def __init__(self, store: MemoryFirestore, name: str) -> None:
+        self._store, self._name = store, name
+
+    def get(self, **_options: Any) -> SimDocument:
+        """Its snapshot, of none too."""
+        greenlets.wait(self._store.takes())
+        return self._store.documents.get(self._name) or SimDocument(self._name, {}, exists=False)
+
+    def set(self, content: Mapping[str, object], **_options: Any) -> None:
+        """Replaces it."""
+        greenlets.wait(self._store.takes())
+        self._store.documents[self._name] = SimDocument(self._name, content)
+
+    def delete(self, **_options: Any) -> None:
+        """Removes it."""
+        greenlets.wait(self._store.takes())
+        self._store.documents.pop(self._name, None)
+
 
 WATCH_EVERY_S = 0.5
 
@@ -33,13 +112,13 @@ class VirtualLoad:
     ``RehearsalError`` as it is, else ``PartDied``.
     """
 
-    def __init__(self, plan: LoadPlan, folder: Path, world: World) -> None:
+    def __init__(self, plan: LoadPlan, folder: Path, world: SimWorld) -> None:
         check(plan)
         self._plan = plan
         self._runtime = VirtualRuntime(world)
-        self._firestore = Client(world.firestore)
+        self._firestore = SimFirestoreClient(world.firestore)
         self.spools = (folder / "load.jsonl", folder / "probes.jsonl")
-        self._ended = Ended()
+        self._ended = SimEvent()
         with running_on(self._runtime):  # whose time says when rows are handed over
             recorder, self._probes = map(Recorder, self.spools)
         self._shared = Shared(plan=plan, recorder=recorder, ended=self._ended)
@@ -77,7 +156,7 @@ class VirtualLoad:
         self._shared.origin_ns = origin_ns
         with running_on(self._runtime):
             self._users = [self._runtime.spawn(self._live, phone).task for phone in self._phones]
-            self._begin_beside(probes_main.Stream(self._plan, self._probes, self._probers).run(origin_ns))
+            self._begin_beside(probes_main.ProbeStream(self._plan, self._probes, self._probers).run(origin_ns))
 
     async def watch(self) -> None:
         """Until the load is stopped."""

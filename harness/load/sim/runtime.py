@@ -10,18 +10,19 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, cast
 
+from harness.base.ticks import NS
 from harness.load.connection import Connection
-from harness.load.http1 import Answer, NoAnswer, Refused, whole
-from harness.load.runtime import NS, Background
+from harness.load.http1 import ConnectionRefused, NoAnswer, PhoneAnswer, whole
+from harness.load.protocol import Background, Runtime
 from harness.load.sim import greenlets
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
-from harness.stack.sim.parts import Parts
-from harness.stack.sim.service import Caller, NoAnswerFrom, Service
-from harness.stack.sim.world import World
+from harness.stack.sim.parts import SimParts
+from harness.stack.sim.service import NoAnswerFrom, SimCaller, SimService
+from harness.stack.sim.world import SimWorld
 
 
-class Ended:
+class SimEvent:
     """An event as the phones know it: set once, waited for by many."""
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ def _settle(woken: asyncio.Future[bool], was_set: bool) -> None:
 class VirtualRuntime:
     """As the protocol says."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimWorld) -> None:
         self._world = world
         #: What ended greenlets that nobody may be joining: none of it may be silent.
         self.failures: list[BaseException] = []
@@ -74,7 +75,7 @@ class VirtualRuntime:
         """The anchor's time on the loop's."""
         return self._world.clock.wall_ns()
 
-    def wait_until(self, due_ns: int, ended: Ended) -> bool:
+    def wait_until(self, due_ns: int, ended: SimEvent) -> bool:
         """As the protocol says."""
         while (left_ns := due_ns - self.now_ns()) > 0:
             if greenlets.wait(ended.within(left_ns / NS)):
@@ -107,35 +108,36 @@ class VirtualRuntime:
         """To the part in memory that knows the path."""
         return cast("http.client.HTTPConnection", HttpConnection(self._world.parts))
 
-    def phone(self, _address: Address) -> PhoneConnection:
+    def phone(self, _address: Address) -> SimConnection:
         """To one pod, until it is broken."""
-        return PhoneConnection(self._world.service)
+        return SimConnection(self._world.service, self)
 
-    async def exchange(self, _address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+    async def exchange(self, _address: Address, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
         """On a new connection."""
         return await exchange(self._world.service, method, path, token, body)
 
 
-async def exchange(service: Service, method: str, path: str, token: str, body: bytes) -> Answer:
+async def exchange(service: SimService, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
     """One on a connection of its own, as ``harness.load.http1.over_socket``."""
-    return await _ask(service, Caller.PROBE, service.connect(), method, path, token, body)
+    return await _ask(service, SimCaller.PROBE, service.connect(), method, path, token, body)
 
 
 async def _ask(  # noqa: PLR0917 - a request
-    service: Service, caller: Caller, pod: Any, method: str, path: str, token: str, body: bytes
-) -> Answer:
+    service: SimService, caller: SimCaller, pod: Any, method: str, path: str, token: str, body: bytes
+) -> PhoneAnswer:
     try:
         return whole(await service.ask(caller, pod, method, path, token, body))
     except NoAnswerFrom as ended:
         if ended.outcome is Outcome.REFUSED:
-            raise Refused(str(ended)) from ended
+            raise ConnectionRefused(str(ended)) from ended
         raise NoAnswer(ended.outcome, str(ended), wire=ended.wire, seen=ended.seen) from ended
 
 
-class PhoneConnection(Connection):
+class SimConnection(Connection):
     """One phone's, to one pod; another after an exchange without an answer."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: SimService, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._service = service
         self._pod: Any = None
 
@@ -149,14 +151,14 @@ class PhoneConnection(Connection):
     def _open(self) -> None:
         self._pod = self._service.connect()
 
-    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
-        return greenlets.wait(_ask(self._service, Caller.PHONE, self._pod, method, path, token, body))
+    def _send(self, method: str, path: str, token: str, body: bytes) -> PhoneAnswer:
+        return greenlets.wait(_ask(self._service, SimCaller.PHONE, self._pod, method, path, token, body))
 
 
 class HttpConnection:
     """As ``http.client.HTTPConnection``, for a greenlet."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: SimParts) -> None:
         self._parts = parts
         self._asked: tuple[str, str, bytes] = ("", "", b"")
         self.sock = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.load.users import Host
+from harness.load.users import LoadHost
 from harness.model.message import message
 from harness.stack.state.lease import run_folder
 
@@ -13,7 +13,7 @@ class StepUsers:
     """``accounts`` users on the API, shared by ``workers`` processes."""
 
     def __init__(
-        self, host: Host, *, seed: int, accounts: int, workers: int = 1, request_timeout_s: float = 10.0
+        self, host: LoadHost, *, seed: int, accounts: int, workers: int = 1, request_timeout_s: float = 10.0
     ) -> None:
         self._host = host
         self._seed = seed
@@ -39,10 +39,10 @@ class StepUsers:
             )
             folder, logs = run_folder(host.run_id), host.folder / "logs"
             self._load = StageProcesses(plan, folder, host.clock, logs=logs)
-            host.at_end(self._stop)
+            host.add_finalizer(self._stop)
             await self._load.start()
             host.evidence.follow(self._load.spools)
-            host.beside(self._load.watch())
+            host.run_in_background(self._load.watch())
         return self._load
 
     async def _stop(self) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from gevent.event import Event
 from gevent.queue import Queue
 
+from harness.base.ticks import NS
 from harness.load.population.arrivals import offsets_ns
-from harness.load.stages.plan import Command, WorkerPlan
-from harness.load.time import NS, gevent_wait_until, now_ns
+from harness.load.runtime import now_ns, runtime
+from harness.load.stages.plan import StepCommand, WorkerPlan
 from harness.model.step import Arrivals
 
 
@@ -25,11 +26,11 @@ class Board:
         self._begun = Event()
         self._offsets: list[int] = []
         self._left = 0
-        self._command: Command | None = None
+        self._command: StepCommand | None = None
         self.steps = 0
         self.ended = Event()
 
-    def begin(self, command: Command) -> None:
+    def begin(self, command: StepCommand) -> None:
         """Lets every user begin the step."""
         self._command = command
         self._offsets = offsets_ns(command.step, self._plan.seed)
@@ -77,21 +78,21 @@ class Board:
             if self._left == 0:
                 self._done(command.step.name)
 
-    def _open(self, command: Command, user: int) -> Iterator[tuple[int, Any]]:
+    def _open(self, command: StepCommand, user: int) -> Iterator[tuple[int, Any]]:
         number = user * self._plan.workers + self._plan.worker
         if number >= command.step.users:
             return
         for offset_ns in self._offsets[number :: command.step.users]:
             due_ns = command.origin_ns + offset_ns
-            if gevent_wait_until(due_ns, self.ended):
+            if runtime().wait_until(due_ns, self.ended):
                 return
             yield due_ns, self._identities[user]
 
-    def _closed(self, command: Command, user: int) -> Iterator[tuple[int, Any]]:
+    def _closed(self, command: StepCommand, user: int) -> Iterator[tuple[int, Any]]:
         if user >= self._share(command.step.in_flight):
             return
         end_ns = command.origin_ns + round(command.step.seconds * NS)
-        if gevent_wait_until(command.origin_ns, self.ended):
+        if runtime().wait_until(command.origin_ns, self.ended):
             return
         # One look at the clock for both: between two looks the step could end, and no step would count the request.
         while (due_ns := now_ns()) < end_ns and not self.ended.is_set():

@@ -7,9 +7,10 @@ import http.client
 import gevent
 from gevent.event import Event
 
+from harness.base.ticks import NS
 from harness.load.recorder import Recorder
-from harness.load.stages.plan import Command, WorkerPlan
-from harness.load.time import NS, gevent_wait_until, now_ns
+from harness.load.runtime import now_ns, runtime
+from harness.load.stages.plan import StepCommand, WorkerPlan
 
 UPLOAD_LIMIT_S = 20.0
 #: Names are used again, so that Storage holds a bounded number of photos.
@@ -17,7 +18,7 @@ _NAMES = 20
 _MOST_AT_ONCE = 10
 
 
-class Photos:
+class PhotoUploads:
     """This worker's share. ``close`` gives up what is under way."""
 
     def __init__(self, plan: WorkerPlan, recorder: Recorder) -> None:
@@ -26,7 +27,7 @@ class Photos:
         self._greenlets: list[gevent.Greenlet] = []
         self._ended = Event()
 
-    def begin(self, command: Command) -> None:
+    def begin(self, command: StepCommand) -> None:
         """Uploads at the step's rate until it ends."""
         if command.step.photos_per_s > 0 and self._plan.endpoints.storage is not None:
             self._greenlets = [each for each in self._greenlets if not each.dead]
@@ -37,13 +38,13 @@ class Photos:
         self._ended.set()
         gevent.killall(self._greenlets, block=False)
 
-    def _upload_all(self, command: Command) -> None:
+    def _upload_all(self, command: StepCommand) -> None:
         step = command.step
         body = bytes(step.photo_bytes)
         uploads: list[gevent.Greenlet] = []
         put_off = 0
         for number in range(self._plan.worker, round(step.photos_per_s * step.seconds), self._plan.workers):
-            if gevent_wait_until(command.origin_ns + round(number * NS / step.photos_per_s), self._ended):
+            if runtime().wait_until(command.origin_ns + round(number * NS / step.photos_per_s), self._ended):
                 return
             if sum(not upload.dead for upload in uploads) >= _MOST_AT_ONCE:
                 put_off += 1

@@ -36,7 +36,7 @@ class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
             raise BadInput(f"{self.accounts} accounts cannot be shared by {self.workers} workers", where="the plan")
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StepCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line to every worker: one step, whose offsets count from ``origin_ns`` of the monotonic clock."""
 
     step: Step

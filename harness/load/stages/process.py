@@ -11,8 +11,8 @@ from harness.base.machine import cpu_s
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.process import Processes
-from harness.load.stages.plan import Command, WorkerPlan, check_step
-from harness.model.message import marked, message
+from harness.load.stages.plan import StepCommand, WorkerPlan, check_step
+from harness.model.message import gettext_noop, message
 from harness.model.step import Step
 
 
@@ -38,7 +38,7 @@ class StageProcesses(Processes):
             lambda row: row.subject == "admitted",
             ADMISSION_LIMIT_S,
             message("not signed in within {limit_s} s", limit_s=f"{ADMISSION_LIMIT_S:g}"),
-            marked("the machine may be too busy; see the Auth emulator's log"),
+            gettext_noop("the machine may be too busy; see the Auth emulator's log"),
         )
 
     async def step(self, step: Step, origin_ns: int) -> None:
@@ -47,7 +47,7 @@ class StageProcesses(Processes):
         Raises ``PartDied`` when a process ends, or the answers take longer than any of them may.
         """
         check_step(step, self._plan.accounts)
-        await self.say(msgspec.json.encode(Command(step=step, origin_ns=origin_ns)).decode())
+        await self.say(msgspec.json.encode(StepCommand(step=step, origin_ns=origin_ns)).decode())
         # A user may have a whole queue of due requests, each waiting out its timeout: the slack is for the last ones.
         limit_s = (origin_ns - self._clock.now_ns()) / NS + step.seconds + 6 * self._plan.request_timeout_s
         await self.told(

@@ -10,18 +10,18 @@ from harness.load.api_side import ApiSide
 from harness.load.auth import Token
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import Account
-from harness.load.population.schedule import Planned
+from harness.load.population.schedule import PlannedRequest
 from harness.load.recorder import Recorder
-from harness.load.time import now_ns
+from harness.load.runtime import now_ns
 from harness.model.evidence import Side
 
 
-class Identity(msgspec.Struct, kw_only=True):
+class SenderIdentity(msgspec.Struct, kw_only=True):
     """An account, its token, and what it does next. One request of it is under way at a time in an open loop."""
 
     account: Account
     token: Token
-    plan: Iterator[Planned]
+    plan: Iterator[PlannedRequest]
     known: KnownWalks
 
 
@@ -32,7 +32,7 @@ class Sender:
         self._api = api
         self._recorder = recorder
 
-    def send(self, due_ns: int, identity: Identity) -> None:
+    def send(self, due_ns: int, identity: SenderIdentity) -> None:
         """Raises ``EvidenceNotWritten``; never for what the target does."""
         planned = next(identity.plan)
         missing_expected = identity.known.missing_expected(Side.API, planned.walk_id)

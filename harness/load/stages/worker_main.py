@@ -1,7 +1,7 @@
 """A stage worker: ``python -m harness.load.stages.worker_main PLAN.json``. Locust executes its users, on one core.
 
 Admits its accounts, writes the event ``phase``/``admitted`` once every user waits for its first step, and acts in each
-step that it is told on its standard input, a ``Command`` a line, until that ends. After a step it writes
+step that it is told on its standard input, a ``StepCommand`` a line, until that ends. After a step it writes
 ``phase``/``step_done`` with the step's name.
 """
 
@@ -17,6 +17,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import gevent
@@ -36,9 +37,9 @@ from harness.load.population.schedule import slots, user_schedule
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
-from harness.load.stages.photos import Photos
-from harness.load.stages.plan import Command, WorkerPlan, population
-from harness.load.stages.sender import Identity, Sender
+from harness.load.stages.photos import PhotoUploads
+from harness.load.stages.plan import StepCommand, WorkerPlan, population
+from harness.load.stages.sender import Sender, SenderIdentity
 from harness.model.scenario import MOST_DURATION_S
 
 _AT_ONCE = 8
@@ -47,23 +48,25 @@ _SLACK_S = 1.0
 _POLL_S = 0.05
 #: Where the system allows it: on a machine that it shares with the stack, the generator has to send on time.
 _NICENESS = -10
+#: Answers of which one is read whole: about 20, and not a divisor of a walk's 20 requests.
+_WHOLE_ONE_IN = 19
 
 
-def admit(plan: WorkerPlan) -> list[Identity]:
+def admit(plan: WorkerPlan) -> list[SenderIdentity]:
     """This worker's accounts, made and signed in. Raises ``MeasurementFailed``."""
     everyone = accounts(population(plan.accounts), plan.seed)
-    placed = slots(everyone, plan.seed)
+    placed = slots(population(plan.accounts), everyone, plan.seed)
     mine = everyone[plan.worker :: plan.workers]
     client = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
     create_accounts(client, plan.endpoints.project_id, mine)
     client.close()
 
-    def identity(account: Any) -> Identity:
+    def identity(account: Any) -> SenderIdentity:
         token = signed_in(plan.endpoints.auth, account, _AUTH_TIMEOUT_S)
         schedule = user_schedule(
             account.user, placed[account.user], population(plan.accounts), plan.seed, plan.anchor.unix_ns
         )
-        return Identity(account=account, token=token, plan=schedule, known=KnownWalks())
+        return SenderIdentity(account=account, token=token, plan=schedule, known=KnownWalks())
 
     return list(Pool(_AT_ONCE).imap(identity, mine))
 
@@ -103,10 +106,10 @@ def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[loc
     return StageUser
 
 
-def _hear(board: Board, photos: Photos) -> None:
+def _hear(board: Board, photos: PhotoUploads) -> None:
     """Begins each step that the standard input tells, until its end."""
     for line in lines_of_input():
-        command = msgspec.json.decode(line, type=Command)
+        command = msgspec.json.decode(line, type=StepCommand)
         photos.begin(command)
         board.begin(command)
     board.end()
@@ -131,7 +134,9 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
 
     tell_of_every_greenlet(failed)
     known = Population(plan.seed, plan.accounts)
-    senders = (Sender(ApiSide(plan.endpoints.service, plan.request_timeout_s, known), recorder) for _ in identities)
+    whole = cycle((True, *[False] * (_WHOLE_ONE_IN - 1)))
+    sides = (ApiSide(plan.endpoints.service, plan.request_timeout_s, known, whole) for _ in identities)
+    senders = (Sender(side, recorder) for side in sides)
     environment = Environment(
         user_classes=[user_class(board, senders, failed)],
         stop_timeout=plan.request_timeout_s + _SLACK_S,
@@ -141,7 +146,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
     runner.start(len(identities), spawn_rate=len(identities))
     while runner.user_count < len(identities) and not board.ended.is_set():
         gevent.sleep(_POLL_S)
-    photos = Photos(plan, recorder)
+    photos = PhotoUploads(plan, recorder)
     helpers = [gevent.spawn(_hear, board, photos), gevent.spawn(flush_always, recorder, failed)]
     helpers.append(gevent.spawn(renew_always, plan.endpoints.auth, identities))
     admitted = message("{count} accounts signed in", count=str(len(identities)))

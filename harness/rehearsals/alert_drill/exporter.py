@@ -35,7 +35,7 @@ _GOOD_S, _SLOW_S = 0.05, 0.7
 _LATENCY = "http_request_duration_seconds"
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class MadeSeries(msgspec.Struct, frozen=True, kw_only=True):
     """A series of the made days on the page of ``job``: ``bad`` times the bad events of its past and ``good`` times
     the good ones. ``family`` is of OpenMetrics' ``kind``."""
 
@@ -59,21 +59,25 @@ class Pasts(msgspec.Struct, frozen=True, kw_only=True):
     requests: Past
     latencies: Past
 
-    def series(self) -> Iterator[Made]:
+    def series(self) -> Iterator[MadeSeries]:
         """As the pages go on with them, a family after the other."""
         for word, bad in (("bad", 1.0), ("good", 0.0)):
             name = f'availability_probes_total{{outcome="{word}"}}'
-            yield Made(job=PROBES, family="availability_probes", series=name, past=self.probes, bad=bad, good=1 - bad)
+            yield MadeSeries(
+                job=PROBES, family="availability_probes", series=name, past=self.probes, bad=bad, good=1 - bad
+            )
         for word, bad in ((_BAD_STATUS, 1.0), (_GOOD_STATUS, 0.0)):
             name = f'http_requests_total{{method="GET",route="{_PAST_ROUTE}",status="{word}"}}'
-            yield Made(job=USERS, family="http_requests", series=name, past=self.requests, bad=bad, good=1 - bad)
+            yield MadeSeries(job=USERS, family="http_requests", series=name, past=self.requests, bad=bad, good=1 - bad)
         weights = [(f'bucket{{route="{_PAST_ROUTE}",le="{le}"}}', float(le >= _SLOW_S), 1.0) for le in BOUNDS_S]
         weights.append((f'bucket{{route="{_PAST_ROUTE}",le="+Inf"}}', 1.0, 1.0))
         weights.append((f'sum{{route="{_PAST_ROUTE}"}}', _SLOW_S, _GOOD_S))
         weights.append((f'count{{route="{_PAST_ROUTE}"}}', 1.0, 1.0))
         for name, bad, good in weights:
-            yield Made(job=USERS, family=_LATENCY, kind="histogram", series=f"{_LATENCY}_{name}", past=self.latencies,
-                       bad=bad, good=good)  # fmt: skip
+            yield MadeSeries(
+                job=USERS, family=_LATENCY, kind="histogram", series=f"{_LATENCY}_{name}", past=self.latencies,
+                bad=bad, good=good,
+            )  # fmt: skip
 
 
 def pasts(plan: AlertDrillPlan) -> Pasts:
@@ -91,7 +95,7 @@ def latency_s(row: RequestRow) -> float:
     return (row.done_ns - row.due_ns) / NS
 
 
-class Seen:
+class RowCounter:
     """Counts rows as they come. ``past`` is what was before the first; the ``statuses`` are told from 0 on, others once
     one is seen."""
 

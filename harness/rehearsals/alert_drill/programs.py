@@ -21,7 +21,7 @@ from harness.model.stack import Address
 from harness.rehearsals.alert_drill.receivers import HOST
 from harness.stack.firebase import rest
 from harness.stack.kind.commands import run
-from harness.stack.processes import tail
+from harness.stack.process.processes import tail
 from harness.stack.state import MARKER
 
 READY_LIMIT_S = 60.0
@@ -163,7 +163,7 @@ async def _by_job(prometheus: Program, instances: str) -> dict[str, int]:
     return {each["metric"]["job"]: int(each["value"][1]) for each in answer["data"]["result"]}
 
 
-class Data:
+class PrometheusBlocks:
     """Prometheus' blocks, which are large, and nothing that a judge reads: they go with the run."""
 
     def __init__(self, folder: Path) -> None:

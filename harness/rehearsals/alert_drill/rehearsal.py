@@ -8,22 +8,21 @@ from harness.base.clock import NS
 from harness.base.errors import NotCapable
 from harness.load.users import Users, UsersPlan
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Section
-from harness.model.stack import Capability, FaultKind, Rung
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.alert_drill.judge import expected, judged
-from harness.rehearsals.alert_drill.sections import figures, sections
+from harness.model.stack import Capability, EnvironmentKind, FaultKind
+from harness.rehearsals.alert_drill.facts import PHRASES, expected, facts
+from harness.rehearsals.alert_drill.sections import sections
 from harness.rehearsals.alert_drill.theirs import asking
-from harness.rehearsals.alert_drill.theirs.course import of_drill
-from harness.rehearsals.alert_drill.theirs.stored import of_stored
-from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Planted
+from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_stored
+from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, PlantedBreach
 from harness.rehearsals.alert_drill.watching import ask, watched
+from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.kind.images import binaries
 from harness.stack.protocol import StackNeeds
 
@@ -33,16 +32,17 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
 
     name = "alert_drill"
     plan, details = AlertDrillPlan, AlertDrillDetails
+    phrases = PHRASES
 
     def needs(self, plan: AlertDrillPlan) -> Mapping[str, Iterable[Capability]]:
         """Pods whose metrics Prometheus reaches, and whose sidecars slow the database: of the trial ``latency``."""
         return {} if plan.of else {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
-    def expected(self, plan: AlertDrillPlan, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: AlertDrillPlan, facts: RunInfo) -> Iterable[Expected]:
         """Those of the drill, and of a team's own alerts."""
         return (*expected(plan), *super().expected(plan, facts))
 
-    def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
+    def stack_spec(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack with faults between the service and its pods; none where a stored run is asked about. Raises
         ``NotCapable`` where no sidecar can slow the database."""
         if plan.of:
@@ -50,13 +50,13 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         _refuse_without_sidecar(plan, options.rung, manifests)
         return StackNeeds(manifests=manifests, fault_proxy=True)
 
-    async def run(self, plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
+    async def run(self, plan: AlertDrillPlan, on: RunContext[AlertDrillDetails]) -> None:
         """Everything up, then the trials, one after the other; what a team's own alerts do of it."""
         if plan.of:
             on.details.asked = await of_stored(plan, on)
             return
-        await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
-        await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)
+        await binaries.ensure(binaries.PROMETHEUS, on.say)
+        await binaries.ensure(binaries.ALERTMANAGER, on.say)
         await on.up()
         load = UsersPlan(
             population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s,
@@ -74,24 +74,20 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
             course = of_drill(plan, on.details, on.clock.wall_ns() / NS)
             on.details.asked = await asking.asked(plan.theirs, course, on.evidence, on)
 
-    def judge(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Judgement]:
-        """Prometheus and the receivers against our own arithmetic on the evidence."""
-        return judged(plan, seen.details, seen.evidence)
+    def measured(self, plan: AlertDrillPlan, seen: RunRecord[AlertDrillDetails]) -> Iterable[Fact]:
+        """Of Prometheus and the receivers, beside our own arithmetic on the evidence."""
+        return facts(plan, seen.details, seen.evidence)
 
-    def sections(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Section]:
+    def sections(self, plan: AlertDrillPlan, seen: RunRecord[AlertDrillDetails]) -> Iterable[Section]:
         """What fired when."""
         return sections(plan, seen.details, seen.evidence)
 
-    def figures(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Figure]:
-        """How far Prometheus was from our own arithmetic."""
-        return figures(plan, seen.details, seen.evidence)
 
-
-def _refuse_without_sidecar(plan: AlertDrillPlan, rung: Rung, manifests: Manifests) -> None:
+def _refuse_without_sidecar(plan: AlertDrillPlan, rung: EnvironmentKind, manifests: Manifests) -> None:
     """On a cluster the database is slowed by the pods' proxies to it. Raises ``NotCapable`` where they have none, and a
     trial is to."""
     slow = [each.name for each in plan.trials if each.fault.kind is FaultKind.DATABASE_SLOW]
-    if slow and rung is not Rung.LOCAL and not manifests.sidecar:
+    if slow and rung is not EnvironmentKind.LOCAL and not manifests.sidecar:
         raise NotCapable(
             message(
                 "the trial {trial} slows the database by the pods' proxy to it, and the manifests have none",
@@ -102,7 +98,7 @@ def _refuse_without_sidecar(plan: AlertDrillPlan, rung: Rung, manifests: Manifes
         )
 
 
-async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
+async def _course(plan: AlertDrillPlan, on: RunContext[AlertDrillDetails]) -> None:
     """The trials, one after the other, and the wait until the old outage has left the long windows."""
     on.phase("before", message("traffic as usual, before the first trial"), lasts_s=plan.scaled(plan.before_s))
     await on.clock.sleep(plan.scaled(plan.before_s))
@@ -111,10 +107,10 @@ async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
         on.phase(f"trial {trial.name}", said, lasts_s=plan.scaled(trial.lasts_s + plan.between_s))
         begun_ns = on.clock.now_ns()
         undo = await on.stack.inject(trial.fault)
-        on.at_end(undo)
+        on.add_finalizer(undo)
         await on.clock.sleep(plan.scaled(trial.lasts_s))
         await undo()
-        on.details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
+        on.details.planted.append(PlantedBreach(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
         await on.clock.sleep(plan.scaled(plan.between_s))
     left_s = max(0.0, (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s) + 3 * plan.scaled(plan.evaluate_s)
     on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"), lasts_s=left_s)

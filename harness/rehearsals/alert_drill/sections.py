@@ -1,22 +1,52 @@
-"""What the page of a drill shows besides its judgements. Pure."""
+"""What the page of a drill shows besides its judgements, of a team's own alerts as well. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from harness.evidence.gathered import Gathered
-from harness.judge.difference import Single
 from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
-from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.alert_drill.judge import compared
-from harness.rehearsals.alert_drill.pairs import Pair, fired_off_s
-from harness.rehearsals.alert_drill.theirs.page import theirs_table
-from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery
+from harness.rehearsals.alert_drill.expected import StretchPair
+from harness.rehearsals.alert_drill.facts import compared
+from harness.rehearsals.alert_drill.facts_theirs import fired
+from harness.rehearsals.alert_drill.theirs.facts import QueriedRules, QueryAnswer
+from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan
+from harness.rules.objectives.foreign.rules import PrometheusRule
+
+_MOST_MOMENTS = 8
+
+
+def theirs_table(plan: AlertDrillPlan, asked: QueriedRules) -> Section:
+    """Each of a team's own alerts over the course, in the document's time."""
+
+    def moments(of: tuple[PrometheusRule, QueryAnswer]) -> str:
+        times = [f"{at_s / 60:.1f}" for at_s, _ in fired(of[1])]
+        return ", ".join(times[:_MOST_MOMENTS]) + (" …" if len(times) > _MOST_MOMENTS else "")
+
+    breaches = ", ".join(f"{each.name} {each.begin_s / 60:.1f}–{each.end_s / 60:.1f}" for each in asked.course)
+    return table_of(
+        message("A team's own alerts"),
+        [pair for pair in zip(plan.theirs, asked.answers, strict=True) if not pair[0].records],
+        (message("alert"), lambda of: of[0].name),
+        (message("file and line"), lambda of: of[0].where),
+        (message("must hold (s)"), lambda of: f"{of[0].for_s:g}"),
+        (message("held at most (s)"), lambda of: f"{max((h.longest_s for h in of[1].held), default=0.0):.0f}"),
+        (message("fired (min)"), moments),
+        numbers=(2, 3),
+        note=(
+            message(
+                "over {minutes} minutes of the document's time, by what users and probes of the run saw, told as the "
+                "API's own counters; what nobody answered it cannot count",
+                minutes=f"{asked.seconds / 60:.0f}",
+            ),
+            *((message("breaches (min): {breaches}", breaches=breaches),) if breaches else ()),
+        ),
+    )
 
 
 def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Section]:
-    """The trials, what fired beside what had to, and what was delivered; what a team's own alerts did."""
+    """What fired beside what had to; what a team's own alerts did."""
     if details.asked is not None:
         yield theirs_table(plan, details.asked)
     if not details.asked_ns:
@@ -25,18 +55,9 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
     def since(at_ns: int | None) -> str:
         return "" if at_ns is None else f"{(at_ns - details.origin_ns) / 1e9:.1f}"
 
-    yield table_of(
-        message("The breaches"),
-        details.planted,
-        (message("trial"), lambda each: each.trial),
-        (message("begun (s)"), lambda each: since(each.begun_ns)),
-        (message("lasted (s)"), lambda each: f"{(each.ended_ns - each.begun_ns) / 1e9:.1f}"),
-        numbers=(1, 2),
-        note=(message("minutes of the document are divided by {scale} here", scale=f"{plan.scale:g}"),),
-    )
     rows = [(each, pair) for each, pairs in compared(plan, details, evidence) for pair in pairs]
 
-    def due_s(pair: Pair, *, resolved: bool) -> Cell:
+    def due_s(pair: StretchPair, *, resolved: bool) -> Cell:
         at_ms = None if pair.due is None else pair.due.resolved_ms if resolved else pair.due.fired_ms
         return "" if at_ms is None else f"{at_ms / 1000:.1f}"
 
@@ -49,26 +70,8 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
         (message("had to resolve (s)"), lambda row: due_s(row[1], resolved=True)),
         (message("resolved (s)"), lambda row: since(row[1].seen.resolved_ns) if row[1].seen else ""),
         numbers=(1, 2, 3, 4),
-        note=(message("by our own arithmetic on the evidence, and by Prometheus"),),
+        note=(
+            message("by our own arithmetic on the evidence, and by Prometheus"),
+            message("minutes of the document are divided by {scale} here", scale=f"{plan.scale:g}"),
+        ),
     )
-
-    def status(each: Delivery) -> Cell:
-        return message("resolved") if each.resolved else message("firing")
-
-    yield table_of(
-        message("What was delivered"),
-        details.deliveries,
-        (message("route"), lambda each: each.route),
-        (message("alert"), lambda each: f"{each.alert} {each.objective} {each.job} {each.severity}".strip()),
-        (message("status"), status),
-        (message("at (s)"), lambda each: since(each.at_ns)),
-        numbers=(3,),
-    )
-
-
-def figures(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Figure]:
-    """By alert: how far off it fired at most."""
-    found = compared(plan, details, evidence) if details.asked_ns else []
-    for name in CLAIM:
-        offs = fired_off_s(plan, details, [pair for each, of in found if each.alert == name for pair in of])
-        yield Figure(f"{name} off by", "s", "worse", Single(max(offs, default=None)), gates=True)

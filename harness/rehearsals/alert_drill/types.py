@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.message import marked
+from harness.model.message import gettext_noop
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Fault, FaultKind
-from harness.objectives.alerts import RATE_WINDOW_S
-from harness.objectives.foreign.rules import Rule
-from harness.objectives.sloth import Objective
-from harness.rehearsals.alert_drill.theirs.facts import Asked
+from harness.rehearsals.alert_drill.theirs.facts import QueriedRules
+from harness.rules.objectives.foreign.rules import PrometheusRule
+from harness.rules.objectives.sloth import Objective
 
 AVAILABILITY, LATENCY, ERRORS, BUDGET = (
     "AvailabilityBelow99_5Percent",
@@ -35,7 +34,7 @@ CLAIMS = (*CLAIM.values(), *ROUTE_CLAIM.values(), *BUDGET_CLAIM.values())
 USERS, PROBES, TARGET, SIDECARS = "users", "probes", "tekutoko-api", "cloud-sql-proxy"
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class Breach(msgspec.Struct, frozen=True, kw_only=True):
     """A breach: ``fault`` is in place for ``lasts_s`` of the document's time. ``fires`` are the alerts on users'
     requests and on probes that must fire."""
 
@@ -45,9 +44,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     fires: tuple[str, ...] = ()
 
 
-def _trial(name: str, kind: FaultKind, lasts_s: float, *fires: str, share: float = 1.0, delay_ms: float = 0.0) -> Trial:
+def _trial(
+    name: str, kind: FaultKind, lasts_s: float, *fires: str, share: float = 1.0, delay_ms: float = 0.0
+) -> Breach:
     fault = Fault(kind=kind, share=share, delay_ms=delay_ms)
-    return Trial(name=name, fault=fault, lasts_s=lasts_s, fires=fires)
+    return Breach(name=name, fault=fault, lasts_s=lasts_s, fires=fires)
 
 
 #: Too short, too small, and what must fire; the outage last, for it is what the long windows cross their limits by.
@@ -70,11 +71,11 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str = "alert_drill"
-    title: str = marked("The four alerts, drilled on a real Prometheus and Alertmanager")
+    title: str = gettext_noop("The four alerts, drilled on a real Prometheus and Alertmanager")
     claims: tuple[str, ...] = CLAIMS
     objectives: tuple[Objective, ...] = ()
     scale: float = 15.0
-    trials: tuple[Trial, ...] = TRIALS
+    trials: tuple[Breach, ...] = TRIALS
     scrape_s: float = 15.0
     evaluate_s: float = 15.0
     before_s: float = 180.0
@@ -86,17 +87,12 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     )
     probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
-    theirs: tuple[Rule, ...] = ()
+    theirs: tuple[PrometheusRule, ...] = ()
     of: str = ""
 
     def scaled(self, seconds: float) -> float:
         """Of the document's time, in this drill's."""
         return seconds / self.scale
-
-    @property
-    def rate_window_s(self) -> float:
-        """What rates are measured over here."""
-        return self.scaled(RATE_WINDOW_S)
 
     @property
     def load_s(self) -> float:
@@ -108,7 +104,7 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
 PLAN = AlertDrillPlan()
 
 
-class Planted(msgspec.Struct, frozen=True, kw_only=True):
+class PlantedBreach(msgspec.Struct, frozen=True, kw_only=True):
     """A trial as it took place (monotonic ns)."""
 
     trial: str
@@ -155,7 +151,7 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     history_ns: int = 0
     leaves_ns: int = 0
     asked_ns: int = 0
-    planted: list[Planted] = []
+    planted: list[PlantedBreach] = []
     firings: list[Firing] = []
     deliveries: list[Delivery] = []
     burns: list[Firing] = []
@@ -165,4 +161,4 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     sidecars: int | None = None
     places: dict[str, str] = {}
     emitted: dict[str, dict[str, tuple[str, ...]]] = {}
-    asked: Asked | None = None
+    asked: QueriedRules | None = None

@@ -1,25 +1,47 @@
-"""What watches the drill: history made, Prometheus and Alertmanager up and scraping, and what had fired, asked."""
+"""What watches the drill: history made, Prometheus and Alertmanager up and scraping, and what had fired, asked.
+
+The configurations of ``deploy/monitoring`` with the drill's addresses, and with its seconds for their minutes. Pure.
+
+Nothing else of them changes: routes, receivers, templates and rules are what the team would run.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import yaml
 
 from harness.base import yamltext
 from harness.base.clock import NS, unix_ns
 from harness.base.data import MONITORING
+from harness.base.free_port import any_free_port
+from harness.base.units import seconds
 from harness.model.message import message
-from harness.objectives.files import objective_files
-from harness.rehearsal.running import Running
-from harness.rehearsals.alert_drill import configure
 from harness.rehearsals.alert_drill.exporter import STATUSES, pasts
-from harness.rehearsals.alert_drill.exporter import Seen as Exporter
-from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, ever_asked, ever_up, prometheus_flags
-from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
+from harness.rehearsals.alert_drill.exporter import RowCounter as Exporter
+from harness.rehearsals.alert_drill.programs import (
+    Program,
+    PrometheusBlocks,
+    emitted_by,
+    ever_asked,
+    ever_up,
+    prometheus_flags,
+)
+from harness.rehearsals.alert_drill.receivers import (
+    HOST,
+    PAGERDUTY_PATH,
+    ROUTING_KEY,
+    SLACK_PATH,
+    Receivers,
+    serve_mail,
+    serve_pages,
+)
 from harness.rehearsals.alert_drill.types import (
     PROBES,
     SIDECARS,
@@ -29,15 +51,130 @@ from harness.rehearsals.alert_drill.types import (
     AlertDrillPlan,
     Firing,
 )
-from harness.stack.free_port import any_free_port
+from harness.rules.objectives import render
+from harness.rules.objectives.alerts import Alert, four, promql_duration
+from harness.rules.objectives.files import objective_files
+from harness.rules.objectives.sloth import Objective
+from harness.run.context import RunContext
 from harness.stack.kind.images import binaries
-from harness.stack.scraping import ClientCertificate, WithMetrics
+from harness.stack.target.scraping import ClientCertificate, PodMetrics, WithMetrics
+
+_SCALED = ("group_wait", "group_interval", "repeat_interval")
+_RESENT = "1m"  # Prometheus' own --rules.alert.resend-delay
+_UNIT = {"m": "min"}
+
+
+def scaled(text: str, scale: float) -> str:
+    """Such as ``1m`` at 15: ``4s``."""
+    unit = text[-1]
+    return promql_duration(round(seconds(text[:-1] + _UNIT.get(unit, unit)) / scale, 3))
+
+
+def seen_by_users(promql: str) -> str:
+    """The same queries of what users saw: what the drill breaks in front of the pods the target never counts."""
+    return promql.replace(f'job="{TARGET}"', f'job="{USERS}"').replace("5..|429", "5..|429|0")
+
+
+def alerts(objectives: Iterable[Objective], scale: float) -> tuple[Alert, ...]:
+    """The alerts as written, those on budgets of requests by what users saw."""
+    seen = [
+        msgspec.structs.replace(each, bad=seen_by_users(each.bad), total=seen_by_users(each.total))
+        for each in objectives
+    ]
+    return tuple(four(seen, scale))
+
+
+def rules(objectives: Iterable[Objective], plan: AlertDrillPlan) -> dict[str, Any]:
+    """The rules of the four alerts."""
+    return render.rules(alerts(objectives, plan.scale), plan.scaled(plan.evaluate_s))
+
+
+def resent(plan: AlertDrillPlan) -> str:
+    """The flag by which Prometheus tells Alertmanager again of what fires: its own minute, in the drill's minutes.
+    What it tells before it has found its Alertmanager is lost, and never told sooner (prometheus/prometheus#10457)."""
+    return f"--rules.alert.resend-delay={scaled(_RESENT, plan.scale)}"
+
+
+def prometheus(
+    theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager: int, pages: int,
+    by: ClientCertificate | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """``prometheus.yaml``: the pods from files, asked ``by`` credentials where there are any; what users and probes saw
+    from the port ``pages``."""
+    found = copy.deepcopy(dict(theirs))
+    found["global"] = {
+        "scrape_interval": promql_duration(plan.scaled(plan.scrape_s)),
+        "evaluation_interval": promql_duration(plan.scaled(plan.evaluate_s)),
+    }
+    found["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [f"{HOST}:{alertmanager}"]}]
+    harness = [
+        {
+            "job_name": job,
+            "metrics_path": f"/{job}",
+            "static_configs": [{"targets": [f"{HOST}:{pages}"], "labels": {"instance": "harness"}}],
+        }
+        for job in (USERS, PROBES)
+    ]
+    kept = [each | _tls(by) for each in found["scrape_configs"] if each["job_name"] not in (USERS, PROBES)]
+    found["scrape_configs"] = [*kept, *harness]
+    return found
+
+
+def _tls(by: ClientCertificate | None) -> dict[str, Any]:
+    """How the pods of a cluster are asked: by HTTPS, of its API server."""
+    if by is None:
+        return {}
+    files = {"ca_file": str(by.ca), "cert_file": str(by.certificate), "key_file": str(by.key)}
+    return {"scheme": "https", "tls_config": files}
+
+
+def targets(found: Iterable[PodMetrics]) -> dict[str, list[dict[str, Any]]]:
+    """The content of each file of pods (``file_sd_configs``), by its job: an instance by its pod's name."""
+    groups: dict[str, list[dict[str, Any]]] = {TARGET: [], SIDECARS: []}
+    for each in found:
+        labels = {"__metrics_path__": each.path, "instance": each.pod}
+        groups[SIDECARS if each.sidecar else TARGET].append({"targets": [str(each.address)], "labels": labels})
+    return groups
+
+
+def places(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Of each of those files that names a pod, by its job, where the first is asked: host, port and path."""
+    first = {job: groups[0] for job, groups in found.items() if groups}
+    return {job: f"{each['targets'][0]}{each['labels']['__metrics_path__']}" for job, each in first.items()}
+
+
+def alertmanager(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, pages: int, smtp: int) -> dict[str, Any]:
+    """``alertmanager.yaml``: the same receivers at local addresses."""
+    found = copy.deepcopy(dict(theirs))
+    base = f"http://{HOST}:{pages}"
+    known = {key: value for key, value in found["global"].items() if not key.startswith("slack_api_url")}
+    found["global"] = known | {
+        "slack_api_url": base + SLACK_PATH,
+        "pagerduty_url": base + PAGERDUTY_PATH,
+        "smtp_smarthost": f"{HOST}:{smtp}",
+        "smtp_require_tls": False,
+    }
+    for key in _SCALED:
+        found["route"][key] = scaled(found["route"][key], plan.scale)
+    for receiver in found["receivers"]:
+        for pager in receiver.get("pagerduty_configs", ()):
+            pager.pop("routing_key_file", None)
+            pager["routing_key"] = ROUTING_KEY
+    return found
+
+
+def waits_s(theirs: Mapping[str, Any], plan: AlertDrillPlan) -> tuple[float, float]:
+    """How long Alertmanager may hold a first notification, and one of a group that it knows, in the drill."""
+    route = theirs["route"]
+    wait, interval = (seconds(route[key].replace("m", "min")) / plan.scale for key in _SCALED[:2])
+    return wait, interval
+
 
 _LOOK_EVERY_S = 0.5
 _FOLDER = "monitoring"
 
 
-async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Program:
+async def watched(plan: AlertDrillPlan, on: RunContext[AlertDrillDetails]) -> Program:
     """The history made, both programs up, scraping and evaluating; Prometheus."""
     folder, details = on.folder / _FOLDER, on.details
     (folder / "targets").mkdir(parents=True)
@@ -45,8 +182,8 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
     now_ns = on.clock.now_ns()
     details.history_ns = now_ns
     details.leaves_ns = now_ns + round((plan.load_s + plan.scaled(plan.between_s) + plan.after_s) * NS)
-    data = Data(folder / "data")
-    on.hold(data)
+    data = PrometheusBlocks(folder / "data")
+    on.register_cleanup(data)
     made = _open_metrics(plan, on)
     on.say(message("making 30 and 7 days of history: {lines} samples", lines=str(made.count("\n"))))
     await data.backfill(binaries.PROMETHEUS.folder() / "promtool", made)
@@ -73,20 +210,20 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
         for server in servers:
             server.close()
 
-    on.at_end(close)
+    on.add_finalizer(close)
     prometheus = await _started(plan, on, folder, alerts=alerts, metrics=metrics)
     on.mark("watched")
     return prometheus
 
 
 async def _started(
-    plan: AlertDrillPlan, on: Running[AlertDrillDetails], folder: Path, *, alerts: int, metrics: int
+    plan: AlertDrillPlan, on: RunContext[AlertDrillDetails], folder: Path, *, alerts: int, metrics: int
 ) -> Program:
     """Both programs, ready, on those ports; Prometheus."""
     alertmanager = Program("Alertmanager", on.run_id, folder / "alertmanager.log", alerts)
     prometheus = Program("Prometheus", on.run_id, folder / "prometheus.log", metrics)
     for program in (alertmanager, prometheus):
-        on.hold(program)
+        on.register_cleanup(program)
     await alertmanager.start(
         binaries.ALERTMANAGER.folder() / "alertmanager", f"--config.file={folder / 'alertmanager.yaml'}",
         f"--storage.path={folder / 'data' / 'alertmanager'}", f"--web.listen-address={HOST}:{alerts}",
@@ -95,16 +232,16 @@ async def _started(
     await prometheus.start(
         binaries.PROMETHEUS.folder() / "prometheus",
         *prometheus_flags(folder / "prometheus.yaml", folder / "data", metrics),
-        configure.resent(plan),
+        resent(plan),
     )
-    on.beside(_follow_targets(on))
+    on.run_in_background(_follow_targets(on))
     for program in (alertmanager, prometheus):
         await program.ready(on.clock)
-        on.beside(program.watch())
+        on.run_in_background(program.watch())
     return prometheus
 
 
-def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
+def _open_metrics(plan: AlertDrillPlan, on: RunContext[AlertDrillDetails]) -> str:
     """The history as OpenMetrics text, a family after the other."""
     lines: list[str] = []
     families = set[str]()
@@ -127,23 +264,23 @@ def _write(
         name: yamltext.documents(yamltext.read(MONITORING / name / f"{name}.yaml"), name, merge_keys=True)[0][0]
         for name in ("prometheus", "alertmanager")
     }
-    details.waits_s = configure.waits_s(theirs["alertmanager"], plan)
-    scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages, by=by)
-    told = configure.alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
-    written = configure.rules(plan.objectives, plan)
+    details.waits_s = waits_s(theirs["alertmanager"], plan)
+    scraped = prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages, by=by)
+    told = alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
+    written = rules(plan.objectives, plan)
     for name, data in {"prometheus": scraped, "alertmanager": told, "rules/as-written": written}.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
     for path, _ in objective_files():
-        rules = (MONITORING / "prometheus" / "rules" / path.name).read_text()
-        (folder / "rules" / path.name).write_text(configure.seen_by_users(rules))
+        printed = (MONITORING / "prometheus" / "rules" / path.name).read_text()
+        (folder / "rules" / path.name).write_text(seen_by_users(printed))
 
 
-async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
+async def _follow_targets(on: RunContext[AlertDrillDetails]) -> None:
     """The pods that are ready, in the files that Prometheus reads."""
     known: dict[str, Any] = {}
     while isinstance(on.stack, WithMetrics):
-        found = configure.targets(on.stack.metrics())
-        on.details.places |= configure.places(found)
+        found = targets(on.stack.metrics())
+        on.details.places |= places(found)
         for job in (each for each in found if found[each] != known.get(each)):
             file = on.folder / _FOLDER / "targets" / f"{job}.json"
             half = file.with_suffix(".half")
@@ -153,7 +290,7 @@ async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
         await on.clock.sleep(_LOOK_EVERY_S)
 
 
-async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: Program) -> None:
+async def ask(plan: AlertDrillPlan, on: RunContext[AlertDrillDetails], prometheus: Program) -> None:
     """What had fired, by the samples of ``ALERTS``, each at its evaluation; what was scraped, and what the target
     emits. That it was asked is said last: of a Prometheus that did not answer nothing is judged."""
     asked_ns = on.clock.now_ns()

@@ -1,4 +1,9 @@
-"""The harness' end of the line to Chaos Toolkit: what the experiments' actions and probes ask for."""
+"""The harness' end of the line to Chaos Toolkit: what the experiments' actions and probes ask for.
+
+What another client of PostgreSQL can take from the API: every connection, or a lock that every request waits for.
+
+Where a fault of a node or a zone is to strike: where the most pods are, so that it hits some.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,113 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from chaos.bridge import reached
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput, RehearsalError, StackNotStarted
+from harness.model.evidence import EventRow
 from harness.model.manifests import Deployment, Manifests
 from harness.model.message import message
-from harness.model.stack import Capability, Fault, FaultKind
-from harness.rehearsals.chaos.holding import every_connection, holding, lock
-from harness.rehearsals.chaos.places import Places
-from harness.stack.failover import follow, stop_receiving
+from harness.model.stack import Capability, Endpoints, Fault, FaultKind
+from harness.rules import zones
+from harness.stack.database.failover import follow, stop_receiving
+from harness.stack.process.waiting import given_up, to_its_end
 from harness.stack.protocol import Stack, Undo
-from harness.stack.waiting import given_up, to_its_end
+
+
+class PodPlaces:
+    """Reads the pods' places from the evidence as it is when asked."""
+
+    def __init__(self, events: Callable[[], Sequence[EventRow]], clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+
+    def zone(self) -> str:
+        """The zone with the most pods that serve. Raises ``RehearsalError`` when none is known."""
+        return _known("zone", zones.fullest(zones.placement(self._events(), self._clock.now_ns())))
+
+    def node(self) -> str:
+        """The node with the most pods that serve. Raises ``RehearsalError`` when none is known."""
+        return _known("node", zones.fullest(zones.nodes(self._events(), self._clock.now_ns())))
+
+
+def _known(what: str, found: str) -> str:
+    if not found:
+        raise RehearsalError(
+            message("no pod that serves is in a known {what}: the fault would strike nothing", what=what)
+        )
+    return found
+
+
+MOST_CONNECTIONS = 500
+#: The pools' connections that wait are counted until no more come for so long.
+_QUIET_S, _COUNT_EVERY_S, _COUNT_MOST_S = 1.5, 0.25, 10.0
+_LOCK = "LOCK TABLE walks IN ACCESS EXCLUSIVE MODE"
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND pid <> pg_backend_pid()"
+)
+
+
+class HeldConnections:
+    """Connections of ours; ``free`` ends them, and with them what they hold."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self.connections: list[asyncpg.Connection] = []
+
+    async def connect(self) -> asyncpg.Connection:
+        """One more, as the application's role. Raises asyncpg's errors."""
+        at = self._endpoints
+        connection = await asyncpg.connect(**at.login)
+        self.connections.append(connection)
+        return connection
+
+    async def free(self) -> None:
+        """Returns at once; PostgreSQL rolls back what they had begun."""
+        while self.connections:
+            self.connections.pop().terminate()
+
+
+def holding(endpoints: Endpoints) -> tuple[HeldConnections, Undo]:
+    """Nothing yet, and what ends it."""
+    held = HeldConnections(endpoints)
+    return held, held.free
+
+
+async def every_connection(held: HeldConnections) -> int:
+    """Takes each connection that ``max_connections`` leaves to the role; how many that were."""
+    with contextlib.suppress(asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError):
+        while len(held.connections) < MOST_CONNECTIONS:
+            await held.connect()
+    return len(held.connections)
+
+
+async def lock(held: HeldConnections, clock: Clock) -> int:
+    """Locks the table of walks as ``ALTER TABLE`` does; returns when as many requests wait for it as the pools let.
+
+    Returns how many. Raises ``RehearsalError`` when none came to wait: then no pool was exhausted.
+    """
+    holder, watcher = await held.connect(), await held.connect()
+    await holder.execute("BEGIN")
+    await holder.execute(_LOCK)
+    begun_ns = grown_ns = clock.now_ns()
+    most = 0
+    while clock.now_ns() - grown_ns < _QUIET_S * NS and clock.now_ns() - begun_ns < _COUNT_MOST_S * NS:
+        waiting = int(await watcher.fetchval(_WAITING))
+        if waiting > most:
+            most, grown_ns = waiting, clock.now_ns()
+        await clock.sleep(_COUNT_EVERY_S)
+    if not most:
+        raise RehearsalError("the table of walks was locked, and no request came to wait for it")
+    return most
+
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
@@ -53,7 +148,7 @@ class Bridge:
         *,
         steady: Answer,
         set_flag: Callable[[bool], Awaitable[int]],
-        places: Places,
+        places: PodPlaces,
     ) -> None:
         self._stack = stack
         #: Those that are applied.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from harness.base.errors import BadInput
 from harness.model.direction import Direction
 from harness.model.message import Message, message
-from harness.rehearsal.arguments import Paced, Staged
-from harness.rehearsal.command import Command, Duration, flag, given, option, replay, within
-from harness.rehearsal.only import chosen, only, words
 from harness.report.language import language
+from harness.run.arguments import Paced, Staged
+from harness.run.command import Command, Duration, flag, given, option, replay, within
+from harness.run.only import chosen, only, words
 
 if TYPE_CHECKING:
     from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, Schedule
@@ -34,14 +34,14 @@ def _budget(text: str) -> Duration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Healing(Command):
+class HealingCommand(Command):
     """The stores."""
 
     reconcile: Direction | None = option("heal the stores after the checks", Direction, choices=tuple(Direction))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chaos(Staged, Paced, Healing):
+class ChaosCommand(Staged, Paced, HealingCommand):
     """The experiments of chaos/ on a stack under load, judged.
 
     Those that take minutes are made when they are named.
@@ -60,7 +60,7 @@ class Chaos(Staged, Paced, Healing):
 
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""
-        from chaos import catalogue  # what a plan is made of loads here: no help needs it
+        from harness.rehearsals.chaos import catalogue  # what a plan is made of loads here: no help needs it
         from harness.rehearsals.chaos.steady import steady_criteria
         from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
@@ -79,7 +79,7 @@ class Chaos(Staged, Paced, Healing):
 
     def _named(self) -> Sequence[str]:
         """Those that are asked for, in the order in which they were typed."""
-        from chaos import catalogue
+        from harness.rehearsals.chaos import catalogue
 
         found: list[str] = []
         for word in words(self.only):
@@ -89,7 +89,7 @@ class Chaos(Staged, Paced, Healing):
     def run(self) -> int:
         """Conducts them, or lists them."""
         if self.list:
-            from chaos import catalogue
+            from harness.rehearsals.chaos import catalogue
 
             if more := sorted(set(given(self)) - {"lang", "list", "no_defaults"}):
                 told = message("--list runs nothing: {options}", options=", ".join(map(flag, more)))
@@ -105,7 +105,7 @@ class Chaos(Staged, Paced, Healing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChaosNightly(Staged, Paced, Healing):
+class ChaosNightly(Staged, Paced, HealingCommand):
     """Schedules of experiments drawn from seeds, for a night.
 
     Each is made on a stack of its own, within a budget of time; failing seeds are kept.
@@ -121,8 +121,8 @@ class ChaosNightly(Staged, Paced, Healing):
 
     def planned(self) -> NightPlan:
         """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
-        from chaos import catalogue
-        from harness.rehearsals.chaos.draw import draw
+        from harness.rehearsals.chaos import catalogue
+        from harness.rehearsals.chaos.catalogue import draw
         from harness.rehearsals.chaos.steady import steady_criteria
         from harness.rehearsals.chaos.types import NightPlan, Schedule
 

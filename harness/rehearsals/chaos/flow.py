@@ -1,27 +1,218 @@
-"""What a run of experiments does, in one direction: stack up -> users and probes -> experiments -> checks."""
+"""What a run of experiments does, in one direction: stack up -> users and probes -> experiments -> checks.
+
+Chaos Toolkit makes each experiment in a process of its own, and writes a journal. Before a series of kills a few are
+tried: they tell how long a killed pod goes on being sent to, and with the steady state what the series may break.
+"""
 
 from __future__ import annotations
 
-import msgspec
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from harness.base.clock import NS
-from harness.judge.steady import STEADY_S, not_steady
+import msgspec
+import numpy as np
+
+from chaos.bridge import SOCKET
+from harness.base.clock import NS, Clock, polling
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, PartDied
+from harness.evidence.gathered import Gathered
 from harness.load.users import Users, users_of
+from harness.model.evidence import EventRow
+from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.stack import lacks
-from harness.rehearsal.closing import check_whole_run
-from harness.rehearsal.running import Running
-from harness.rehearsals.chaos.bridge import Bridge
-from harness.rehearsals.chaos.expecting import expect
-from harness.rehearsals.chaos.kill_series import Detection, detection, expected
-from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
-from harness.rehearsals.chaos.measures import span, stretch
-from harness.rehearsals.chaos.places import Places
-from harness.rehearsals.chaos.trial import trials
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
-from harness.stack.rungs import graceful_beside, manifests_of
+from harness.model.scenario import Scenario
+from harness.model.stack import Fault, FaultKind, PodState, lacks
+from harness.rehearsals.chaos.bridge import Bridge, PodPlaces
+from harness.rehearsals.chaos.facts import span, stretch
+from harness.rehearsals.chaos.kill_series import Detection, KillSeries, detection, expected
+from harness.rehearsals.chaos.types import (
+    ChaosDetails,
+    ChaosPlan,
+    Experiment,
+    MadeExperiment,
+    PlannedExperiment,
+    Repeated,
+)
+from harness.rules.steady import STEADY_S, not_steady
+from harness.run.closing import check_whole_run
+from harness.run.context import RunContext
+from harness.stack.environments.choice import graceful_beside, manifests_of
+from harness.stack.process.waiting import http_status, undone_if_broken
+from harness.stack.protocol import Stack
 from harness.stack.state.lease import run_folder
-from harness.stack.waiting import undone_if_broken
+
+_LIMIT_S = 900.0
+
+
+def limit_s(experiment: Experiment) -> float:
+    """How long Chaos Toolkit may take for it: 900 s beyond its recovery, and what its steps pause and repeat."""
+    steps = [*experiment.document["method"], *experiment.document.get("rollbacks", ())]
+    pauses = [pause for step in steps for pause in (step.get("pauses") or {}).values()]
+    asked = [step.get("provider", {}).get("arguments") for step in steps]
+    series = [_seconds(each.get("every_s")) * _seconds(each.get("times")) for each in asked if isinstance(each, dict)]
+    return _LIMIT_S + experiment.expects.recover_within_s + sum(map(_seconds, pauses)) + sum(series)
+
+
+def _seconds(given: object) -> float:
+    """A number; nothing of what Chaos Toolkit alone reads, as ``${warm_up}``, for which there are the 900 s."""
+    return float(given) if isinstance(given, int | float) else 0.0
+
+
+async def made_by_toolkit(
+    experiment: Experiment, number: int, folder: Path, socket: Path, run_id: str
+) -> dict[str, object]:
+    """The journal, which also lies in ``folder/journals``. ``socket`` answers what its actions ask.
+
+    Raises ``PartDied`` when Chaos Toolkit ends without one, ``TimeoutError`` after ``limit_s``.
+    """
+    journals = folder / "journals"
+    journals.mkdir(exist_ok=True)
+    source = journals / f"{number:02d}-{experiment.name}.experiment.json"
+    journal = journals / f"{number:02d}-{experiment.name}.json"
+    source.write_text(json.dumps(experiment.document, ensure_ascii=False, indent=2))
+    environment = {**os.environ, SOCKET: str(socket), "TEKUTOKO_RUN_ID": run_id}
+    log = folder / "logs" / "chaostoolkit.log"
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chaos.toolkit", str(source), str(journal),
+            cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(limit_s(experiment)):
+            status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if status != 0 or not journal.exists():
+        raise PartDied(
+            message("Chaos Toolkit ended with status {status}", status=str(status)),
+            where=str(log),
+            remedy="read the log",
+        )
+    return dict(json.loads(journal.read_text()))
+
+
+def broken_off(journal: dict[str, object]) -> str:
+    """What an action said when it could not be made; "" when all were."""
+    runs = [*(journal.get("run") or []), *(journal.get("rollbacks") or [])]  # type: ignore[misc]  # JSON
+    for run in runs:
+        if run.get("status") != "succeeded":
+            words = run.get("exception") or ["no reason given"]
+            return f"{run['activity']['name']}: {str(words[-1]).strip()}"
+    return ""
+
+
+TRIALS = 10  # in a cluster each is another: the kubelet and kube-proxy race, and sometimes nothing breaks at all
+STEADY_LIMIT_S = 90.0
+ASK_EVERY_S, ASKED_FOR_S = 0.03, 4.0
+_SERVER_ERROR = 500
+
+
+def detection_s(asked_ns: int, answers: list[tuple[int, bool]]) -> float:
+    """How long connections were opened that were not answered well, after the kill was asked for; 0 when all were.
+
+    From the first to the last of them, and one interval of asking: until the pod is dead it still answers, and that
+    time is none in which anything breaks. Pure.
+    """
+    bad = [at_ns for at_ns, good in answers if not good and at_ns >= asked_ns]
+    return (max(bad) - min(bad)) / NS + ASK_EVERY_S if bad else 0.0
+
+
+async def trial(stack: Stack, clock: Clock, path: str) -> float | None:
+    """One pod killed with grace 0 while ``path`` is asked for through the service: the detection in seconds.
+
+    ``None`` when there was nothing to try it on: no pod was ready, or none answered.
+    """
+    service = stack.endpoints().service
+    answers: list[tuple[int, bool]] = []  # when a new connection was opened, and whether it was answered well
+
+    async def ask() -> None:
+        at_ns = clock.now_ns()
+        answers.append((at_ns, 0 < await http_status(service, path) < _SERVER_ERROR))
+
+    begun_ns = clock.now_ns()
+    kill = asyncio.ensure_future(stack.inject(Fault(kind=FaultKind.POD_KILL)))
+    asks: list[asyncio.Task[None]] = []
+    try:
+        while clock.now_ns() - begun_ns < ASKED_FOR_S * NS:
+            asks.append(asyncio.ensure_future(ask()))
+            await clock.sleep(ASK_EVERY_S)
+        await asyncio.gather(*asks)
+        await kill
+    except BadInput:
+        return None
+    finally:
+        for task in (kill, *asks):
+            task.cancel()
+        await asyncio.gather(kill, *asks, return_exceptions=True)
+    if not any(good for _, good in answers):
+        return None
+    return detection_s(begun_ns, answers)
+
+
+async def trials(
+    stack: Stack, clock: Clock, path: str, why_not_steady: Callable[[], Message | None]
+) -> tuple[float, ...]:
+    """``TRIALS`` of them in seconds, each from a steady state; () when that did not come or one could not be made."""
+    found: list[float] = []
+    for _ in range(TRIALS):
+        again = polling(clock, limit_s=STEADY_LIMIT_S, every_s=_POLL_S)
+        while why_not_steady() is not None:
+            if not await again():
+                return ()
+        tried = await trial(stack, clock, path)
+        if tried is None:
+            return ()
+        found.append(tried)
+        await clock.sleep(SETTLE_S)
+    return tuple(found)
+
+
+#: The steady state looked at: the last good answers before the series. What the trials broke is none of it.
+_LOOKED_AT = 200
+
+
+def expect(
+    repeated: Repeated, evidence: Gathered, manifests: Manifests, scenario: Scenario, detection: Detection
+) -> KillSeries:
+    """The offered rates, from the latency of probes and the readiness of pods as seen so far, and from
+    the detection as tried by ``trials``.
+    """
+    probes = evidence.ledger.probes
+    rows = probes[probes["ok"]][-_LOOKED_AT:]
+    latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0
+    population = scenario.population
+    return KillSeries(
+        times=repeated.times,
+        every_s=repeated.every_s,
+        replicas=manifests.deployment.replicas,
+        user_rate_per_s=population.flag_on / population.pace_s,
+        probe_rate_per_s=scenario.probes.rate_per_s,
+        latency_s=latency_s,
+        detection=detection,
+        ready_after_s=ready_after_s(evidence.events),
+    )
+
+
+def ready_after_s(events: Iterable[EventRow]) -> float:
+    """The longest that a pod has taken so far from being made to being ready; 0 when none was seen to."""
+    made: dict[str, int] = {}
+    took_ns = [0]
+    for event in events:
+        if event.kind == "pod":
+            since_ns = made.setdefault(event.subject, event.at_ns)
+            if event.data.get("state") == PodState.READY and since_ns >= 0:
+                took_ns.append(event.at_ns - since_ns)
+                made[event.subject] = -1  # its first time counts
+    return max(took_ns) / NS
+
 
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
@@ -31,7 +222,7 @@ _POLL_S = 0.5
 class Experiments:
     """The experiments of a run, on a stack that is not yet up."""
 
-    def __init__(self, plan: ChaosPlan, on: Running[ChaosDetails]) -> None:
+    def __init__(self, plan: ChaosPlan, on: RunContext[ChaosDetails]) -> None:
         self._plan = plan
         self._on = on
         self._manifests = on.manifests
@@ -43,10 +234,10 @@ class Experiments:
             run_folder(on.run_id),
             steady=self._steady,
             set_flag=self._set_flag,
-            places=Places(lambda: on.evidence.events, on.clock),
+            places=PodPlaces(lambda: on.evidence.events, on.clock),
         )
         self._current: Experiment | None = None
-        self._made: Made | None = None
+        self._made: MadeExperiment | None = None
         self._looked = False  # whether Chaos Toolkit has looked at the steady state of the current one
         self._detection = Detection()
 
@@ -56,7 +247,7 @@ class Experiments:
         await on.up()
         on.details.origin_ns = await self._users.begin()
         on.mark("admitted")
-        on.at_end(self._bridge.stop)
+        on.add_finalizer(self._bridge.stop)
         await self._bridge.start()
         for number, planned in enumerate(self._plan.experiments, 1):
             if not lacks(planned.experiment.expects.needs, on.stack.capabilities):
@@ -84,7 +275,7 @@ class Experiments:
         self._bridge.first_fault_ns = self._bridge.undone_ns = None
         self._bridge.repeated = 0
         self._current, self._looked = experiment, False
-        self._made = Made(number=number, begun_ns=begun_ns, start_ns=begun_ns, end_ns=begun_ns)
+        self._made = MadeExperiment(number=number, begun_ns=begun_ns, start_ns=begun_ns, end_ns=begun_ns)
         title, of = Message(text=experiment.title), str(len(self._plan.experiments))
         said = message("experiment {number} of {all}: {title}", number=str(number), all=of, title=title)
         as_written = bool(experiment.expects.erratum) and self._manifests.deployment.template.proxy_stops_at_once

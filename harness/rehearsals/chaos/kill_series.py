@@ -71,7 +71,7 @@ class KillSeries(msgspec.Struct, frozen=True, kw_only=True):
     ready_after_s: float
 
 
-class Expected(msgspec.Struct, frozen=True, kw_only=True):
+class ExpectedFailures(msgspec.Struct, frozen=True, kw_only=True):
     """Failures by cause; ``least`` and ``most`` are the limits that a measured number is held against."""
 
     in_flight: float
@@ -111,7 +111,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def expected(series: KillSeries) -> Expected:
+def expected(series: KillSeries) -> ExpectedFailures:
     """The most failures that the series can bring."""
     breakable_per_s = series.probe_rate_per_s + CREATE_SHARE * series.user_rate_per_s
     connecting_per_s = series.probe_rate_per_s + series.user_rate_per_s / series.replicas
@@ -119,7 +119,7 @@ def expected(series: KillSeries) -> Expected:
     # With r replicas a pod is killed again r intervals later: there is none only if its successors are all late.
     gap_s = max(0.0, series.ready_after_s - (series.replicas - 1) * series.every_s)
     connecting = series.times * connecting_per_s
-    return Expected(
+    return ExpectedFailures(
         in_flight=series.times * breakable_per_s * series.latency_s,
         undetected=connecting * series.detection.mean_s,
         undetected_least=connecting * series.detection.least_s,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.rehearsal.arguments import OnStack, Paced, Rehearsing
-from harness.rehearsal.command import Duration, below, option, other_than, within
-from harness.rehearsal.options import Options
+from harness.run.arguments import Paced, Rehearsing, StackOptions
+from harness.run.command import Duration, below, option, other_than, within
+from harness.run.options import Options
 
 if TYPE_CHECKING:
     from harness.model.scenario import Scenario
@@ -25,11 +25,11 @@ LEAST_CALLS = 3000
 
 def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
     """Both parts, each ``times`` the experiment, with what is expected of it."""
-    from chaos import catalogue
-    from harness.judge.leaving import NO_PRESTOP
+    from harness.rehearsals.chaos import catalogue
     from harness.rehearsals.chaos.rehearsal import AS_WRITTEN, GRACEFUL
     from harness.rehearsals.chaos.steady import steady_criteria
     from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
+    from harness.rules.leaving import NO_PRESTOP
 
     experiment = catalogue.load(EXPERIMENT)
     why = "measured as it is"
@@ -51,7 +51,7 @@ def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollingUpdate(Rehearsing, OnStack, Paced):
+class RollingUpdateCommand(Rehearsing, StackOptions, Paced):
     """Pods replaced under load, as written and with `graceful`.
 
     It compares the bundled overlays. For a folder of your own add the component graceful there, and run
@@ -83,7 +83,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
 
     def resolved(self) -> Options:
         """With the bundled overlay, whatever the target's own file names."""
-        from harness.stack.rungs import overlay
+        from harness.stack.environments.choice import overlay
 
         options = self.placed(self.seed, self.lang, None)
         return msgspec.structs.replace(options, manifests=overlay(options.rung))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.base.clock import NS, Clock, polling
-from harness.judge.steady import STEADY_S
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.manifests import Manifests
-from harness.rehearsals.chaos.bridge import Bridge
-from harness.rehearsals.chaos.places import Places
+from harness.rehearsals.chaos.bridge import Bridge, PodPlaces
+from harness.rules.steady import STEADY_S
+from harness.stack.process.waiting import http_status
 from harness.stack.protocol import Stack
-from harness.stack.waiting import http_status
 
 LIMIT_S = 120.0  # for the steady state; the longest that a bundled experiment allows its recovery is 60 s
 _EVERY_S = 0.25
@@ -29,7 +28,7 @@ class StandingChaos:
         self._path = probe.path if probe is not None else "/"
         self._ready = float(self._wanted)
         self._events: list[EventRow] = []
-        places = Places(lambda: self._events, clock)
+        places = PodPlaces(lambda: self._events, clock)
         self.bridge = Bridge(
             stack, manifests, clock, folder, steady=self._steady, set_flag=self._set_flag, places=places
         )

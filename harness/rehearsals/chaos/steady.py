@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.judge.figures import SAMPLED
 from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
-from scenarios.load import load
+from harness.rules.figures import SAMPLED
+from harness.run.scenarios.load import load
 
 #: The rollout table gives a latency for the weeks up to this one, and nothing lifts it for those after.
 LATENCY_FROM = "rollout_week2"

@@ -13,7 +13,7 @@ from harness.model.message import Message, Told
 from harness.model.scenario import Criterion, Scenario, Span
 from harness.model.stack import Capability, FaultKind
 from harness.rehearsals.chaos.kill_series import KillSeries
-from scenarios.claims import ClaimId, ErratumId
+from harness.rules.register import ClaimId, ErratumId
 
 
 class Repeated(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     lost_s: tuple[float, ...] = ()
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class MadeExperiment(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment that was made, as it went: monotonic ns, ``None`` for what did not come.
 
     ``begun_ns`` is when it was begun with, ``start_ns`` when its first fault was; ``steady_before`` is Chaos Toolkit's
@@ -164,7 +164,7 @@ class ChaosDetails(msgspec.Struct, kw_only=True):
     """What a run saw: when the load began (monotonic ns), and the experiments that were made, in their order."""
 
     origin_ns: int | None = None
-    made: list[Made] = []
+    made: list[MadeExperiment] = []
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,13 +184,13 @@ class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
     schedules: tuple[Schedule, ...]
     length: int
     budget_s: float
-    least: int
+    least: Annotated[int, msgspec.Meta(ge=1)]
     scenario: Scenario
     criteria: tuple[Criterion, ...]
     reconcile: Direction | None = None
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+class EndedSchedule(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule as it ended. ``folder`` is its run's, relative to the night's, "" when none was begun.
 
     ``exercised`` counts the experiments that the environment could make, ``calls`` users' requests and probes while
@@ -219,7 +219,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class NightDetails(msgspec.Struct, kw_only=True):
     """The schedules that were made, in their order, and the seeds of those that the budget ``left``."""
 
-    ended: list[Ended] = []
+    ended: list[EndedSchedule] = []
     left: list[int] = []
 
     @property

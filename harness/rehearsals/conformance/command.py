@@ -7,16 +7,16 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.rehearsal.arguments import TargetOnLocal
-from harness.rehearsal.command import option, within
-from harness.rehearsal.only import chosen, only
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import not_written, write_atomically
 from harness.report.junit import JUNIT_XML
+from harness.run.arguments import TargetOnLocal
+from harness.run.command import option, within
+from harness.run.only import chosen, only
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conformance(TargetOnLocal):
+class ConformanceCommand(TargetOnLocal):
     """An API checked against the contract.
 
     The bundled one, or any other with --target.

@@ -18,9 +18,8 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NOT_JSON, EvidenceNotWritten
 from harness.base.private import write_private
-from harness.contract.grade import Finding, Grade, Source, SourceKind, walk_api
-from harness.contract.people import sign_up
-from harness.contract.run import CheckRun, Deviation
+from harness.checks.contract.people import sign_up
+from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade, SentenceSource, SourceKind, walk_api
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
@@ -57,7 +56,7 @@ SENTENCES = {
 }
 
 
-class Entry(msgspec.Struct, frozen=True):
+class FuzzedRequest(msgspec.Struct, frozen=True):
     """One request and its answer. Status 0: no answer, as ``body`` says, or one that was ``endless``."""
 
     method: str
@@ -67,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True):
     endless: bool = False
 
 
-class Checked(msgspec.Struct, frozen=True):
+class FuzzResult(msgspec.Struct, frozen=True):
     """How many answers failed a check that is of the file alone, what schemathesis could not look at, and whether its
     record is ``whole``."""
 
@@ -99,12 +98,12 @@ async def fuzz(
     took_s = (clock.now_ns() - begun_ns) / NS
     tokens.unlink()
     entries = read(folder / ANSWERS)
-    seen = checked(folder / EVENTS) if status in _ENDED else Checked()
+    seen = checked(folder / EVENTS) if status in _ENDED else FuzzResult()
     for again in (EVENTS, ANSWERS):  # the requests are in the HAR file
         (folder / again).unlink(missing_ok=True)
     statuses = Counter(str(entry.status) for entry in entries)
     fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
-    source = SOURCE if plan is None else Source(SourceKind.OPENAPI, str(plan.path))
+    source = SOURCE if plan is None else SentenceSource(SourceKind.OPENAPI, str(plan.path))
     return fuzz_, judged(entries, status, seen, source)
 
 
@@ -153,13 +152,13 @@ async def _run(line: Sequence[str], folder: Path, added: dict[str, str], seconds
         await process.wait()
 
 
-def read(answers: Path) -> tuple[Entry, ...]:
+def read(answers: Path) -> tuple[FuzzedRequest, ...]:
     """The requests that were sent, none when there is no file. Raises ``EvidenceNotWritten``."""
     if not answers.exists():
         return ()
     try:
         with answers.open("rb") as lines:
-            return tuple(msgspec.json.decode(line, type=Entry) for line in lines)
+            return tuple(msgspec.json.decode(line, type=FuzzedRequest) for line in lines)
     except (OSError, *NOT_JSON) as error:
         raise EvidenceNotWritten(
             message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(answers)
@@ -202,10 +201,10 @@ class _Event(msgspec.Struct):
     finished: _Finished | None = msgspec.field(default=None, name="EngineFinished")
 
 
-def checked(events: Path) -> Checked:
+def checked(events: Path) -> FuzzResult:
     """What schemathesis' own checks found. Raises ``EvidenceNotWritten`` when the file cannot be read."""
     if not events.exists():
-        return Checked()
+        return FuzzResult()
     odd, errors, whole = 0, list[str](), False
     try:
         with events.open("rb") as lines:
@@ -223,10 +222,12 @@ def checked(events: Path) -> Checked:
         raise EvidenceNotWritten(
             message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(events)
         ) from error
-    return Checked(odd=odd, errors=tuple(errors), whole=whole)
+    return FuzzResult(odd=odd, errors=tuple(errors), whole=whole)
 
 
-def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source = SOURCE) -> tuple[CheckRun, ...]:
+def judged(
+    entries: Sequence[FuzzedRequest], status: int, seen: FuzzResult, source: SentenceSource = SOURCE
+) -> tuple[CheckRun, ...]:
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: something failed)."""
     lacking = _lacking(entries, status)
     failed = sorted((each for each in entries if not 0 < each.status < 500), key=lambda each: not each.endless)
@@ -246,7 +247,7 @@ def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source 
             status=str(first.status) if first.status else unanswered,
             body=first.body,
         )
-        found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=Finding.STATUS)
+        found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=DeviationKind.STATUS)
         errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found, broken="")
     odd = CheckRun(
         id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=lacking or nothing_good or _own(seen, status, failed)
@@ -256,12 +257,12 @@ def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source 
         got = message(
             "{count} of {all}, with their requests in {file}", count=str(seen.odd), all=str(len(entries)), file=LOG
         )
-        found = Deviation(expected=message("no odd answer"), got=got, grade=grade, finding=Finding.BODY)
+        found = Deviation(expected=message("no odd answer"), got=got, grade=grade, finding=DeviationKind.BODY)
         odd = msgspec.structs.replace(odd, source=source, deviation=found, broken="")
     return errors, odd
 
 
-def _own(seen: Checked, status: int, failed: Sequence[Entry]) -> str:
+def _own(seen: FuzzResult, status: int, failed: Sequence[FuzzedRequest]) -> str:
     """Why schemathesis, which saw no odd answer, did not look at all of them; "" when it did."""
     if seen.errors:
         return f"schemathesis saw no odd answer, and could not look at all: {seen.errors[0][:300]}"
@@ -272,7 +273,7 @@ def _own(seen: Checked, status: int, failed: Sequence[Entry]) -> str:
     return ""
 
 
-def _lacking(entries: Sequence[Entry], status: int) -> str:
+def _lacking(entries: Sequence[FuzzedRequest], status: int) -> str:
     """Why the requests say nothing of the target; "" when they do."""
     if status not in _ENDED:
         return f"schemathesis ended with status {status}; its last words are in {LOG}"

@@ -27,7 +27,7 @@ _tokens = itertools.cycle(Path(os.environ[TOKENS_VARIABLE]).read_text().split())
 _answers = Path(ANSWERS).open("ab", buffering=0)  # noqa: SIM115 - as long as schemathesis lives
 
 
-class TooLong(OSError):  # noqa: N818 - an outcome, not an error
+class AnswerTooLong(OSError):  # noqa: N818 - an outcome, not an error
     """The answer is larger than its reader takes."""
 
 
@@ -40,7 +40,7 @@ class _Received(socket.SocketIO):
         read = super().readinto(buffer)
         self.received += read or 0
         if self.received > MOST_BYTES:
-            raise TooLong(f"the answer is larger than {MOST_BYTES} bytes")
+            raise AnswerTooLong(f"the answer is larger than {MOST_BYTES} bytes")
         return read
 
 
@@ -48,7 +48,7 @@ class _Answer(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         if isinstance(raw := getattr(self.fp, "raw", None), _Received) and raw.received > MOST_HEAD:
-            raise TooLong("the head of the answer is too large")
+            raise AnswerTooLong("the head of the answer is too large")
 
 
 class _Response(requests.Response):
@@ -103,4 +103,4 @@ def after_network_error(
 ) -> None:
     """Tells why there is none."""
     why = repr(sys.exc_info()[1])
-    _told(request, 0, why, endless=TooLong.__name__ in why)  # a line of the head beyond http.client's bound, too
+    _told(request, 0, why, endless="TooLong" in why)  # a line of the head beyond http.client's bound, too

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.contract.run import CheckRun
-from harness.model.message import marked
+from harness.checks.contract.run import CheckRun
+from harness.model.message import gettext_noop
 
 
 class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str = "conformance"
-    title: str = marked("Conformance to the contract")
+    title: str = gettext_noop("Conformance to the contract")
     only: tuple[str, ...] = ()
     fuzz_s: int = 0
     openapi: str = ""

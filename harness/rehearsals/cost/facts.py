@@ -11,10 +11,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.base.units import DAY_S
-from harness.model.message import Told, message
+from harness.model.judgement import observation
+from harness.model.message import message
 from harness.rehearsals.cost import facts_measured
+from harness.rehearsals.cost.facts_measured import by_those
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, money, near, same
 from harness.rehearsals.cost.month.savings import instance, ranked, saved
@@ -22,13 +24,13 @@ from harness.rehearsals.cost.month.tables import ReplicasRow
 from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
 from harness.rules.fact import Fact, FactsOf
 
-_AT_UNIT_PRICES = marked("{seen} by the unit prices")
-_ROW = marked(
+_AT_UNIT_PRICES = gettext_noop("{seen} by the unit prices")
+_ROW = gettext_noop(
     "{pods} for the pods, {database} for the database and {rest} of the estimate's other parts are {sum}, printed is "
     "{seen}"
 )
-_ROW_DUE = marked("printed is {seen}; the corrected parts of so many pods add up to {due}")
-_ADDED = marked("the parts add up to {seen}")
+_ROW_DUE = gettext_noop("printed is {seen}; the corrected parts of so many pods add up to {due}")
+_ADDED = gettext_noop("the parts add up to {seen}")
 #: The rows of スケールアップ時（レプリカ数別）.
 ROWS = ("replicas.2", "replicas.4", "replicas.8", "replicas.10")
 _ROWS = {
@@ -39,78 +41,78 @@ _ROWS = {
     )
 }  # fmt: skip
 _ESTIMATES = {
-    "autopilot.printed_usd": marked(
+    "autopilot.printed_usd": gettext_noop(
         "the unit prices give {due} by requests and {instead} by limits, the document prints {seen}"
     ),
     "autopilot.due_usd": _AT_UNIT_PRICES,
-    "billing.limits_usd": marked("by requests {requests}, by limits {seen}: Autopilot bills requests"),
-    "sidecar.whole_usd": marked(
+    "billing.limits_usd": gettext_noop("by requests {requests}, by limits {seen}: Autopilot bills requests"),
+    "sidecar.whole_usd": gettext_noop(
         "with its sidecar a pod asks for {cores} cores and {memory} GiB, and {pods} of them cost {seen}; the container "
         "that is priced alone {without}"
     ),
-    "cluster.fees_usd": marked(
+    "cluster.fees_usd": gettext_noop(
         "one cluster costs {one} of fees after the free credit, {clusters} cost {seen}; the table has none"
     ),
-    "cloud_sql.printed_usd": marked(
+    "cloud_sql.printed_usd": gettext_noop(
         "the unit prices give {due}, and {instead} without a standby, the document prints {seen}"
     ),
     "cloud_sql.due_usd": _AT_UNIT_PRICES,
     "cloud_sql.alone_usd": _AT_UNIT_PRICES,
-    "storage.printed_usd": marked(
+    "storage.printed_usd": gettext_noop(
         "{gb} GB cost {kept}; the printed {seen} leave {downloads} GB for downloads; they are full after {walks} walks "
         "of {photos} photos, {each} for each of {users} users"
     ),
     "storage.kept_usd": _AT_UNIT_PRICES,
-    "storage.walks": marked("{seen} walks fill it"),
-    "logging.printed_usd": marked(
+    "storage.walks": gettext_noop("{seen} walks fill it"),
+    "logging.printed_usd": gettext_noop(
         "the unit prices give {due}, the document prints {seen}; without the free part it would be {unfree}"
     ),
     "logging.due_usd": _AT_UNIT_PRICES,
-    "logging.least_unfree_usd": marked("without the free part about {seen} at least"),
-    "monitoring.printed_usd": marked(
+    "logging.least_unfree_usd": gettext_noop("without the free part about {seen} at least"),
+    "monitoring.printed_usd": gettext_noop(
         "the API's own metrics make {samples} million samples a month, which cost {due}; the document prints {seen}"
     ),
     "monitoring.due_usd": _AT_UNIT_PRICES,
-    "load_balancer.printed_usd": marked("the unit prices give {due}, the document prints {seen}"),
+    "load_balancer.printed_usd": gettext_noop("the unit prices give {due}, the document prints {seen}"),
     "load_balancer.due_usd": _AT_UNIT_PRICES,
 }
 _TOTALS = {
-    "total.printed_usd": marked(
+    "total.printed_usd": gettext_noop(
         "the printed parts add up to {added}, printed is {seen}; {yen} yen are {rate} yen a dollar"
     ),
     "total.added_usd": _ADDED,
     "total.due_usd": _ADDED,
     **_ROWS,
-    "comparison.printed_usd": marked("the comparison says {seen}, the estimate {total}: the same cluster"),
+    "comparison.printed_usd": gettext_noop("the comparison says {seen}, the estimate {total}: the same cluster"),
     "comparison.total_usd": _ADDED,
-    "one.total_usd": marked(
+    "one.total_usd": gettext_noop(
         "one application of {least} pods costs {seen}, {services} services of {least} pods each {split}, at one "
         "database and one load balancer"
     ),
-    "one.pods_usd": marked("{fixed} of it are there whatever the pods, and the least pods are {seen}"),
+    "one.pods_usd": gettext_noop("{fixed} of it are there whatever the pods, and the least pods are {seen}"),
     "split.total_usd": _AT_UNIT_PRICES,
     "split.pods_usd": _AT_UNIT_PRICES,
 }
 _SAVINGS = {
-    "commitment.printed_ratio": marked(
+    "commitment.printed_ratio": gettext_noop(
         "a year's commitment takes {pods} off the pods and {database} off the database, {both} of the two together; "
         "the document says {seen}"
     ),
-    "commitment.due_ratio": marked("{seen} off the two together"),
-    "alert.at_usd": marked("the alert is at {seen}; a doubled bill is {doubled}, the most pods all month {most}"),
-    "alert.most_usd": marked("the most is {seen}"),
-    "alert.phase": marked(
+    "commitment.due_ratio": gettext_noop("{seen} off the two together"),
+    "alert.at_usd": gettext_noop("the alert is at {seen}; a doubled bill is {doubled}, the most pods all month {most}"),
+    "alert.most_usd": gettext_noop("the most is {seen}"),
+    "alert.phase": gettext_noop(
         "the alert is there from phase {seen} in the chapter on costs, from phase {checklist} in the checklist"
     ),
-    "alert.checklist_phase": marked("phase {seen} in the checklist"),
-    "retention.printed_ratio": marked(
+    "alert.checklist_phase": gettext_noop("phase {seen} in the checklist"),
+    "retention.printed_ratio": gettext_noop(
         "{gib} GiB cost {now} kept for {days} days, and {saved} less kept for {then}: the price is for taking them in, "
         "and {included} days are included; the document says {seen}"
     ),
-    "retention.due_ratio": marked("{seen} less"),
+    "retention.due_ratio": gettext_noop("{seen} less"),
 }
 #: Each fact of the costs, in a sentence.
-PHRASES = {**_ESTIMATES, **_TOTALS, **_SAVINGS, **facts_measured.PHRASES}
+PHRASES = {**_ESTIMATES, **_TOTALS, **_SAVINGS, "savings": "", **facts_measured.PHRASES}
 
 
 def facts(plan: CostPlan, pod: PodSizes) -> Iterator[Fact]:
@@ -135,19 +137,8 @@ def facts(plan: CostPlan, pod: PodSizes) -> Iterator[Fact]:
     yield from _commitment(fact, plan, pod)
     yield from _budget_alert(fact, plan)
     yield from _log_retention(fact, plan)
-
-
-def savings_told(plan: CostPlan, pod: PodSizes) -> Told:
-    """What saves how much, the largest first: to choose by, and the choice is a team's."""
-    told = (message("{name}: {amount} a month", name=each.name, amount=money(each.usd)) for each in ranked(plan, pod))
-    return (*told, *by_those(plan))
-
-
-def by_those(plan: CostPlan) -> Told:
-    """By which region's prices the amounts are, where that is not the document's."""
-    if plan.tables.untried(plan.prices) is None:
-        return ()
-    return (message("the amounts are by prices of {region}", region=plan.prices.region),)
+    saves = (message("{name}: {amount} a month", name=each.name, amount=money(each.usd)) for each in ranked(plan, pod))
+    yield fact.of_sample("savings", observation("cost.savings", (*saves, *by_those(plan)), part=DOCUMENT))
 
 
 def _regional(plan: CostPlan, found: Fact) -> Fact:

@@ -11,38 +11,41 @@ from datetime import datetime
 
 import msgspec
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.base.units import DAY_S
 from harness.checks.stepwise import MOST_FAILED
+from harness.model.judgement import observation
 from harness.model.message import Message, Told, message
-from harness.model.result import Facts
-from harness.model.stack import Rung
+from harness.model.result import RunInfo
+from harness.model.stack import EnvironmentKind
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, money
-from harness.rehearsals.cost.types import MEASURED, CostPlan, Measured, PodSizes
+from harness.rehearsals.cost.types import MEASURED, CostPlan, MeasuredUsage, PodSizes
 from harness.rules.fact import Fact, FactsOf
 
 _FEWEST = 100  # requests, of which the logs of one are counted
 #: Each fact of a measured run, in a sentence.
 PHRASES = {
-    "run.users": marked("of {seen} users, and {supposed} are supposed"),
-    "run.pods": marked(
+    "run.users": gettext_noop("of {seen} users, and {supposed} are supposed"),
+    "run.pods": gettext_noop(
         "with {users} users there were {pods} pods on average in {seconds} s, supposed are {supposed}; with their "
         "sidecars they cost {cost} a month"
     ),
-    "supposed.pods": marked("{seen} pods are supposed"),
-    "run.log_gib": marked(
+    "supposed.pods": gettext_noop("{seen} pods are supposed"),
+    "run.log_gib": gettext_noop(
         "{bytes} bytes are logged a request ({requests} requests); {rate} requests a second all month are {gib} GiB, "
         "which cost {cost}; supposed are {supposed} GiB"
     ),
-    "supposed.log_gib": marked("{seen} GiB are supposed"),
-    "run.connections": marked(
+    "supposed.log_gib": gettext_noop("{seen} GiB are supposed"),
+    "run.connections": gettext_noop(
         "with {of} users the database had {seen} connections when the load had ended, of at most {most}"
     ),
+    "run.bill": "",  # what a team decides by, which is no verdict
+    "run.stored": "",
 }
 
 
-def facts(plan: CostPlan, pod: PodSizes, run: Measured | None, of: Facts) -> Iterator[Fact]:
+def facts(plan: CostPlan, pod: PodSizes, run: MeasuredUsage | None, of: RunInfo) -> Iterator[Fact]:
     """Those of the run that was read; of one that the plan names, and that is gone, there is none."""
     fact = FactsOf(PHRASES, MEASURED)
     if run is None and plan.of:
@@ -56,6 +59,17 @@ def facts(plan: CostPlan, pod: PodSizes, run: Measured | None, of: Facts) -> Ite
     yield _logs(fact, plan, run)
     yield fact("supposed.log_gib", plan.tables.quantities.log_gb * GB / GIB)
     yield _connections(fact, run)
+    if told := _bill_told(plan, pod, run):
+        yield fact.of_sample("run.bill", observation("cost.of_the_run", (*told, *by_those(plan)), part=MEASURED))
+    if told := _stored_told(plan, pod, run):
+        yield fact.of_sample("run.stored", observation("cost.stored_bytes", told, part=MEASURED))
+
+
+def by_those(plan: CostPlan) -> Told:
+    """By which region's prices the amounts are, where that is not the document's."""
+    if plan.tables.untried(plan.prices) is None:
+        return ()
+    return (message("the amounts are by prices of {region}", region=plan.prices.region),)
 
 
 def untried(plan: CostPlan) -> Told:
@@ -65,7 +79,7 @@ def untried(plan: CostPlan) -> Told:
     return why, message("figures by the prices of {region} are for information", region=plan.prices.region)
 
 
-def refused(plan: CostPlan, run: Measured | None, facts: Facts) -> Message | None:
+def refused(plan: CostPlan, run: MeasuredUsage | None, facts: RunInfo) -> Message | None:
     """Why nothing is judged by the run; ``None`` where it counts."""
     if run is None:
         return message(
@@ -75,8 +89,8 @@ def refused(plan: CostPlan, run: Measured | None, facts: Facts) -> Message | Non
     return next(_against(plan, run, facts), None)
 
 
-def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
-    if run.rung == Rung.SIM:
+def _against(plan: CostPlan, run: MeasuredUsage, facts: RunInfo) -> Iterator[Message]:
+    if run.rung == EnvironmentKind.SIM:
         yield message("the run that was read is simulated: no evidence for a sign-off")
     if (run.target, run.target_digest) != (facts.target, facts.target_digest):
         yield message(
@@ -110,7 +124,7 @@ def _unsaid(name: str, what: Message) -> Fact:
     return Fact(name=name, part=MEASURED, void=(why,))
 
 
-def _pods(fact: FactsOf, plan: CostPlan, pod: PodSizes, run: Measured) -> Fact:
+def _pods(fact: FactsOf, plan: CostPlan, pod: PodSizes, run: MeasuredUsage) -> Fact:
     """So few pods are what is printed only at the price of where they run; more of them are not at any."""
     supposed, users = plan.tables.quantities.pods, plan.tables.supposed.users
     if not run.pods:
@@ -131,7 +145,7 @@ def _pods(fact: FactsOf, plan: CostPlan, pod: PodSizes, run: Measured) -> Fact:
     return msgspec.structs.replace(found, told=told if few else (*told, message("what is shown holds by any")))
 
 
-def _logs(fact: FactsOf, plan: CostPlan, run: Measured) -> Fact:
+def _logs(fact: FactsOf, plan: CostPlan, run: MeasuredUsage) -> Fact:
     """The logs of a month at the supposed rate; and what keeping them costs, by which a team decides its policy on
     them."""
     gib, each, saving = plan.month_log_gib(run), run.log_bytes_a_request, plan.tables.savings
@@ -152,7 +166,7 @@ def _logs(fact: FactsOf, plan: CostPlan, run: Measured) -> Fact:
     )  # fmt: skip
 
 
-def _connections(fact: FactsOf, run: Measured) -> Fact:
+def _connections(fact: FactsOf, run: MeasuredUsage) -> Fact:
     """The database is said to be sized for so many users at once: by their number, or by the pools'?"""
     if not run.connections:
         return _unsaid("run.connections", message("how many connections the database had"))
@@ -160,7 +174,7 @@ def _connections(fact: FactsOf, run: Measured) -> Fact:
     return fact("run.connections", float(run.connections), of=run.users, most=most)
 
 
-def bill_told(plan: CostPlan, pod: PodSizes, run: Measured) -> Told:
+def _bill_told(plan: CostPlan, pod: PodSizes, run: MeasuredUsage) -> Told:
     """The bill of the run where all of it was measured, else (): what a team settles its sizes by."""
     if not run.pods or run.log_bytes is None or run.connections is None:
         return ()
@@ -174,7 +188,7 @@ def bill_told(plan: CostPlan, pod: PodSizes, run: Measured) -> Told:
     return (told,)
 
 
-def stored_told(plan: CostPlan, pod: PodSizes, run: Measured) -> Told:
+def _stored_told(plan: CostPlan, pod: PodSizes, run: MeasuredUsage) -> Told:
     """What a walk of the run takes in the stores, else (); its photos are the app's small thumbnails alone."""
     if run.photo_bytes is None and run.database_bytes is None:
         return ()

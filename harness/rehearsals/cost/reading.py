@@ -11,11 +11,11 @@ from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
-from harness.model.stack import NEVER_RAN, Rung
-from harness.rehearsals.cost.types import Measured
+from harness.model.stack import NEVER_RAN, EnvironmentKind
+from harness.rehearsals.cost.types import MeasuredUsage
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
-from harness.signoff.counting import broken
+from harness.report.signoff.counting import broken
 
 
 def newest(reports: Path, plan: str) -> Path | None:
@@ -39,7 +39,7 @@ def _against(result: Result) -> bool:
 
 def _counts(result: Result) -> bool:
     facts = result.facts
-    return facts.rung is not Rung.SIM and not facts.injected and result.exit_status is not None
+    return facts.rung is not EnvironmentKind.SIM and not facts.injected and result.exit_status is not None
 
 
 def _read(path: Path) -> Result | None:
@@ -49,7 +49,7 @@ def _read(path: Path) -> Result | None:
         return None
 
 
-def read(folder: Path) -> Measured:
+def read(folder: Path) -> MeasuredUsage:
     """The run in ``folder``. Raises ``BadInput`` when it is none, or its evidence is broken."""
     result = RESULT.read(folder / RESULT_JSON)
     evidence = stored(folder, result.evidence_digest)
@@ -71,14 +71,14 @@ def _logs_of(logs: Path, pod: str) -> Iterator[Path]:
     yield from logs.glob(f"{pod}.*.log")
 
 
-def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measured:
+def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> MeasuredUsage:
     """From the rows of a run. Pure."""
     to_api, kept = [row for row in evidence.requests if row.side is Side.API], evidence.writes.kept
     calls: list[RequestRow | ProbeRow] = [*to_api, *evidence.probes]
     begin_ns = min((call.sent_ns for call in calls), default=0)
     end_ns = max((call.done_ns for call in calls), default=0)
     facts = result.facts
-    return Measured(
+    return MeasuredUsage(
         run_id=result.run_id,
         rehearsal=result.rehearsal,
         plan=result.plan,

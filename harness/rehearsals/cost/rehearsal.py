@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.base.units import Unit
-from harness.judge.difference import Exact
 from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, observation
+from harness.model.judgement import Kind
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Facts, Part
+from harness.model.result import Part, RunInfo
 from harness.model.section import Section
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
 from harness.rehearsals.cost import facts_measured
-from harness.rehearsals.cost.facts import PHRASES, by_those, facts, savings_told
-from harness.rehearsals.cost.month.bill import GIB, Size
+from harness.rehearsals.cost.facts import PHRASES, facts
+from harness.rehearsals.cost.month.bill import GIB, MachineSize
 from harness.rehearsals.cost.month.page import sections
 from harness.rehearsals.cost.reading import read
 from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, PodSizes
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.rehearsal import Rehearsal, RunRecord
 
 #: What the tables promise, whatever was measured.
 CLAIMS = (
@@ -37,10 +35,11 @@ OF_A_RUN = ("cost.autopilot", "cost.logging", "cost.assumption.database_size")
 LEFT_OUT = ("cost.sidecar_left_out", "cost.cluster_fee")
 
 
-class Cost(Rehearsal[CostPlan, CostDetails]):
+class CostRehearsal(Rehearsal[CostPlan, CostDetails]):
     """The rehearsal."""
 
     name = "cost"
+    figures = ("cost", "prices")
     only_looks = True
     plan, details = CostPlan, CostDetails
     phrases = PHRASES
@@ -51,11 +50,16 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
         yield from ((DOCUMENT, claim) for claim in CLAIMS)
         yield from ((MEASURED, claim) for claim in OF_A_RUN)
 
-    def expected(self, plan: CostPlan, facts: Facts) -> Iterable[Expected]:
-        """Of each claim, and of what the tables leave out."""
-        return (*super().expected(plan, facts), *expected_of(((each, each) for each in LEFT_OUT), part=DOCUMENT))
+    def expected(self, plan: CostPlan, facts: RunInfo) -> Iterable[Expected]:
+        """Of each claim, of what the tables leave out, and what a team decides by, which is no verdict."""
+        yield from super().expected(plan, facts)
+        yield from expected_of(((each, each) for each in LEFT_OUT), part=DOCUMENT)
+        yield Expected(DOCUMENT, "cost.savings", kind=Kind.OBSERVATION)
+        yield from (
+            Expected(MEASURED, each, kind=Kind.OBSERVATION) for each in ("cost.of_the_run", "cost.stored_bytes")
+        )
 
-    def parts(self, plan: CostPlan, seen: Seen[CostDetails]) -> Sequence[Part]:
+    def parts(self, plan: CostPlan, seen: RunRecord[CostDetails]) -> Sequence[Part]:
         """What is printed, and what was measured."""
         _ = plan, seen
         return (
@@ -63,7 +67,7 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
             Part(name=MEASURED, title=message("By a run that was measured")),
         )
 
-    async def run(self, plan: CostPlan, on: Running[CostDetails]) -> None:
+    async def run(self, plan: CostPlan, on: RunContext[CostDetails]) -> None:
         """Reads the manifests' pod, and the run."""
         on.phase(DOCUMENT, message("recomputing the document's tables"))
         on.details.pod = pod_of(on.manifests)
@@ -71,37 +75,15 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
             on.phase(MEASURED, message("reading the run {name}", name=Path(plan.of).name))
             on.details.measured = read(Path(plan.of))
 
-    def measured(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Fact]:
+    def measured(self, plan: CostPlan, seen: RunRecord[CostDetails]) -> Iterable[Fact]:
         """Of the tables, and of the run that was read."""
         if (pod := seen.details.pod) is not None:
             yield from facts(plan, pod)
             yield from facts_measured.facts(plan, pod, seen.details.measured, seen.facts)
 
-    def judge(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Judgement]:
-        """By the rules; then what a team decides by, which is no verdict."""
-        yield from super().judge(plan, seen)
-        pod, run = seen.details.pod, seen.details.measured
-        if pod is None:
-            return
-        yield observation("cost.savings", savings_told(plan, pod), part=DOCUMENT)
-        if run is None or facts_measured.refused(plan, run, seen.facts) is not None:
-            return
-        if told := facts_measured.bill_told(plan, pod, run):
-            yield observation("cost.of_the_run", (*told, *by_those(plan)), part=MEASURED)
-        if told := facts_measured.stored_told(plan, pod, run):
-            yield observation("cost.stored_bytes", told, part=MEASURED)
-
-    def sections(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Section]:
+    def sections(self, plan: CostPlan, seen: RunRecord[CostDetails]) -> Iterable[Section]:
         """Tables and chart."""
         return () if seen.details.pod is None else sections(plan, seen, seen.details.pod)
-
-    def figures(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Figure]:
-        """The month's bill, corrected and by the run."""
-        pod, run = seen.details.pod, seen.details.measured
-        corrected = None if pod is None else plan.corrected(pod).total
-        measured = None if pod is None or run is None else plan.by_run(pod, run).total
-        yield Figure("bill.corrected", Unit.DOLLARS, "worse", Exact(corrected), gates=True)
-        yield Figure("bill.measured", Unit.DOLLARS, "worse", Exact(measured), gates=True)
 
 
 def pod_of(manifests: Manifests) -> PodSizes:
@@ -119,8 +101,8 @@ def pod_of(manifests: Manifests) -> PodSizes:
     )
 
 
-def _size(milli: int, memory_bytes: int) -> Size:
-    return Size(cores=milli / 1000, gib=memory_bytes / GIB)
+def _size(milli: int, memory_bytes: int) -> MachineSize:
+    return MachineSize(cores=milli / 1000, gib=memory_bytes / GIB)
 
 
-REHEARSAL = Cost()
+REHEARSAL = CostRehearsal()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import Bill, Rates, Size
+from harness.rehearsals.cost.month.bill import Bill, MachineSize, Rates
 from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.month.tables import CostTables
 
 #: The parts of the plan: what is computed from the document alone, and from a run.
 DOCUMENT, MEASURED = "document", "measured"
@@ -17,7 +17,7 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of a run. ``of`` is the folder of the stored run that is measured by, "" where there is none."""
 
     name: str = "cost"
-    tables: Tables
+    tables: CostTables
     prices: Prices
     of: str = ""
 
@@ -45,12 +45,12 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
         usage = bill.corrected(self.tables, self.prices, pod.requested, pods=pods)
         return bill.bill(usage, self.prices, self.tables.hours)
 
-    def by_run(self, pod: PodSizes, run: Measured) -> Bill:
+    def by_run(self, pod: PodSizes, run: MeasuredUsage) -> Bill:
         """The corrected month with what the run measured."""
         usage = bill.measured(self.tables, self.prices, pod.requested, run.rates)
         return bill.bill(usage, self.prices, self.tables.hours)
 
-    def month_log_gib(self, run: Measured) -> float | None:
+    def month_log_gib(self, run: MeasuredUsage) -> float | None:
         """The logs of a month by those of the run's requests."""
         return bill.month_log_gib(self.tables, run.log_bytes_a_request)
 
@@ -58,11 +58,11 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
 class PodSizes(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifests' pod asks for: all its containers together, and what the API's container may use at most."""
 
-    requested: Size
-    api_limits: Size
+    requested: MachineSize
+    api_limits: MachineSize
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class MeasuredUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What a stored run used. ``seconds`` is from its first request to the API to its last answer, ``pods`` the mean of
     the replicas in that time, ``requests`` those of users and probes. ``log_bytes`` are all that its pods wrote.
     ``walks`` were created by the API, ``kept_walks`` were there by its answers when the load had ended, and
@@ -120,4 +120,4 @@ class CostDetails(msgspec.Struct, kw_only=True):
     """The facts: the pod of the manifests, and the run that was read, ``None`` where there was none."""
 
     pod: PodSizes | None = None
-    measured: Measured | None = None
+    measured: MeasuredUsage | None = None

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.rehearsal.arguments import Paced, Parts, Staged
-from harness.rehearsal.command import Duration, option, other_than
+from harness.run.arguments import Paced, PartsOfPlan, Staged
+from harness.run.command import Duration, option, other_than
 
 if TYPE_CHECKING:
     from harness.rehearsals.deploy.types import DeployPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeployRehearsal(Parts, Paced, Staged):
+class DeployRehearsal(PartsOfPlan, Paced, Staged):
     """Versions rolled out and undone under load.
 
     A good one, bad ones undone, the schema changed.

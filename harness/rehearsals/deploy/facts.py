@@ -5,55 +5,57 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
+from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
-from harness.judge.leaving import failed_while_leaving
-from harness.judge.window import NS, Window
 from harness.load.population.due import due_within
 from harness.model.command import Ran
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, joined, message, verbatim
+from harness.model.message import Message, Told, joined, message, raw_text
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import tallies
-from harness.rehearsals.deploy.tallies import Pods, Tally
-from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed, PartKind
+from harness.rehearsals.deploy.tallies import CallTally, PodTally
+from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.leaving import failed_while_leaving
+from harness.rules.window import Window
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0
 #: Each fact of a deploy, in a sentence.
 PHRASES = {
-    "commands.failed": marked("{seen} of {of} commands failed"),
-    "put.failed": marked("{seen} of {of} commands that put the version there failed"),
-    "status.code": marked("`{command}` ended in {seen}: {said}"),
-    "undo.failed": marked("{seen} of {of} commands of the undo failed"),
-    "pods.replicas": marked("{seen} replicas"),
-    "pods.allowed": marked("{seen} pods are replicas and maxSurge"),
-    "pods.came": marked("{seen} new pods came"),
-    "pods.at_once": marked("at most {seen} pods lived at once, terminating ones aside"),
-    "pods.fewest_ready": marked("never fewer than {seen} pods were ready"),
-    "pods.ready_at_the_end": marked("pods that were ready at the end: {seen} ({names})"),
-    "pods.old_at_the_end": marked("old pods among them: {seen} ({names})"),
-    "pods.new_ready": marked("{seen} new pods became ready"),
-    "pods.never_ready": marked("{seen} new pods never became ready"),
-    "pods.waiting": marked("pods that still waited to be ready when the workflow had ended: {seen} ({names})"),
-    "calls.failed": marked("{counts}"),
-    "calls.noticed": marked("{counts}"),
-    "calls.failed_as_pods_left": marked("{seen} of them failed while a pod left"),
-    "creates.lost": marked("{seen} CREATEs of {of} calls were lost with the kept connections of pods that ended"),
-    "answers.bad": marked("{counts}"),
-    "bad_s": marked("the last bad answer came {seen} after the first: {counts}"),
-    "limit.fired": marked("{seen} limits fired"),
-    "undo.complete": marked("{seen} of {of} undos became complete"),
-    "after.calls": marked("{seen} requests and probes were due after it was gone"),
-    "after.bad": marked("then {counts}"),
-    "after.bad_usual": marked("{seen} of them may be late: a twentieth, where a p95 fired"),
-    "after.wrong": marked("{seen} of them were errors, and not late"),
-    "past_undo.still_failed": marked("after the undo {failed} of {all} failed, {seen} of them in the later half"),
-    "mended.failed": marked("with the schema taken back {counts}"),
+    "commands.failed": gettext_noop("{seen} of {of} commands failed"),
+    "put.failed": gettext_noop("{seen} of {of} commands that put the version there failed"),
+    "status.code": gettext_noop("`{command}` ended in {seen}: {said}"),
+    "undo.failed": gettext_noop("{seen} of {of} commands of the undo failed"),
+    "pods.replicas": gettext_noop("{seen} replicas"),
+    "pods.allowed": gettext_noop("{seen} pods are replicas and maxSurge"),
+    "pods.came": gettext_noop("{seen} new pods came"),
+    "pods.at_once": gettext_noop("at most {seen} pods lived at once, terminating ones aside"),
+    "pods.fewest_ready": gettext_noop("never fewer than {seen} pods were ready"),
+    "pods.ready_at_the_end": gettext_noop("pods that were ready at the end: {seen} ({names})"),
+    "pods.old_at_the_end": gettext_noop("old pods among them: {seen} ({names})"),
+    "pods.new_ready": gettext_noop("{seen} new pods became ready"),
+    "pods.never_ready": gettext_noop("{seen} new pods never became ready"),
+    "pods.waiting": gettext_noop("pods that still waited to be ready when the workflow had ended: {seen} ({names})"),
+    "calls.failed": gettext_noop("{counts}"),
+    "calls.noticed": gettext_noop("{counts}"),
+    "calls.failed_as_pods_left": gettext_noop("{seen} of them failed while a pod left"),
+    "calls.failed_otherwise": gettext_noop("{seen} of them failed while no pod left"),
+    "creates.lost": gettext_noop("{seen} CREATEs of {of} calls were lost with the kept connections of pods that ended"),
+    "answers.bad": gettext_noop("{counts}"),
+    "bad_s": gettext_noop("the last bad answer came {seen} after the first: {counts}"),
+    "limit.fired": gettext_noop("{seen} limits fired"),
+    "undo.complete": gettext_noop("{seen} of {of} undos became complete"),
+    "after.calls": gettext_noop("{seen} requests and probes were due after it was gone"),
+    "after.bad": gettext_noop("then {counts}"),
+    "after.bad_usual": gettext_noop("{seen} of them may be late: a twentieth, where a p95 fired"),
+    "after.wrong": gettext_noop("{seen} of them were errors, and not late"),
+    "past_undo.still_failed": gettext_noop("after the undo {failed} of {all} failed, {seen} of them in the later half"),
+    "mended.failed": gettext_noop("with the schema taken back {counts}"),
 }
 _ENDED = message("the run ended before it was judged")
 
@@ -84,23 +86,23 @@ def of_part(
         why = message("there was no steady state to begin with: {why}", why=followed.not_steady)
         return [fact.every(void=(why,))]
     if followed.not_applicable:
-        words = verbatim(followed.not_applicable)
+        words = raw_text(followed.not_applicable)
         return [fact.every(lacks=(message("the target's schema is not the contract's: {why}", why=words),))]
     if not followed.end_ns:
         return [fact.every(void=(_ENDED,))]
-    view = View(plan, followed, details, evidence, seed)
-    if part.kind is PartKind.NEVER_READY and len(followed.ran) <= 3:
+    view = PartView(plan, followed, details, evidence, seed)
+    if part.kind is DeployPartKind.NEVER_READY and len(followed.ran) <= 3:
         return []
-    gives: dict[PartKind, Callable[[], Iterable[Fact]]] = {
-        PartKind.RELEASE: lambda: _released(fact, view, races=races),
-        PartKind.NEVER_READY: lambda: _never_ready(fact, view),
-        PartKind.BREAKS_LIMIT: lambda: _limit_broken(fact, view),
-        PartKind.BREAKING_SCHEMA: lambda: _breaking_schema(fact, view),
+    gives: dict[DeployPartKind, Callable[[], Iterable[Fact]]] = {
+        DeployPartKind.RELEASE: lambda: _released(fact, view, races=races),
+        DeployPartKind.NEVER_READY: lambda: _never_ready(fact, view),
+        DeployPartKind.BREAKS_LIMIT: lambda: _limit_broken(fact, view),
+        DeployPartKind.BREAKING_SCHEMA: lambda: _breaking_schema(fact, view),
     }
     return gives[part.kind]()
 
 
-class View:
+class PartView:
     """The evidence of one part."""
 
     def __init__(
@@ -117,19 +119,19 @@ class View:
         """Above what an answer is bad, where a limit of latency fired."""
         return slow_limit_ms(self._plan.limits, self.followed.fired)
 
-    def tally(self, start_ns: int, end_ns: int, slow_ms: float | None = None) -> Tally:
+    def tally(self, start_ns: int, end_ns: int, slow_ms: float | None = None) -> CallTally:
         """What users met in the time."""
         due = self._due(start_ns, end_ns)
         return tallies.tally(self.evidence.ledger, start_ns, end_ns, slow_ms, due=due)
 
-    def met(self) -> Tally:
+    def met(self) -> CallTally:
         """What users met from the first command of the part until it was over."""
         until_ns = self.followed.looked_ns or self.followed.mended_ns or self.followed.gone_ns
         if until_ns is None:
-            return Tally(calls=0, failed=0)
+            return CallTally(calls=0, failed=0)
         return self.slow() if self.followed.gone_ns is not None else self.tally(self.followed.since_ns, until_ns)
 
-    def slow(self) -> Tally:
+    def slow(self) -> CallTally:
         """What users met of a version until it was gone: what failed and, where a p95 fired, what it answered late."""
         followed = self.followed
         until_ns = followed.gone_ns or followed.end_ns
@@ -140,7 +142,7 @@ class View:
         new = self.pods().new
         return tallies.slow_answers(rows, new, followed.since_ns, until_ns, self.slow_ms, missing=failed.missing)
 
-    def pods(self, until_ns: int | None = None) -> Pods:
+    def pods(self, until_ns: int | None = None) -> PodTally:
         """The pods since the first command."""
         followed = self.followed
         end_ns = until_ns or followed.pods_ns or followed.end_ns
@@ -165,7 +167,7 @@ def slow_limit_ms(limits: Iterable[Criterion], fired: Judgement | None) -> float
 
 def observed(followed: Followed, events: Iterable[EventRow]) -> Iterator[Message]:
     """What was seen besides, in the order in which it came."""
-    yield from (verbatim(statement) for statement in followed.statements)
+    yield from (raw_text(statement) for statement in followed.statements)
     if followed.undo_ns is not None and followed.fired is None:
         yield message("no limit fired")
     if followed.written is not None and followed.pods_ns is not None:
@@ -190,10 +192,13 @@ def _side_by_side(written: Mapping[str, int], old: Iterable[str], new: Iterable[
 
 def _commands(fact: FactsOf, name: str, ran: Sequence[Ran]) -> Fact:
     ended = (message("`{command}` ended in {status}", command=one.command, status=str(one.status)) for one in ran)
-    return fact(name, sum(one.status != 0 for one in ran), of=len(ran), besides=tuple(ended))
+    silent = [
+        message("`{command}` showed nothing", command=one.command) for one in ran if not one.status and not one.answered
+    ]
+    return fact(name, sum(not one.answered for one in ran), of=len(ran), besides=(*ended, *silent))
 
 
-def _pods(fact: FactsOf, view: View) -> Iterator[Fact]:
+def _pods(fact: FactsOf, view: PartView) -> Iterator[Fact]:
     followed, seen = view.followed, view.pods()
     old = [name for name in seen.ready if name not in seen.new]
     yield fact("pods.replicas", followed.replicas)
@@ -206,13 +211,13 @@ def _pods(fact: FactsOf, view: View) -> Iterator[Fact]:
     yield fact("pods.new_ready", len(seen.new_ready_ns))
 
 
-def _calls(fact: FactsOf, name: str, met: Tally, *, aside: int = 0, besides: Told = (), lacks: Told = ()) -> Fact:
+def _calls(fact: FactsOf, name: str, met: CallTally, *, aside: int = 0, besides: Told = (), lacks: Told = ()) -> Fact:
     """How many calls failed, but those set ``aside``; each that is missing may have failed."""
     failed = met.failed - aside
     return fact(name, failed, high=failed + met.missing, of=met.calls, counts=met.told, besides=besides, lacks=lacks)
 
 
-def _released(fact: FactsOf, view: View, *, races: bool) -> Iterator[Fact]:
+def _released(fact: FactsOf, view: PartView, *, races: bool) -> Iterator[Fact]:
     followed, evidence = view.followed, view.evidence
     until_ns = followed.looked_ns or followed.end_ns
     met = view.tally(followed.since_ns, until_ns)
@@ -228,18 +233,19 @@ def _released(fact: FactsOf, view: View, *, races: bool) -> Iterator[Fact]:
         spared = (message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)"),)
     yield _calls(fact, "calls.noticed", met, aside=lost, lacks=spared)
     yield fact("calls.failed_as_pods_left", while_leaving)
+    yield fact("calls.failed_otherwise", max(0, met.failed - while_leaving))
     none = () if lost or met.missing else (message("no CREATE met the end of a kept connection"),)
     yield fact("creates.lost", lost, of=met.calls, lacks=none)
 
 
-def _never_ready(fact: FactsOf, view: View) -> Iterator[Fact]:
+def _never_ready(fact: FactsOf, view: PartView) -> Iterator[Fact]:
     """``ran`` ends in a status that has to fail, an undo, and the status after it; before them stands what put the
     version there. Of the pods those count until the undo began, with a while in which nothing was done by hand."""
     followed = view.followed
     *put, status, undo, after = followed.ran
     before = view.pods(followed.waited_ns)
     said = status.output.strip().splitlines()[-1:]
-    words = verbatim(said[0]) if said else message("nothing")
+    words = raw_text(said[0]) if said else message("nothing")
     yield _commands(fact, "put.failed", put)
     yield fact("status.code", status.status, command=status.command, said=words)
     yield _commands(fact, "undo.failed", (undo, after))
@@ -259,7 +265,7 @@ def _undone(fact: FactsOf, followed: Followed, missing: bool) -> Iterator[Fact]:
     yield _commands(fact, "undo.failed", ran)
 
 
-def _limit_broken(fact: FactsOf, view: View) -> Iterator[Fact]:
+def _limit_broken(fact: FactsOf, view: PartView) -> Iterator[Fact]:
     """Where a p95 fired, a twentieth may be slow once the version is gone, and none may fail."""
     followed, met, late = view.followed, view.slow(), view.slow_ms is not None
     gone_ns = followed.gone_ns or followed.end_ns
@@ -276,12 +282,12 @@ def _limit_broken(fact: FactsOf, view: View) -> Iterator[Fact]:
     yield fact("after.wrong", wrong.failed, high=wrong.failed + wrong.missing)
 
 
-def _breaking_schema(fact: FactsOf, view: View) -> Iterator[Fact]:
+def _breaking_schema(fact: FactsOf, view: PartView) -> Iterator[Fact]:
     """Old pods fail, an undo does not help, and the schema taken back does. Where none of the bad answers after the
     undo came in the later half, the undo helped."""
     followed = view.followed
     mended_ns = followed.mended_ns or followed.end_ns
-    past = later = Tally(calls=0, failed=0)
+    past = later = CallTally(calls=0, failed=0)
     if followed.done_ns is not None and followed.back_ns is not None:
         past = view.tally(followed.done_ns, followed.back_ns)
         later = view.tally((followed.done_ns + followed.back_ns) // 2, followed.back_ns)

@@ -13,7 +13,7 @@ from harness.base.errors import BadInput
 from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Scenario
 from harness.rehearsals.deploy.types import DeployPart, DeployPlan
-from scenarios.load import load as load_scenario
+from harness.run.scenarios.load import load as load_scenario
 
 #: The scenario with everybody on the API.
 _EVERYBODY = "rollout_week4"

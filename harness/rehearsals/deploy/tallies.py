@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.judge.figures import MS, latencies_ms
-from harness.judge.ledger import Ledger
-from harness.judge.planned import planned_in
-from harness.judge.window import NS, Window
+from harness.base.ticks import NS
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import PodState
+from harness.rules.figures import MS, latencies_ms
+from harness.rules.ledger import Ledger
+from harness.rules.planned import planned_in
+from harness.rules.window import Window
 
 #: Seconds after a pod is told to be gone in which a client still hears that its kept connection ended.
 CLOSED_S = 1.0
@@ -26,7 +27,7 @@ CLOSED_S = 1.0
 LOST_PER_POD = 2
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
+class CallTally(msgspec.Struct, frozen=True, kw_only=True):
     """Users' requests to the API and probes that were due in a window; the first and the last bad answer came when.
 
     ``missing`` are planned and not in evidence: they count as failed where that would be a pass.
@@ -60,7 +61,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return message("{counts}, {missing} more that were due are not in evidence", counts=told, missing=missing)
 
 
-class Pods(msgspec.Struct, frozen=True, kw_only=True):
+class PodTally(msgspec.Struct, frozen=True, kw_only=True):
     """The pods in a stretch of time: the most that lived at once (terminating ones count nowhere, as in Kubernetes),
     the fewest that were ready, the names of the new ones, when those became ready, and at its end the ready ones,
     all that were not gone, and the new ones that had yet to become ready.
@@ -75,7 +76,7 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[str, ...]
 
 
-def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = None, *, due: DueList) -> Tally:
+def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = None, *, due: DueList) -> CallTally:
     """Bad is what failed, and what took longer than ``slow_ms`` where that is given; ``due`` is the plan's."""
     window = Window(start_ns=start_ns, end_ns=max(end_ns, start_ns + 1))
     missing = sum(each.missing for each in planned_in(ledger, due, window))
@@ -83,9 +84,9 @@ def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = No
     bad = ~rows["ok"] if slow_ms is None else ~rows["ok"] | (latencies_ms(rows) > slow_ms)
     done_ns = rows["done_ns"][bad]
     if not len(done_ns):
-        return Tally(calls=len(rows), failed=0, missing=missing)
+        return CallTally(calls=len(rows), failed=0, missing=missing)
     first_ns, last_ns = int(done_ns.min()), int(done_ns.max())
-    return Tally(calls=len(rows), failed=len(done_ns), missing=missing, first_ns=first_ns, last_ns=last_ns)
+    return CallTally(calls=len(rows), failed=len(done_ns), missing=missing, first_ns=first_ns, last_ns=last_ns)
 
 
 def slow_answers(
@@ -96,7 +97,7 @@ def slow_answers(
     slow_ms: float,
     *,
     missing: int,
-) -> Tally:
+) -> CallTally:
     """As ``tally``, which says how many are ``missing``, but an answer is bad when it failed or came late from a pod of
     ``of``: on a busy machine others are slow too, and no version's doing.
     """
@@ -107,8 +108,8 @@ def slow_answers(
             late = row.pod in of and (row.done_ns - row.due_ns) / MS > slow_ms
             bad_ns += [row.done_ns] if late or row.outcome is not Outcome.OK else []
     if not bad_ns:
-        return Tally(calls=calls, failed=0, missing=missing)
-    return Tally(calls=calls, failed=len(bad_ns), missing=missing, first_ns=min(bad_ns), last_ns=max(bad_ns))
+        return CallTally(calls=calls, failed=0, missing=missing)
+    return CallTally(calls=calls, failed=len(bad_ns), missing=missing, first_ns=min(bad_ns), last_ns=max(bad_ns))
 
 
 def lost_at_close(
@@ -146,7 +147,7 @@ def _ends(events: Iterable[EventRow], start_ns: int, end_ns: int) -> list[tuple[
     return spans
 
 
-def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> Pods:
+def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> PodTally:
     """Of the events of ``kind`` pod."""
     states: dict[str, str] = {}
     before: set[str] = set()
@@ -171,7 +172,7 @@ def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> Pods:
                 new.append(row.subject)
             if row.subject in new and state == PodState.READY:
                 new_ready_ns.setdefault(row.subject, row.at_ns)
-    return Pods(
+    return PodTally(
         most=max((live for live, _ in counts), default=0),
         fewest_ready=min((ready for _, ready in counts), default=0),
         new=tuple(new),

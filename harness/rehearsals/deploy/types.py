@@ -13,10 +13,10 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Version
-from scenarios.claims import ClaimOrErratumId
+from harness.rules.register import ClaimOrErratumId
 
 
-class PartKind(StrEnum):
+class DeployPartKind(StrEnum):
     """What a part does; all by ``set image``, ``rollout status`` and ``rollout undo``."""
 
     RELEASE = "release"  # a good version; with ``expand``, the schema changed before it
@@ -36,23 +36,23 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: PartKind
+    kind: DeployPartKind
     title: str
     claims: tuple[ClaimOrErratumId, ...]
     version: Version
     graceful: bool = False
     least_calls: int = 300
     status_s: Seconds = 180.0
-    watch_s: Annotated[Seconds, ReadBy((PartKind.BREAKS_LIMIT, PartKind.BREAKING_SCHEMA))] = 120.0
-    within_s: Annotated[Seconds, ReadBy((PartKind.BREAKS_LIMIT,))] = 60.0
-    expand: Annotated[str, ReadBy((PartKind.RELEASE,))] = ""
-    breaking: Annotated[str, ReadBy((PartKind.BREAKING_SCHEMA,))] = ""
-    back: Annotated[str, ReadBy((PartKind.BREAKING_SCHEMA,))] = ""
-    written_by: Annotated[str, ReadBy((PartKind.RELEASE,))] = ""
+    watch_s: Annotated[Seconds, ReadBy((DeployPartKind.BREAKS_LIMIT, DeployPartKind.BREAKING_SCHEMA))] = 120.0
+    within_s: Annotated[Seconds, ReadBy((DeployPartKind.BREAKS_LIMIT,))] = 60.0
+    expand: Annotated[str, ReadBy((DeployPartKind.RELEASE,))] = ""
+    breaking: Annotated[str, ReadBy((DeployPartKind.BREAKING_SCHEMA,))] = ""
+    back: Annotated[str, ReadBy((DeployPartKind.BREAKING_SCHEMA,))] = ""
+    written_by: Annotated[str, ReadBy((DeployPartKind.RELEASE,))] = ""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a breaking schema that nothing breaks, or nothing takes back."""
-        if self.kind is PartKind.BREAKING_SCHEMA and not (self.breaking and self.back):
+        if self.kind is DeployPartKind.BREAKING_SCHEMA and not (self.breaking and self.back):
             raise ValueError(f"{self.name}: a breaking schema needs `breaking` and `back`")
 
     @property
@@ -63,7 +63,7 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def corrected(self) -> str:
         """What the document does not print: the component, or the undo of a bad version, which is our command."""
-        undo = "undo" if self.kind in (PartKind.NEVER_READY, PartKind.BREAKS_LIMIT) else ""
+        undo = "undo" if self.kind in (DeployPartKind.NEVER_READY, DeployPartKind.BREAKS_LIMIT) else ""
         return "graceful" if self.graceful else undo
 
 

@@ -10,12 +10,12 @@ import msgspec
 from harness.base import units
 from harness.base.errors import BadInput
 from harness.base.message import said_by
-from harness.rehearsal.arguments import OwnPlan, Rehearsing, WithTarget
-from harness.rehearsal.command import Duration, below, option, whole
-from harness.rehearsal.only import belong, chosen, left_out, only
-from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
-from harness.stack.targets import resolve
+from harness.run.arguments import OwnPlan, Rehearsing, WithTarget
+from harness.run.command import Duration, below, option, whole
+from harness.run.only import belong, chosen, left_out, only
+from harness.run.options import Options
+from harness.stack.target.targets import resolve
 
 #: The part that alone reads an option.
 _OF_PART = {"on": ("stack",), "points": ("points",), "size": ("sizes",), "sizes": ("sizes",), "stall": ("stall",)}
@@ -77,7 +77,7 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
             raise BadInput(said_by(error), where=where, remedy=remedy) from error
 
     def resolved(self) -> Options:
-        from harness.stack.rungs import choose, folder_of, for_rung
+        from harness.stack.environments.choice import choose, folder_of, for_rung
 
         asked = resolve(self.target)
         rung = choose(self.on, asked).rung

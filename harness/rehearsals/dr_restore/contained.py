@@ -8,14 +8,14 @@ from pathlib import Path
 
 from harness.rehearsals.dr_restore.restore import Serve
 from harness.rehearsals.dr_restore.server import Server, words
-from harness.stack import environment
 from harness.stack.kind import docker, orphans
-from harness.stack.kind.database import KindDatabase
+from harness.stack.kind.ground import KindDatabase
 from harness.stack.kubernetes import labels
 from harness.stack.local import postgres_template
-from harness.stack.processes import Spec
+from harness.stack.local.site import Site
+from harness.stack.process.processes import Spec
 from harness.stack.protocol import Stack
-from harness.stack.site import Site
+from harness.stack.target import variables as environment
 
 _PORT = 5432
 _REMOVE_LIMIT_S = 60.0

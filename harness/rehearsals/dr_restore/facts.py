@@ -7,93 +7,107 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness.base.message import marked
-from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.planned import lost_words
-from harness.model.message import Message, Told, message, verbatim
-from harness.rehearsals.dr_restore.cases import RTO_PARTS, CaseResult, Check, Prediction
-from harness.rehearsals.dr_restore.expected import STREAMED
-from harness.rehearsals.dr_restore.procedure import Reached
-from harness.rehearsals.dr_restore.schedule import ZONES, daily_time, next_backup, reach_by_count
+from harness.base.message import gettext_noop
+from harness.model.message import Message, Told, message, raw_text
+from harness.rehearsals.dr_restore.keeper import Stalled, expected
+from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart, StackShown
+from harness.rehearsals.dr_restore.procedure import Calls, Reached
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import OnStack, RecoveryDetails, Restart
-from harness.rehearsals.dr_restore.stall import Stalled, expected
-from harness.rehearsals.dr_restore.traffic import Calls
-from harness.rehearsals.dr_restore.types import BackupPlan, RecoveryPlan, StallPlan
+from harness.rehearsals.dr_restore.types import (
+    RTO_PARTS,
+    STREAMED,
+    ZONES,
+    BackupPlan,
+    CaseCheck,
+    CaseResult,
+    Prediction,
+    RecoveryPlan,
+    StallPlan,
+    daily_time,
+    next_backup,
+    reach_by_count,
+)
+from harness.report.words import VERDICT
+from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.planned import lost_words
 
 #: Each fact of a recovery, in a sentence.
 PHRASES = {
-    "disasters.lost_s": marked("the worst of {of} disasters: {which}"),
-    "streamed.lost_s": marked(
+    "disasters.lost_s": gettext_noop("the worst of {of} disasters: {which}"),
+    "disaster.rpo_s": gettext_noop("{disaster}: restored to {point}; {lost} of {of} commits lost, RPO {seen}"),
+    "disaster.rto_s": gettext_noop("{disaster}: {verdict}, RTO {seen}"),
+    "streamed.lost_s": gettext_noop(
         "WAL streamed; a sentinel every {every} ms; counted to when the server was known dead, so the loss is at most "
         "this; the limit is ours, tighter than the document's"
     ),
-    "restored.wrong": marked(
+    "restored.wrong": gettext_noop(
         "{seen} of {of} comparisons failed: of backups with their manifests, of restored instances with the "
         "acknowledged commits, of counts and content with what was written"
     ),
-    "schedule.wrong": marked("{seen} of {of} checks of when backups are made failed"),
-    "retention.wrong": marked("{seen} of {of} checks of how long backups are kept failed"),
-    "points.wrong": marked("{seen} of {of} checks of the restore points failed"),
-    "backup.off_s": marked("start_time {start} read as UTC starts the backup at {due} {zone}"),
-    "backups.kept": marked("backups of {seen} days are kept"),
-    "backups.reach": marked(
+    "schedule.wrong": gettext_noop("{seen} of {of} checks of when backups are made failed"),
+    "retention.wrong": gettext_noop("{seen} of {of} checks of how long backups are kept failed"),
+    "points.wrong": gettext_noop("{seen} of {of} checks of the restore points failed"),
+    "backup.off_s": gettext_noop("start_time {start} read as UTC starts the backup at {due} {zone}"),
+    "backups.kept": gettext_noop("backups of {seen} days are kept"),
+    "backups.reach": gettext_noop(
         "{days} daily backups kept by count reach back {seen} days right after a backup; this rehearsal keeps one more"
     ),
-    "alone.lost_s": marked(
+    "alone.lost_s": gettext_noop(
         "archive alone, the disk lost just before a segment was due; the plan's own number, an archive_timeout of "
         "{timeout} s, decides this verdict; by a moved clock"
     ),
-    "stalled.lost_s": marked(
+    "stalled.lost_s": gettext_noop(
         "an archiver stalled for {stall} loses the stall and what was not yet switched; {recovered} of {of} commits "
         "recovered; the limit holds up to a stall of {safe}; no alert of the document sees one; the plan's own number, "
         "a stall of {seconds} s, decides this verdict: nothing in the document bounds one; by a moved clock"
     ),
-    "law.lost_s": marked(
+    "law.lost_s": gettext_noop(
         "{seen} were lost; computed beforehand: {least} to {most} s, by an archive_timeout of {timeout} s, a stall of "
         "{stall} s after {healthy} s, a commit every {every} s"
     ),
-    "law.least_s": marked("at least {seen} were computed beforehand"),
-    "law.most_s": marked("at most {seen} were computed beforehand"),
-    "predicted_s": marked(
+    "law.least_s": gettext_noop("at least {seen} were computed beforehand"),
+    "law.most_s": gettext_noop("at most {seen} were computed beforehand"),
+    "predicted_s": gettext_noop(
         "{name}: {size} GiB on this machine's disk, by a line through {of} sizes, 95 % prediction bound; a cloud disk "
         "of another speed has another line"
     ),
-    "overhead_s": marked(
+    "overhead_s": gettext_noop(
         "on this machine's disk, at {size} MiB: restore {restore} + replay {replay} + switch {switch} s; bare copy "
         "{copy} + replay {raw} s"
     ),
-    "rto_s": marked(
+    "rto_s": gettext_noop(
         "detect + restore + replay + switch (the new instance made known to the sidecars in {register} s of it) + "
         "ready, a small database under load, on this machine's disk; left out: nobody had to be woken, the {verify} s "
         "of looking at the restored instance before traffic, the {written} s of the procedure as written"
     ),
-    "restored.unmanaged": marked(
+    "restored.unmanaged": gettext_noop(
         "the lost instance had archive_mode {lost}, the restored one has it {restored}: until somebody sets it, "
         "nothing backs it up"
     ),
-    "written.asked": marked("as written, watched for {seconds} s: {seen} restarts were asked for"),
-    "written.completed": marked("as written, {seen} restarts completed"),
-    "written.good": marked(
+    "written.asked": gettext_noop("as written, watched for {seconds} s: {seen} restarts were asked for"),
+    "written.completed": gettext_noop("as written, {seen} restarts completed"),
+    "written.good": gettext_noop(
         "written was the proxy's endpoint, by which pods reach any instance; watched for {seconds} s, {seen} of {of} "
         "probes were good"
     ),
-    "written.sessions": marked("as written, the pods had {seen} sessions on the new instance"),
-    "own_address.written": marked("the new instance's own address was written into db_host {seen} times"),
-    "corrected.waited_s": marked("an answer was waited for {seen}"),
-    "corrected.answered_s": marked(
+    "written.sessions": gettext_noop("as written, the pods had {seen} sessions on the new instance"),
+    "own_address.written": gettext_noop("the new instance's own address was written into db_host {seen} times"),
+    "corrected.waited_s": gettext_noop("an answer was waited for {seen}"),
+    "corrected.answered_s": gettext_noop(
         "the sidecar's instance changed in the Deployment, the first good answer after: {seen}"
     ),
-    "corrected.good": marked("{seen} of {of} probes were good once it was changed"),
-    "corrected.sessions": marked("once it was changed, the pods had {seen} sessions on the new instance"),
-    "restart_s": marked(
+    "corrected.good": gettext_noop("{seen} of {of} probes were good once it was changed"),
+    "corrected.sessions": gettext_noop("once it was changed, the pods had {seen} sessions on the new instance"),
+    "restart_s": gettext_noop(
         "restarted under load in: {seen}; 5-10 min has room for images and nodes, which this environment does not fetch"
     ),
-    "restart.failed_ratio": marked("{errors} of {requests} requests failed in the restart"),
-    "probes.good_ratio": marked("{good} of {of} probes good"),
-    "users.failed_ratio": marked("{errors} of {of} requests of the users failed; the limit is the rollout's of week 1"),
-    "region.lost": marked("{seen} regions were lost"),
+    "restart.failed_ratio": gettext_noop("{errors} of {requests} requests failed in the restart"),
+    "probes.good_ratio": gettext_noop("{good} of {of} probes good"),
+    "users.failed_ratio": gettext_noop(
+        "{errors} of {of} requests of the users failed; the limit is the rollout's of week 1"
+    ),
+    "region.lost": gettext_noop("{seen} regions were lost"),
 }  # fmt: skip
 _NOT_REACHED = message("not reached: as corrected, no good answer came")
 
@@ -122,12 +136,25 @@ def _losses(fact: FactsOf, plan: RecoveryPlan, cases: Sequence[CaseResult]) -> I
     if not cases:
         return
     yield _lost(fact, "disasters.lost_s", cases)
+    for case in cases:
+        of, lost = FactsOf(PHRASES, case=case.id), str(case.loss.lost)
+        words: dict[str, Any] = {"disaster": case.title, "point": case.point, "lost": lost}
+        yield of("disaster.rpo_s", case.loss.rpo_s, of=case.loss.acknowledged, **words)
+        word = case.word or Message(text=VERDICT[case.verdict])
+        besides = tuple(map(checked, case.checks))
+        yield of("disaster.rto_s", case.total_s, disaster=case.title, verdict=word, besides=besides)
     if streamed := [case for case in cases if case.id in STREAMED]:
         yield _lost(fact, "streamed.lost_s", streamed, every=f"{plan.sentinel_every_s * 1000:g}")
     checks = [(case, check) for case in cases for check in case.checks]
     unchecked = [message("nothing was checked of: {names}", names=case.id) for case in cases if not case.checks]
     bad = [message("{case}: {what}", case=case.id, what=_told(check)) for case, check in checks if not check.ok]
     yield _wrong(fact, "restored.wrong", [check for _, check in checks], [*bad, *unchecked], len(unchecked))
+
+
+def checked(check: CaseCheck) -> Message:
+    """A check with its sign."""
+    sign = "✓" if check.ok else "?" if check.unknown else "✗"
+    return message("{sign} {name}: {told}", sign=sign, name=check.name, told=check.told)
 
 
 def _lost(fact: FactsOf, name: str, cases: Sequence[CaseResult], **words: Any) -> Fact:
@@ -153,18 +180,18 @@ def _lost(fact: FactsOf, name: str, cases: Sequence[CaseResult], **words: Any) -
     return fact(name, max(known), low=low, high=high, of=len(cases), besides=holed, which=worst.id, **words)
 
 
-def _told(check: Check) -> Message:
+def _told(check: CaseCheck) -> Message:
     return message("{name}: {told}", name=check.name, told=check.told)
 
 
-def _checks(fact: FactsOf, name: str, checks: Sequence[Check]) -> Iterator[Fact]:
+def _checks(fact: FactsOf, name: str, checks: Sequence[CaseCheck]) -> Iterator[Fact]:
     """Those that do not hold are told; where all do, the first two."""
     if checks:
         bad = [each for each in checks if not each.ok]
         yield _wrong(fact, name, checks, [_told(each) for each in bad or checks[:2]])
 
 
-def _wrong(fact: FactsOf, name: str, checks: Sequence[Check], told: Iterable[Message], more: int = 0) -> Fact:
+def _wrong(fact: FactsOf, name: str, checks: Sequence[CaseCheck], told: Iterable[Message], more: int = 0) -> Fact:
     """How many of ``checks`` do not hold; of those unknown, and of ``more``, nobody can tell."""
     wrong = sum(not each.ok and not each.unknown for each in checks)
     high = wrong + more + sum(not each.ok and each.unknown for each in checks)
@@ -219,7 +246,7 @@ def _stall(fact: FactsOf, plan: StallPlan, found: Stalled, rpo_s: float) -> Iter
     yield fact("law.most_s", most_s)
 
 
-def _by_size(fact: FactsOf, found: Sizes, stack: OnStack | None) -> Iterator[Fact]:
+def _by_size(fact: FactsOf, found: Sizes, stack: StackShown | None) -> Iterator[Fact]:
     """With detect, switch and ready as the stack showed them, where it gave them."""
     extra, around_s = found.overhead, 0.0
     if stack is not None and {*stack.case.rto_s} == {*RTO_PARTS} and stack.corrected.first_good_s is not None:
@@ -253,7 +280,7 @@ def _predicted(fact: FactsOf, guess: Prediction, around_s: float) -> Fact:
     return fact("predicted_s", expected_s, high=upper_s, bound=upper_s, of=count, besides=alone, **words)
 
 
-def _steps(fact: FactsOf, found: OnStack, *, own_network: bool) -> Iterator[Fact]:
+def _steps(fact: FactsOf, found: StackShown, *, own_network: bool) -> Iterator[Fact]:
     """Of the document's steps. ``own_network``: instances have addresses of their own, as in a cluster."""
     if {*found.case.rto_s} == {*RTO_PARTS}:
         yield _rto(fact, found)
@@ -269,7 +296,7 @@ def _steps(fact: FactsOf, found: OnStack, *, own_network: bool) -> Iterator[Fact
     yield from _traffic(fact, found.after)
 
 
-def _rto(fact: FactsOf, found: OnStack) -> Fact:
+def _rto(fact: FactsOf, found: StackShown) -> Fact:
     """Without a good answer the RTO is only known to be longer than what was waited."""
     total_s, waited = found.case.total_s, f"{found.corrected.waited_s:.0f}"
     longer = message("no good answer in {seconds} s, so it is longer than this", seconds=waited)
@@ -282,14 +309,14 @@ def _rto(fact: FactsOf, found: OnStack) -> Fact:
     return fact("rto_s", total_s, of=1, **words)
 
 
-def _as_written(fact: FactsOf, found: OnStack) -> Iterator[Fact]:
+def _as_written(fact: FactsOf, found: StackShown) -> Iterator[Fact]:
     """The endpoint that a container behind the proxy has, written as the document has it. Where most probes are not in
     evidence, nobody can tell."""
     written, seen = found.written, found.written.seen
     watched = f"{written.watched_s:.0f}"
     yield fact("written.asked", int(written.steps.reached is not Reached.APPLY), seconds=watched)
     yield fact("written.completed", int(written.steps.reached is Reached.READY))
-    why = (verbatim(written.steps.why),) if written.steps.why else ()
+    why = (raw_text(written.steps.why),) if written.steps.why else ()
     corrected = message("corrected, {sessions} sessions", sessions=str(found.corrected.sessions))
     high, lost = seen.good + seen.probes_missing * _unseen(seen), lost_words(seen.probes_missing, seen.probes)
     besides = (*written.steps.told, *why, *lost, corrected)
@@ -316,7 +343,7 @@ def _unseen(calls: Calls) -> bool:
     return calls.probes_missing > calls.probes
 
 
-def _as_corrected(fact: FactsOf, found: OnStack) -> Iterator[Fact]:
+def _as_corrected(fact: FactsOf, found: StackShown) -> Iterator[Fact]:
     """A good answer has to come, and more of them after the restart."""
     corrected, first_s = found.corrected, found.corrected.first_good_s
     last = corrected.seen if first_s is None or found.after is None else found.after
@@ -342,7 +369,7 @@ def _restart(fact: FactsOf, restart: Restart | None) -> Iterator[Fact]:
     seen, took_s = restart.seen, restart.took_s
     if restart.why:
         longer = message("not complete in {seconds} s, so it takes longer than this", seconds=f"{took_s:.0f}")
-        why = (longer, verbatim(restart.why))
+        why = (longer, raw_text(restart.why))
         yield fact("restart_s", low=took_s, high=math.inf, bound=took_s, of=seen.requests, besides=why)
     else:
         yield fact("restart_s", took_s, of=seen.requests)

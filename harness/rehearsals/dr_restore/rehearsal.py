@@ -15,32 +15,27 @@ from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Section
 from harness.model.stack import Capability
-from harness.rehearsal.cost import Cost, cost_of_outage
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
-from harness.rehearsals.dr_restore.disasters import run_case
-from harness.rehearsals.dr_restore.expected import expected
+from harness.rehearsals.dr_restore.disasters import random_points, run_case
 from harness.rehearsals.dr_restore.facts import PHRASES, facts
-from harness.rehearsals.dr_restore.keeper import schedule_checks
-from harness.rehearsals.dr_restore.on_stack import StackRecovery, in_place
-from harness.rehearsals.dr_restore.points import random_points
+from harness.rehearsals.dr_restore.keeper import schedule_checks, stalled
+from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, StackRecovery, in_place
+from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
 from harness.rehearsals.dr_restore.restore import Serve
-from harness.rehearsals.dr_restore.schedule import daily_time
-from harness.rehearsals.dr_restore.sections import figures, sections
+from harness.rehearsals.dr_restore.sections import sections
 from harness.rehearsals.dr_restore.sizes import sizes
-from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
-from harness.rehearsals.dr_restore.stall import stalled
-from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.rehearsals.dr_restore.types import RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.cost import Cost, cost_of_outage
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.postgres_programs import MAJOR
+from harness.stack.local.site import Site
 from harness.stack.protocol import Stack, StackNeeds
-from harness.stack.site import Site
 
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
 COPIES = 5
@@ -54,22 +49,22 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     plan, details = RecoveryPlan, RecoveryDetails
     phrases = PHRASES
 
-    def expected(self, plan: RecoveryPlan, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: RecoveryPlan, facts: RunInfo) -> Iterable[Expected]:
         """Those of each part that is run, and the plan's other claims."""
         _ = facts
         return expected(plan)
 
-    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:  # noqa: ARG002 - not all need them
+    def stack_spec(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:  # noqa: ARG002 - not all need them
         """A stack for its part alone."""
         return StackNeeds(manifests=manifests, every_program=True) if "stack" in plan.parts else None
 
-    async def run(self, plan: RecoveryPlan, on: Running[RecoveryDetails]) -> None:
+    async def run(self, plan: RecoveryPlan, on: RunContext[RecoveryDetails]) -> None:
         """The parts in order."""
         if "stack" in plan.parts:
             led_to(on.manifests, INSTANCE)  # manifests that name no instance are refused before anything starts
         on.details.machine = _machine()
         site = await _site(plan, on)
-        steps: dict[str, Callable[[RecoveryPlan, Running[RecoveryDetails], Site], Awaitable[None]]] = {
+        steps: dict[str, Callable[[RecoveryPlan, RunContext[RecoveryDetails], Site], Awaitable[None]]] = {
             "disasters": _disasters,
             "schedule": _schedule,
             "stall": _stall,
@@ -84,46 +79,40 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
             on.details.ended.append(name)
 
-    def measured(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Fact]:
+    def measured(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails]) -> Iterable[Fact]:
         """From the details, and the run's day."""
         return facts(plan, seen.details, datetime.fromtimestamp(seen.facts.anchor.unix_ns / NS, tz=UTC))
 
-    def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
-        """By the rules; each says the server's version where that is not the document's."""
-        details = seen.details
-        for each in super().judge(plan, seen):
-            if details.database_major in (0, MAJOR) or each.kind is Kind.OBSERVATION:
-                yield each
-            else:
-                words = {"database": details.database, "major": str(MAJOR)}
-                other = message("on {database}, not the document's {major}", **words)
-                yield msgspec.structs.replace(each, notes=(*each.notes, other))
+    def completed(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails], found: Judgement) -> Judgement:
+        """Each says the server's version where that is not the document's."""
+        _, details = plan, seen.details
+        if details.database_major in (0, MAJOR) or found.kind is Kind.OBSERVATION:
+            return found
+        words = {"database": details.database, "major": str(MAJOR)}
+        other = message("on {database}, not the document's {major}", **words)
+        return msgspec.structs.replace(found, notes=(*found.notes, other))
 
-    def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
+    def sections(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
         return sections(plan, seen.details)
 
-    def costs(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Cost]:
+    def costs(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails]) -> Iterable[Cost]:
         """Of each disaster, until writes were served again."""
         _ = plan
         return [cost_of_outage(each.title, each.total_s) for each in seen.details.cases]
 
-    def figures(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Figure]:
-        """RPO and RTO of each disaster."""
-        return figures(plan, seen.details)
 
-
-async def _site(plan: RecoveryPlan, on: Running[RecoveryDetails]) -> Site:
+async def _site(plan: RecoveryPlan, on: RunContext[RecoveryDetails]) -> Site:
     largest = max(plan.sizes.sizes_bytes) if "sizes" in plan.parts else 0
     needs = _BASE_BYTES + COPIES * largest
     site = Site.begin(f"{on.run_id}-db", on.folder / "logs", on.clock, needs_bytes=needs)
-    on.hold(site)
+    on.register_cleanup(site)
     await site.provide(on.progress)
     on.details.database, on.details.database_major = site.programs.named, site.programs.major
     return site
 
 
-async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _disasters(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     for disaster in plan.disasters:
         case = await run_case(site, disaster, plan.sentinel_every_s)
         on.details.cases.append(case)
@@ -138,24 +127,24 @@ async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Sit
         )
 
 
-async def _schedule(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _schedule(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     at = daily_time(plan.backup.at, plan.backup.zone)
     on.details.schedule = await schedule_checks(site, at, plan.backup.days, timedelta(seconds=plan.backup.retention_s))
 
 
-async def _stall(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _stall(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     on.details.stalled = await stalled(site, plan.stall)
 
 
-async def _points(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _points(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     on.details.points = await random_points(site, on.options.seed, plan.points)
 
 
-async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _sizes(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     on.details.sizes = await sizes(site, plan.sizes, _machine())
 
 
-async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+async def _stack(plan: RecoveryPlan, on: RunContext[RecoveryDetails], site: Site) -> None:
     """Restored instances are containers where the stack's own is one."""
     await on.up()
     serve: Callable[[Stack], Serve] = in_place
@@ -163,7 +152,7 @@ async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -
     if on.details.own_network:
         from harness.rehearsals.dr_restore.contained import Containers, contained
 
-        on.hold(Containers(site.state.lease.run_id))
+        on.register_cleanup(Containers(site.state.lease.run_id))
         serve = contained
     on.details.stack = await StackRecovery(plan, on, site, serve=serve).run()
     on.details.cases.append(on.details.stack.case)

@@ -1,25 +1,159 @@
-"""Restore to a point into a new instance: copy the backup, replay the archive to the target, promote."""
+"""Restore to a point into a new instance: copy the backup, replay the archive to the target, promote.
+
+``world`` is a small database under rehearsal: primary, archive, stream, sentinels; a walk's content follows from its
+number. A sentinel's transaction writes its walk and three locations too. What a restore must hold follows from the
+sentinels it holds, row by row: two databases are compared by the rows and a digest of each table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from harness.base.clock import Anchor, utc
 from harness.base.errors import StackNotStarted
 from harness.model.message import Message, message
-from harness.rehearsals.dr_restore.archive import Archive
-from harness.rehearsals.dr_restore.backup import Backup, verify
-from harness.rehearsals.dr_restore.server import Server
-from harness.stack.processes import tail
-from harness.stack.site import Site, copy_tree
+from harness.rehearsals.dr_restore.archive import Archive, Backup, WalStream, take, verify
+from harness.rehearsals.dr_restore.server import SCHEMA as SENTINELS
+from harness.rehearsals.dr_restore.server import SMALL_SEGMENT_MIB, Sentinels, Server, new_primary, recovered
+from harness.rehearsals.dr_restore.types import CaseCheck
+from harness.stack.local.site import Site, copy_tree, remove
+from harness.stack.process.processes import tail
+
+SEGMENT_BYTES = SMALL_SEGMENT_MIB * 1024 * 1024
+SCHEMA = f"""
+{SENTINELS}
+CREATE TABLE walks (id bigint PRIMARY KEY, title text NOT NULL, total_distance double precision NOT NULL);
+CREATE TABLE walk_locations (walk_id bigint, sequence_number integer, latitude double precision NOT NULL,
+    PRIMARY KEY (walk_id, sequence_number));
+"""
+_WALK = "SELECT n, 'walk ' || n, (n * 1.5)::double precision FROM unnest({ids}::bigint[]) n"
+_LOCATIONS = (
+    "SELECT n, i, ((n * 7 + i) % 90 + 0.25)::double precision FROM unnest({ids}::bigint[]) n, generate_series(1, 3) i"
+)
+INSERT = f"""
+WITH s AS (INSERT INTO rehearsal.sentinel VALUES ($1::bigint, $2)),
+     w AS (INSERT INTO walks {_WALK.format(ids="ARRAY[$1]")})
+INSERT INTO walk_locations {_LOCATIONS.format(ids="ARRAY[$1]")}
+"""  # noqa: S608 - ours
+
+
+class RestoreWorld:
+    """The parts of one case; made by ``world``."""
+
+    def __init__(self, site: Site, name: str, primary: Server, archive: Archive, every_s: float) -> None:
+        self.site = site
+        self.name = name
+        self.primary = primary
+        self.archive = archive
+        self.stream = WalStream(archive, primary.address, primary.password, f"{name}-stream")
+        self.sentinels = Sentinels(site.clock, primary.connect, every_s, INSERT)
+        self.servers: list[Server] = [primary]
+        self.backups: list[Backup] = []
+
+    async def back_up(self) -> Backup:
+        """One more base backup of the primary."""
+        name = f"{self.name}-backup{len(self.backups) + 1}"
+        self.backups.append(await take(self.site, self.primary.address, self.primary.password, name))
+        return self.backups[-1]
+
+    def source(self, which: int = -1) -> RestoreSource:
+        """What to restore from."""
+        return RestoreSource(backup=self.backups[which], archive=self.archive, password=self.primary.password)
+
+
+@contextlib.asynccontextmanager
+async def world(site: Site, name: str, every_s: float, *, streaming: bool = True) -> AsyncIterator[RestoreWorld]:
+    """A primary with archive (and stream), the schema and a first backup; everything is gone afterwards."""
+    archive = Archive(site, f"{name}-archive")
+    primary = await new_primary(site, f"{name}-primary", archive.settings)
+    made = RestoreWorld(site, name, primary, archive, every_s)
+    try:
+        await primary.sql(SCHEMA)
+        if streaming:
+            await made.stream.start()
+        await made.back_up()
+        yield made
+    finally:
+        await made.sentinels.stop()
+        await made.stream.stop()
+        for server in made.servers:
+            await server.kill()
+        folders = [server.data for server in made.servers] + [each.folder for each in made.backups]
+        remove([*folders, archive.folder])
+
+
+async def agrees(connection: asyncpg.Connection, ids: Iterable[int]) -> list[CaseCheck]:
+    """Counts and digests of every table against what the transactions ``ids`` wrote."""
+    known = sorted(ids)
+    listed = f"'{{{','.join(map(str, known))}}}'"
+    expected = {
+        "public.walks": await content_of(connection, _WALK.format(ids=listed)),
+        "public.walk_locations": await content_of(connection, _LOCATIONS.format(ids=listed)),
+    }
+    found = await contents(connection)
+    return [_check(table, expected[table], found.get(table)) for table in expected]
+
+
+def _check(table: str, expected: TableContent, found: TableContent | None) -> CaseCheck:
+    name = message("content of {table}", table=table)
+    if found is None:
+        return CaseCheck(name=name, ok=False, told=message("the table is missing"))
+    told = message("{rows} rows, digest {digest}", rows=str(found.rows), digest=found.digest)
+    if found != expected:
+        told = message(
+            "{found}; expected {rows} rows, digest {digest}",
+            found=told,
+            rows=str(expected.rows),
+            digest=expected.digest,
+        )
+    return CaseCheck(name=name, ok=found == expected, told=told)
+
+
+async def look(server: Server, ids: Iterable[int] | None = None) -> tuple[set[int], list[CaseCheck]]:
+    """The sentinels a restored server holds, and whether all other content follows from them (or from ``ids``)."""
+    async with server.connected() as connection:
+        found = await recovered(connection)
+        return found, await agrees(connection, found if ids is None else ids)
+
+
+class TableContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A table's rows, and the sum of the rows' hashes: the same for the same multiset of rows, in any order."""
+
+    rows: int
+    digest: str
+
+
+_TABLES = """
+SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
+"""
+
+
+async def contents(connection: asyncpg.Connection) -> dict[str, TableContent]:
+    """Every user table by its qualified name, read in one snapshot."""
+    found = {}
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for (table,) in await connection.fetch(_TABLES):
+            found[table] = await content_of(connection, f"TABLE {table}")
+    return found
+
+
+async def content_of(connection: asyncpg.Connection, query: str) -> TableContent:
+    """Rows and digest of a query's result."""
+    text = f"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM ({query}) t"  # noqa: S608 - ours
+    rows, digest = await connection.fetchrow(text)
+    return TableContent(rows=rows, digest=digest)
+
 
 REPLAY_LIMIT_S = 600.0
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
+class RestorePoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where to stop. ``kind`` is ``latest`` (all there is), ``time``, ``xid`` or ``lsn``.
 
     PostgreSQL: recovery_target_time, _xid, _lsn with recovery_target_inclusive; with ``inclusive`` the transaction
@@ -60,7 +194,7 @@ def time_of(anchor: Anchor, at_ns: int, *, whole_second: bool = False) -> str:
     return utc(anchor, at_ns)[: 19 if whole_second else 23].replace("T", " ") + "+00"
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore is made from; ``password`` is the superuser's, which the backup carries."""
 
     backup: Backup
@@ -68,11 +202,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
-class Restored(msgspec.Struct, kw_only=True):
+class RestoredInstance(msgspec.Struct, kw_only=True):
     """A restored instance that takes writes, and how long its two steps took (seconds)."""
 
     server: Server
-    point: Point
+    point: RestorePoint
     restore_s: float  # the backup verified and copied
     replay_s: float  # from the start of the server until it takes writes
 
@@ -90,8 +224,8 @@ Serve = Callable[[Site, str, Path, str], Server]
 
 
 async def restore(
-    site: Site, source: Source, point: Point, name: str, *, verified: bool = False, serve: Serve = Server
-) -> Restored:
+    site: Site, source: RestoreSource, point: RestorePoint, name: str, *, verified: bool = False, serve: Serve = Server
+) -> RestoredInstance:
     """A new instance ``name`` as of ``point``, by ``serve``.
 
     Raises ``BackupDamaged`` before anything is copied, ``PointNotReached`` when replay ends too early,
@@ -109,10 +243,10 @@ async def restore(
     restore_s = site.seconds_since(begun_ns)
     begun_ns = site.clock.now_ns()
     server = await replay(site, source, point, data, serve)
-    return Restored(server=server, point=point, restore_s=restore_s, replay_s=site.seconds_since(begun_ns))
+    return RestoredInstance(server=server, point=point, restore_s=restore_s, replay_s=site.seconds_since(begun_ns))
 
 
-async def replay(site: Site, source: Source, point: Point, data: Path, serve: Serve = Server) -> Server:
+async def replay(site: Site, source: RestoreSource, point: RestorePoint, data: Path, serve: Serve = Server) -> Server:
     """Starts the copied backup in ``data`` in recovery; returns when it was promoted."""
     await site.tool("/bin/touch", str(data / "recovery.signal"))
     server = serve(site, data.name, data, source.password)

@@ -10,14 +10,12 @@ import msgspec
 
 from harness.base.clock import polling
 from harness.base.errors import StackNotStarted
-from harness.rehearsals.dr_restore import backup
-from harness.rehearsals.dr_restore.archive import Archive, Stream
-from harness.rehearsals.dr_restore.cases import Overhead, Prediction, SizePoint
-from harness.rehearsals.dr_restore.restore import Point, Source, restore
-from harness.rehearsals.dr_restore.sentinel import closing
-from harness.rehearsals.dr_restore.server import Server, new_primary
-from harness.rehearsals.dr_restore.types import SizesPlan
-from harness.stack.site import GIB, Site, copy_tree, remove
+from harness.rehearsals.dr_restore import archive
+from harness.rehearsals.dr_restore.archive import Archive, WalStream
+from harness.rehearsals.dr_restore.restore import RestorePoint, RestoreSource, restore
+from harness.rehearsals.dr_restore.server import Server, closing, new_primary
+from harness.rehearsals.dr_restore.types import Overhead, Prediction, SizePoint, SizesPlan
+from harness.stack.local.site import GIB, Site, copy_tree, remove
 
 CONFIDENCE = 0.95
 _ROW_BYTES = 1060  # 992 of payload, the row's head, its key and its page's share
@@ -33,7 +31,7 @@ class Bed:
         self.primary = primary
         self.rows = 0
         self.archive = Archive(site, "sizes-archive")
-        self.stream = Stream(self.archive, primary.address, primary.password, "sizes-stream")
+        self.stream = WalStream(self.archive, primary.address, primary.password, "sizes-stream")
 
     async def grow(self, size_bytes: int) -> None:
         """Until the table holds ``size_bytes``."""
@@ -44,8 +42,7 @@ class Bed:
 
     async def write_wal(self, wal_bytes: int) -> int:
         """Commits about ``wal_bytes`` behind the backup, and waits until all of it was streamed; how many bytes."""
-        connection = await self.primary.connect()
-        try:
+        async with self.primary.connected() as connection:
             before = await connection.fetchval("SELECT pg_current_wal_lsn()")
             await connection.execute("CREATE TABLE later (LIKE filler)")
             await connection.execute(_FILL.format(table="later"), 1, wal_bytes // _ROW_BYTES, timeout=600)
@@ -58,8 +55,6 @@ class Bed:
                     raise StackNotStarted("the WAL stream does not catch up", where=str(self.stream.log))
             await connection.execute("DROP TABLE later")
             return written
-        finally:
-            await closing(connection)
 
     async def close(self) -> None:
         """Ends it all."""
@@ -68,11 +63,8 @@ class Bed:
         remove([self.primary.data, self.archive.folder])
 
     async def _execute(self, text: str, *values: object) -> None:
-        connection = await self.primary.connect()
-        try:
+        async with self.primary.connected() as connection:
             await connection.execute(text, *values, timeout=1800)
-        finally:
-            await closing(connection)
 
 
 async def bed(site: Site) -> Bed:
@@ -91,12 +83,12 @@ async def measure(here: Bed, size_bytes: int, wal_share: float, *, raw: bool) ->
     site = here.site
     await here.grow(size_bytes)
     await here.stream.start()
-    taken = await backup.take(site, here.primary.address, here.primary.password, "sizes-backup")
+    taken = await archive.take(site, here.primary.address, here.primary.password, "sizes-backup")
     try:
         wal_bytes = await here.write_wal(round(size_bytes * wal_share))
         await here.stream.stop()
-        source = Source(backup=taken, archive=here.archive, password=here.primary.password)
-        restored = await restore(site, source, Point(), "sizes-restored")
+        source = RestoreSource(backup=taken, archive=here.archive, password=here.primary.password)
+        restored = await restore(site, source, RestorePoint(), "sizes-restored")
         begun_ns = site.clock.now_ns()
         connection = await restored.server.connect()  # the switch: the next connection goes to the new instance
         await connection.fetchval("SELECT count(*) FROM (SELECT 1 FROM filler LIMIT 1) one")
@@ -123,7 +115,7 @@ async def measure(here: Bed, size_bytes: int, wal_share: float, *, raw: bool) ->
         remove([taken.folder])
 
 
-async def _raw(site: Site, source: Source) -> tuple[float, float]:
+async def _raw(site: Site, source: RestoreSource) -> tuple[float, float]:
     """``cp`` and ``pg_ctl start``, which returns when replay has ended: seconds of each."""
     data = site.folder / "sizes-raw"
     begun_ns = site.clock.now_ns()

@@ -1,18 +1,201 @@
-"""The plan of a recovery rehearsal: what the document promises, and what is done to see it."""
+"""The plan of a recovery rehearsal, what its parts leave to be judged, and by what each is judged.
+
+Times of backups are aware of their zone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta, timezone
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
-from harness.base.message import message
+from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.base.planfile import RuleError, once
 from harness.base.units import Bytes, PerSecond, Ratio, Seconds
+from harness.model.expected import Expected
+from harness.model.message import Message, message
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Span
-from harness.rehearsals.dr_restore.schedule import daily_time
-from scenarios.claims import ClaimId
+from harness.model.verdict import Verdict
+from harness.rules.register import ClaimId
+
+#: The case of the part on the stack; the others are named as their disasters are.
+ON_STACK = "stack_lost_data_folder"
+#: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
+RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
+
+
+class CaseCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at; ``told`` is what was seen. ``unknown``: what was seen does not say whether it holds."""
+
+    name: Message
+    ok: bool
+    told: Message
+    unknown: bool = False
+
+
+def verdict_of(checks: Sequence[CaseCheck]) -> Verdict:
+    """Whether all of ``checks`` hold; inconclusive of none."""
+    if any(not check.ok and not check.unknown for check in checks):
+        return Verdict.FAIL
+    return Verdict.PASS if checks and all(check.ok for check in checks) else Verdict.INCONCLUSIVE
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What the restore lost, by the sentinels. Disaster minus commit of the last one recovered lies between
+    ``rpo_least_s`` (the disaster begun, the commit acknowledged) and ``rpo_s`` (known to have happened, the commit
+    sent). ``holes``: acknowledged before it, and not there. ``unknown``: there, and never sent.
+    """
+
+    rpo_s: float | None
+    rpo_least_s: float | None
+    acknowledged: int
+    recovered: int
+    lost: int
+    holes: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """The restore holds a prefix of what was acknowledged, and nothing else."""
+        return not self.holes and not self.unknown
+
+    @property
+    def told(self) -> Message:
+        """For people."""
+        return message(
+            "{recovered} of {acknowledged} recovered, {holes} holes, {unknown} unknown",
+            recovered=str(self.recovered),
+            acknowledged=str(self.acknowledged),
+            holes=str(len(self.holes)),
+            unknown=str(len(self.unknown)),
+        )
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A disaster and its recovery. ``rto_s`` by part, seconds; ``with_stack``: under the users' traffic."""
+
+    id: str
+    title: Message
+    with_stack: bool
+    point: Message
+    loss: Loss
+    rto_s: dict[str, float]
+    checks: tuple[CaseCheck, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether every check holds."""
+        return verdict_of(self.checks)
+
+    @property
+    def word(self) -> Message:
+        """The same, for people."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return message("not known whether all hold")
+        return message("all hold") if self.verdict is Verdict.PASS else message("not all hold")
+
+    @property
+    def total_s(self) -> float:
+        """The RTO."""
+        return sum(self.rto_s.values())
+
+
+class SizePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured restore."""
+
+    size_bytes: int
+    wal_bytes: int
+    restore_s: float
+    replay_s: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Restore + replay for ``production_bytes`` by the line through ``points``; ``upper_s``: 95 % prediction bound.
+
+    ``None`` where the line does not rise: then size explains nothing, and nothing is said of a larger one.
+    """
+
+    name: str
+    production_bytes: int
+    points: tuple[SizePoint, ...]
+    seconds_per_gib: float
+    fixed_s: float
+    expected_s: float | None
+    upper_s: float | None
+    machine: str
+
+
+class Overhead(msgspec.Struct, frozen=True, kw_only=True):
+    """Ours against the bare work on the same backup in the same run, seconds."""
+
+    size_bytes: int
+    restore_s: float
+    replay_s: float
+    switch_s: float
+    raw_copy_s: float
+    raw_replay_s: float
+
+    @property
+    def difference_s(self) -> float:
+        """Restore + replay + switch, minus raw copy + replay."""
+        return self.restore_s + self.replay_s + self.switch_s - self.raw_copy_s - self.raw_replay_s
+
+
+ZONES = {"UTC": UTC, "JST": timezone(timedelta(hours=9), "JST")}
+
+
+def daily_time(text: str, zone: str) -> time:
+    """``"03:00"`` in ``"JST"``. Raises ``ValueError``."""
+    try:
+        return time.fromisoformat(text).replace(tzinfo=ZONES[zone])
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{text!r} {zone} is no time of day; write for example '03:00' and JST") from error
+
+
+def next_backup(now: datetime, at: time) -> datetime:
+    """The first ``at`` after ``now``, in UTC."""
+    local = now.astimezone(at.tzinfo)
+    due = datetime.combine(local.date(), at)
+    if due <= local:
+        due += timedelta(days=1)
+    return due.astimezone(UTC)
+
+
+def expired(taken: Sequence[datetime], now: datetime, keep: timedelta) -> list[datetime]:
+    """The backups no point of the last ``keep`` needs: all before the newest one that is at least ``keep`` old.
+
+    A point is restored from the last backup before it, so the backup just outside the window still serves its
+    oldest points.
+    """
+    old = [each for each in taken if each <= now - keep]
+    return [each for each in old if each < max(old)]
+
+
+def backup_for(taken: Sequence[datetime], point: datetime) -> datetime:
+    """The newest backup not after ``point``. Raises ``BadInput`` for a point before the oldest."""
+    before = [each for each in taken if each <= point]
+    if not before:
+        oldest = min(taken, default=None)
+        raise BadInput(
+            message("{point} UTC lies before the oldest backup kept", point=f"{point:%Y-%m-%d %H:%M}"),
+            remedy=f"the earliest point is {oldest:%Y-%m-%d %H:%M} UTC" if oldest else "there is no backup",
+        )
+    return max(before)
+
+
+def reach_by_count(count: int) -> tuple[timedelta, timedelta]:
+    """How far daily backups kept by ``count`` reach back: right after a backup, and just before the next."""
+    return timedelta(days=count - 1), timedelta(days=count)
+
+
+class NotInTime(RehearsalError):  # noqa: N818 - as the tree of harness.base.errors
+    """The rehearsal cannot go on: what it waits for was not seen within its limit."""
+
+    exit = Exit.RUN_BROKEN
+
 
 PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
 #: By then an apply of the procedure as written is out; the rest of ``written_limit_s`` is the restart's.
@@ -165,3 +348,45 @@ class RecoveryPlan(msgspec.Struct, frozen=True, kw_only=True):
             given = {"points": str(self.points), "most": str(MOST_POINTS)}
             told = message("points is {points}, outside 1..{most} (--only leaves parts out)", **given)
             raise RuleError(told, "points")
+
+
+#: The judgements that each part makes, each with its claim.
+JUDGED = {
+    "disasters": {"rpo.disasters": "dr.rpo", "rpo.streaming": "dr.rpo", "restore.verified": "dr.restore.step1"},
+    "schedule": {"backup.schedule": "dr.backup.daily", "backup.retention": "dr.backup.pitr"},
+    "stall": dict.fromkeys(("rpo.archive_only", "rpo.stalled_archiver", "rpo.follows_the_stall"), "dr.rpo"),
+    "points": {"restore.points": "dr.backup.pitr"},
+    "sizes": {"rto.predicted": "dr.rto", "restore.overhead": "dr.restore.step1"},
+    "stack": {
+        "rpo.disasters": "dr.rpo", "rpo.streaming": "dr.rpo", "restore.verified": "dr.restore.step1",
+        "rto.measured": "dr.rto", **dict.fromkeys(
+            ("procedure.as_written", "procedure.own_address", "procedure.as_corrected"), "dr.restore.step2"
+        ), **dict.fromkeys(("procedure.restart", "traffic.after", "traffic.users"), "dr.restore.step3"),
+    },
+}  # fmt: skip
+#: The claims that each part judges.
+CLAIMS = {part: tuple(dict.fromkeys(its.values())) for part, its in JUDGED.items()}
+#: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
+STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, ON_STACK}
+#: How many things are looked at in each case: three of what was restored, and what the disaster has of its own.
+CHECKS = {
+    **dict.fromkeys((each.value for each in Disaster), 3), Disaster.CORRUPTED_BACKUP.value: 5,
+    Disaster.MISSING_WAL_SEGMENT.value: 6, ON_STACK: 4,
+}  # fmt: skip
+
+
+def expected(plan: RecoveryPlan) -> Iterator[Expected]:
+    """What each part is to be judged by, and by how many samples."""
+    run = plan.parts
+    made = [each.value for each in plan.disasters if "disasters" in run] + [ON_STACK] * ("stack" in run)
+    least = {
+        "rpo.disasters": len(made),
+        "rpo.streaming": sum(each in STREAMED for each in made),
+        "restore.verified": sum(CHECKS[each] for each in made),
+        "backup.retention": 4,
+        "restore.points": 1 + plan.points,  # the archive's own first
+        "rto.predicted": len(plan.sizes.sizes_bytes),
+    }
+    yield from (Expected("", id_, claim, least.get(id_, 0)) for part in run for id_, claim in JUDGED[part].items())
+    of_parts = {claim for its in CLAIMS.values() for claim in its}
+    yield from (Expected("", claim, claim) for claim in plan.claims if claim not in of_parts)

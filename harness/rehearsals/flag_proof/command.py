@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.rehearsal.arguments import OwnPlan, TargetOnLocal
-from harness.rehearsal.command import option
 from harness.rehearsals.flag_proof.types import FlagPlan
+from harness.run.arguments import OwnPlan, TargetOnLocal
+from harness.run.command import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlagProof(OwnPlan, TargetOnLocal):
+class FlagProofCommand(OwnPlan, TargetOnLocal):
     """How the flag switches clients, and that no walk is lost.
 
     How long every client takes to change sides, for several fetch intervals, in virtual time and on real phones.

@@ -6,26 +6,26 @@ import math
 from collections.abc import Iterator
 from itertools import takewhile
 
-from harness.base.message import marked
-from harness.checks.walk_continuity import Continuity
+from harness.base.message import gettext_noop
+from harness.checks.walk_continuity import WalkContinuity
 from harness.model.message import Told, joined, message
 from harness.rehearsals.flag_proof.types import REAL, FlagProofDetails, Switch
 from harness.rules.fact import Fact, FactsOf
 
 PHRASES = {
-    "clients.left": marked("{seen} of {of} clients did not switch"),
-    "switched.last_s": marked("the last of {of} clients switched after {seen}"),
-    "rule.bound_s": marked("the rule's bound is {seen}"),
-    "document.limit_s": marked("the document allows {seen}"),
-    "erratum.after_s": marked("by the erratum {erratum} the last client switches later than {seen}"),
-    "erratum.expected": marked("{seen} errata were to be seen"),
-    "answers.wrong": marked("{seen} answers or documents were not as the contract has them"),
-    "walks.recorded": marked("{seen} walks were recorded"),
-    "walks.missing": marked("{counts}"),
-    "walks.on_the_api": marked("{seen} of the walks were on the API for a while"),
-    "recorded.lost": marked("{counts}"),
-    "begin.lost": marked("{counts}"),
-    "begin.and_more_lost": marked("of what is missing or changed {seen} are not the begin of the walk"),
+    "clients.left": gettext_noop("{seen} of {of} clients did not switch"),
+    "switched.last_s": gettext_noop("the last of {of} clients switched after {seen}"),
+    "rule.bound_s": gettext_noop("the rule's bound is {seen}"),
+    "document.limit_s": gettext_noop("the document allows {seen}"),
+    "erratum.after_s": gettext_noop("by the erratum {erratum} the last client switches later than {seen}"),
+    "erratum.expected": gettext_noop("{seen} errata were to be seen"),
+    "answers.wrong": gettext_noop("{seen} answers or documents were not as the contract has them"),
+    "walks.recorded": gettext_noop("{seen} walks were recorded"),
+    "walks.missing": gettext_noop("{counts}"),
+    "walks.on_the_api": gettext_noop("{seen} of the walks were on the API for a while"),
+    "recorded.lost": gettext_noop("{counts}"),
+    "begin.lost": gettext_noop("{counts}"),
+    "begin.and_more_lost": gettext_noop("of what is missing or changed {seen} are not the begin of the walk"),
 }
 
 
@@ -55,7 +55,7 @@ def _switched(switch: Switch) -> Iterator[Fact]:
         yield fact("erratum.expected", int(bool(switch.late)), text=(switch.late,))
 
 
-def _held(fact: FactsOf, found: Continuity | None, wrong: Told, *, of: int | None = None) -> Iterator[Fact]:
+def _held(fact: FactsOf, found: WalkContinuity | None, wrong: Told, *, of: int | None = None) -> Iterator[Fact]:
     """What the sides hold of the walks that were recorded, or what the target did instead of answering."""
     if found is None and not wrong:
         return
@@ -72,7 +72,7 @@ def _held(fact: FactsOf, found: Continuity | None, wrong: Told, *, of: int | Non
     yield fact("begin.and_more_lost", lost - begin)
 
 
-def _begin(found: Continuity) -> int:
+def _begin(found: WalkContinuity) -> int:
     """How many of the first locations are missing; none where all are: that is no begin."""
     numbers = sorted(int(name.rpartition("#")[2]) for name in found.locations_missing)
     first = sum(1 for _ in takewhile(lambda each: each[0] == each[1], enumerate(numbers)))

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.judge.difference import Exact, Single
 from harness.model.expected import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Facts, Part
+from harness.model.result import Part, RunInfo
 from harness.model.section import Lines, Pairs, Section
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.facts import PHRASES, facts
-from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids
+from harness.rehearsals.flag_proof.real import RealCase, Stories, course, must_fit, real_ids
 from harness.rehearsals.flag_proof.types import CLAIM_WALKS, REAL, STORIES, VIRTUAL, FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import interval_word, virtual_cases, virtual_ids
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 
 
@@ -32,7 +30,7 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     plan, details = FlagPlan, FlagProofDetails
     phrases = PHRASES
 
-    def expected(self, plan: FlagPlan, facts: Facts) -> Iterator[Expected]:
+    def expected(self, plan: FlagPlan, facts: RunInfo) -> Iterator[Expected]:
         """Every case and every story; of each case all its clients."""
         _ = facts
         yield from (Expected(VIRTUAL, each, plan.claim, plan.clients) for each in virtual_ids(plan))
@@ -42,7 +40,7 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
             intervals = [interval_word(case.fetch_interval_s) for case in plan.cases if case.real]
             yield from (Expected(REAL, f"real.{each}.walks", CLAIM_WALKS, plan.real.clients) for each in intervals)
 
-    def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
+    def parts(self, plan: FlagPlan, seen: RunRecord[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""
         timings = seen.facts.timings
         virtual_s = timings.get(VIRTUAL, 0.0)
@@ -52,7 +50,7 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
             found.append(Part(name=REAL, title=message("On real parts"), seconds=took_s))
         return found
 
-    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
+    def stack_spec(self, plan: FlagPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack, unless only what is computed is asked for. Raises ``BadInput`` for a case that no load can run."""
         _ = options
         for case in plan.cases if not plan.virtual_only else ():
@@ -60,7 +58,7 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
                 must_fit(plan, case)
         return None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False)
 
-    async def run(self, plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
+    async def run(self, plan: FlagPlan, on: RunContext[FlagProofDetails]) -> None:
         """Every case in order."""
         on.phase(VIRTUAL, message("computing the client's rule in virtual time"))
         on.details.switches += virtual_cases(plan, on.options.seed)
@@ -71,26 +69,18 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         await _on_the_stack(plan, on)
         on.mark(REAL)
 
-    def measured(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Fact]:
+    def measured(self, plan: FlagPlan, seen: RunRecord[FlagProofDetails]) -> Iterable[Fact]:
         """From the details alone."""
         _ = plan
         return facts(seen.details)
 
-    def sections(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Section]:
+    def sections(self, plan: FlagPlan, seen: RunRecord[FlagProofDetails]) -> Iterable[Section]:
         """How it was judged."""
         _ = seen
         if plan.virtual_only:
             how = message("the client's fetch rule in virtual time; no stack")
             yield Pairs(pairs=((message("Without a stack"), how),))
         yield Lines(title=message("How it was judged"), lines=HOW)
-
-    def figures(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Figure]:
-        """When the last client had switched, of each case: computed exactly, or read once."""
-        last_s = {each.id: each.last_s for each in seen.details.switches}
-        for name in virtual_ids(plan):
-            yield Figure(name, "s", "worse", Exact(last_s.get(name)), gates=True)
-        for name in () if plan.virtual_only else real_ids(plan):
-            yield Figure(name, "s", "worse", Single(last_s.get(name)), gates=True)
 
 
 HOW = (
@@ -102,7 +92,7 @@ HOW = (
 )
 
 
-async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
+async def _on_the_stack(plan: FlagPlan, on: RunContext[FlagProofDetails]) -> None:
     on.phase("stories", message("walks across a change of sides"))
     stories = Stories(on.stack.endpoints(), on.clock, on.options.seed)
     try:

@@ -9,10 +9,10 @@ import msgspec
 
 from harness.base.planfile import RuleError
 from harness.base.units import Seconds
-from harness.checks.walk_continuity import Continuity
+from harness.checks.walk_continuity import WalkContinuity
 from harness.model.message import Told, message
 from harness.model.scenario import Span
-from scenarios.claims import ClaimId, ErratumId
+from harness.rules.register import ClaimId, ErratumId
 
 VIRTUAL, REAL = "virtual", "real"
 MOVED, COPIED, ROLLED_BACK = "moved_without_a_copy", "moved_after_a_copy", "rolled_back"
@@ -25,14 +25,14 @@ STORIES = {
 }  # fmt: skip
 
 
-class Direction(StrEnum):
+class FlipDirection(StrEnum):
     """Which way the flag is flipped."""
 
     OFF_TO_ON = "off_to_on"
     ON_TO_OFF = "on_to_off"
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class ClientKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of client.
 
     ``session_s`` 0: it asks Remote Config at every request; else at the app's start only, and starts again that often.
@@ -86,7 +86,7 @@ class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
     pace_s: Span
     clients: Annotated[int, msgspec.Meta(ge=1, le=2000)]
     cases: Annotated[tuple[FetchCase, ...], msgspec.Meta(min_length=1)]
-    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1)]
+    kinds: Annotated[tuple[ClientKind, ...], msgspec.Meta(min_length=1)]
     real: RealPlan
 
 
@@ -113,7 +113,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     answering as the contract has it."""
 
     name: str
-    found: Continuity | None = None
+    found: WalkContinuity | None = None
     wrong: Told = ()
 
 
@@ -122,7 +122,7 @@ class WalksHeld(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     clients: int
-    found: Continuity | None = None
+    found: WalkContinuity | None = None
     wrong: Told = ()
     both: int = 0
 

@@ -12,16 +12,16 @@ import random
 import msgspec
 
 from harness.base.seed import stream
-from harness.model.flag import FLAG, Client, Template, evaluate
+from harness.base.ticks import NS
+from harness.model.flag import FLAG, FlagClient, Template, evaluate
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Kind, Switch
-from harness.stack.firebase.fetch import FlagCache
+from harness.rehearsals.flag_proof.types import ClientKind, FetchCase, FlagPlan, FlipDirection, Switch
+from harness.stack.firebase.rest import FlagCache
 
-NS = 1_000_000_000
 LEAD_S = 1.0
 RETRY_S = 10.0
-_CLIENT = Client(instance_id="virtual", audience="all")
+_CLIENT = FlagClient(instance_id="virtual", audience="all")
 _EVERYBODY = PopulationPlan(audiences=(AudiencePlan(name="all", users=1, flag_on=1),))
 
 
@@ -51,7 +51,7 @@ def bound_s(*, interval_s: float, pace_s: float, session_s: float = 0.0, offline
     return max(interval_s, LEAD_S) + pace_s
 
 
-def switch_s(client: VirtualClient, published_s: float, direction: Direction) -> float:
+def switch_s(client: VirtualClient, published_s: float, direction: FlipDirection) -> float:
     """Seconds from ``published_s`` to the client's first request on the new side."""
     rule = _Rule(client, published_s, direction)
     number = 0
@@ -63,11 +63,11 @@ def switch_s(client: VirtualClient, published_s: float, direction: Direction) ->
 
 
 class _Rule:
-    def __init__(self, client: VirtualClient, published_s: float, direction: Direction) -> None:
+    def __init__(self, client: VirtualClient, published_s: float, direction: FlipDirection) -> None:
         self._client = client
         self._published_s = published_s
         on, off = rollout_template(_EVERYBODY), off_template()
-        self._new = direction is Direction.OFF_TO_ON
+        self._new = direction is FlipDirection.OFF_TO_ON
         self._templates = (off, on) if self._new else (on, off)
         self._cache = FlagCache(client.interval_s, retry_s=RETRY_S)
         self._starts = 0
@@ -97,14 +97,14 @@ class _Rule:
         self._cache.store(evaluate(template, _CLIENT), version + 1, at_ns)
 
 
-def drawn(plan: FlagPlan, case: FetchCase, kind: Kind, seed: int) -> list[tuple[VirtualClient, float]]:
+def drawn(plan: FlagPlan, case: FetchCase, kind: ClientKind, seed: int) -> list[tuple[VirtualClient, float]]:
     """The clients of a case, spread over the pace, each with its own moment of the publish: any phase is met."""
     chance = stream(seed, f"flag_proof:{case.fetch_interval_s:g}:{kind.name}")
     return [_drawn(plan, case, kind, place, chance) for place in range(plan.clients)]
 
 
 def _drawn(
-    plan: FlagPlan, case: FetchCase, kind: Kind, place: int, chance: random.Random
+    plan: FlagPlan, case: FetchCase, kind: ClientKind, place: int, chance: random.Random
 ) -> tuple[VirtualClient, float]:
     cycle_s = max(case.fetch_interval_s, plan.pace_s, kind.session_s)
     published_s = (1 - chance.random()) * cycle_s  # after the fetch at 0: every age of the cache is met
@@ -125,11 +125,11 @@ def virtual_cases(plan: FlagPlan, seed: int) -> list[Switch]:
         virtual_case(plan, case, kind, direction, seed)
         for case in plan.cases
         for kind in plan.kinds
-        for direction in Direction
+        for direction in FlipDirection
     ]
 
 
-def virtual_case(plan: FlagPlan, case: FetchCase, kind: Kind, direction: Direction, seed: int) -> Switch:
+def virtual_case(plan: FlagPlan, case: FetchCase, kind: ClientKind, direction: FlipDirection, seed: int) -> Switch:
     """One of them."""
     took_s = [switch_s(client, published_s, direction) for client, published_s in drawn(plan, case, kind, seed)]
     return Switch(
@@ -153,8 +153,8 @@ def interval_word(seconds: float) -> str:
 
 def virtual_ids(plan: FlagPlan) -> list[str]:
     """The ids of ``virtual_cases``."""
-    return [_id(case, kind, direction) for case in plan.cases for kind in plan.kinds for direction in Direction]
+    return [_id(case, kind, direction) for case in plan.cases for kind in plan.kinds for direction in FlipDirection]
 
 
-def _id(case: FetchCase, kind: Kind, direction: Direction) -> str:
+def _id(case: FetchCase, kind: ClientKind, direction: FlipDirection) -> str:
     return f"virtual.{interval_word(case.fetch_interval_s)}.{kind.name}.{direction}"

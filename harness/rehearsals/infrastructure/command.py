@@ -9,14 +9,14 @@ from harness.base.data import DOCUMENT
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
-from harness.rehearsal.command import option
-from harness.rehearsals.infrastructure.types import CHECKOUT, PRINTED, InfrastructurePlan, Tables
-from harness.stack.targets import resolve
+from harness.rehearsals.infrastructure.types import CHECKOUT, PRINTED, InfrastructurePlan, InfrastructureTables
+from harness.run.arguments import OnLocal, OwnPlan, WithTarget
+from harness.run.command import option
+from harness.stack.target.targets import resolve
 
 
 @dataclass(frozen=True, kw_only=True)
-class Infrastructure(OnLocal, OwnPlan, WithTarget):
+class InfrastructureCommand(OnLocal, OwnPlan, WithTarget):
     """Terraform, workflows, gcloud commands: read and judged.
 
     Of what the document prints, or of a checkout of your own. It runs nothing of them, and asks no cloud.
@@ -36,7 +36,7 @@ class Infrastructure(OnLocal, OwnPlan, WithTarget):
             raise BadInput(none, where="--repository", remedy="name a checkout")
         printed = self.repository is None
         name = PRINTED if printed else CHECKOUT
-        tables = self.read(Tables)
+        tables = self.read(InfrastructureTables)
         return InfrastructurePlan(name=name, tables=tables, repository=str(folder.resolve()), printed=printed)
 
     def asked(self) -> Target:

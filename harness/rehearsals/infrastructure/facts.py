@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.rehearsals.infrastructure import facts_pipeline, facts_terraform
 from harness.rehearsals.infrastructure.types import InfrastructurePlan, Repository
 from harness.rules.fact import Fact, FactsOf
@@ -15,8 +15,10 @@ from harness.rules.fact import Fact, FactsOf
 PHRASES = {
     **facts_terraform.PHRASES,
     **facts_pipeline.PHRASES,
-    "sla.product_ratio": marked("{parts}: {product} in series; the document prints {printed} and requires {required}"),
-    "sla.printed_ratio": marked("the document prints {seen}"),
+    "sla.product_ratio": gettext_noop(
+        "{parts}: {product} in series; the document prints {printed} and requires {required}"
+    ),
+    "sla.printed_ratio": gettext_noop("the document prints {seen}"),
 }
 
 

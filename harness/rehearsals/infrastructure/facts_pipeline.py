@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.model.manifests import OLD_REGISTRY
 from harness.model.message import message
 from harness.rehearsals.infrastructure.facts_terraform import (
-    Found,
+    SettingFound,
     commands,
     counted,
     elsewhere,
@@ -20,7 +20,7 @@ from harness.rehearsals.infrastructure.facts_terraform import (
     unread,
 )
 from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
-from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, starts, steps_of, tested
+from harness.rehearsals.infrastructure.workflow import Job, WorkflowStep, branches, jobs, starts, steps_of, tested
 from harness.rules.fact import Fact, FactsOf
 
 _PLACE = ("cluster_name", "location")
@@ -37,35 +37,35 @@ _NAMED = re.compile(
     rf"\bclusters\s+(create-auto|create|get-credentials)\s+{_WORD}.*?--(?:region|location|zone)(?:=|\s+){_WORD}"
 )
 _IMAGES = {
-    "images.floating": marked("images without a version: {seen} of {of} ({why})"),
-    "images.in_old_registry": marked("images in Container Registry: {seen} of {of} ({names})"),
+    "images.floating": gettext_noop("images without a version: {seen} of {of} ({why})"),
+    "images.in_old_registry": gettext_noop("images in Container Registry: {seen} of {of} ({names})"),
 }
 _DOCKERFILES = {
-    "dockerfiles.found": marked("Dockerfiles: {seen}"),
-    "dockerfiles.one_stage": marked("Dockerfiles of one stage: {seen} of {of} ({stages})"),
+    "dockerfiles.found": gettext_noop("Dockerfiles: {seen}"),
+    "dockerfiles.one_stage": gettext_noop("Dockerfiles of one stage: {seen} of {of} ({stages})"),
 }
 PHRASES = {
-    "workflows.deploying": marked("workflows that deploy: {seen} ({names})"),
-    "trigger.not_by_main": marked("of these a push to main does not start: {seen} of {of} ({why})"),
-    "trigger.untested": marked("of these without a test before it, or an approval: {seen} of {of} ({why})"),
-    "auth.by_key": marked("sign-ins by a key that is kept as a secret: {seen}"),
-    "auth.neither": marked("sign-ins neither by a key nor by Workload Identity: {seen}"),
-    "build.steps": marked("steps that build an image: {seen}"),
-    "build.project_unset": marked("uses of PROJECT_ID, which nobody sets: {seen}"),
-    "build.unset": marked("variables of the command that nobody sets: {seen} ({names})"),
+    "workflows.deploying": gettext_noop("workflows that deploy: {seen} ({names})"),
+    "trigger.not_by_main": gettext_noop("of these a push to main does not start: {seen} of {of} ({why})"),
+    "trigger.untested": gettext_noop("of these without a test before it, or an approval: {seen} of {of} ({why})"),
+    "auth.by_key": gettext_noop("sign-ins by a key that is kept as a secret: {seen}"),
+    "auth.neither": gettext_noop("sign-ins neither by a key nor by Workload Identity: {seen}"),
+    "build.steps": gettext_noop("steps that build an image: {seen}"),
+    "build.project_unset": gettext_noop("uses of PROJECT_ID, which nobody sets: {seen}"),
+    "build.unset": gettext_noop("variables of the command that nobody sets: {seen} ({names})"),
     **_IMAGES,
-    "registry.wrong": marked(
+    "registry.wrong": gettext_noop(
         "ways to Artifact Registry that are missing: {seen} of {of} (a repository of Artifact Registry is managed: "
         "{managed}; images go to gcr.io: {old})"
     ),
-    "scanning.off": marked("the service {service} is enabled: {on} ({seen} of {of} is missing)"),
-    "workflows.steps": marked("steps of workflows: {seen}"),
-    "scan.missing": marked("scans of what is built that are missing: {seen} of {of} (named: {what})"),
-    "dependabot.configured": marked("configurations of Dependabot: {seen}"),
+    "scanning.off": gettext_noop("the service {service} is enabled: {on} ({seen} of {of} is missing)"),
+    "workflows.steps": gettext_noop("steps of workflows: {seen}"),
+    "scan.missing": gettext_noop("scans of what is built that are missing: {seen} of {of} (named: {what})"),
+    "dependabot.configured": gettext_noop("configurations of Dependabot: {seen}"),
     **_DOCKERFILES,
-    "cluster.ways": marked("ways that make the cluster: {seen} ({names})"),
-    "credentials.commands": marked("commands gcloud container clusters get-credentials: {seen}"),
-    "clusters.named": marked("clusters named: {seen} ({names})"),
+    "cluster.ways": gettext_noop("ways that make the cluster: {seen} ({names})"),
+    "credentials.commands": gettext_noop("commands gcloud container clusters get-credentials: {seen}"),
+    "clusters.named": gettext_noop("clusters named: {seen} ({names})"),
 }
 _YES = {True: message("yes"), False: message("no")}
 
@@ -89,17 +89,17 @@ def facts(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterato
     yield from _commands(fact, plan, found)
 
 
-def _trigger(pushed: list[str]) -> Found:
+def _trigger(pushed: list[str]) -> SettingFound:
     told = message("a push to {branches} starts it", branches=listed(pushed))
-    return Found(not starts(pushed, "main"), (told,))
+    return SettingFound(not starts(pushed, "main"), (told,))
 
 
-def _untested(pushed: list[str], of: list[Job]) -> Found:
+def _untested(pushed: list[str], of: list[Job]) -> SettingFound:
     bare = [job.name for job in of if job.deploys and not (tested(job, of) or job.approved)]
-    return Found(bool(bare) and starts(pushed, "main"), (message("jobs: {jobs}", jobs=listed(bare)),))
+    return SettingFound(bool(bare) and starts(pushed, "main"), (message("jobs: {jobs}", jobs=listed(bare)),))
 
 
-def _auth(fact: FactsOf, steps: list[Step]) -> Iterator[Fact]:
+def _auth(fact: FactsOf, steps: list[WorkflowStep]) -> Iterator[Fact]:
     found = [step for step in steps if step.uses.startswith(_AUTH)]
     said = [text for step in steps for text in (*step.lines, *step.given.values())]
     by_key = any("credentials_json" in step.given for step in found) or any(map(_BY_KEY.search, said))
@@ -108,7 +108,7 @@ def _auth(fact: FactsOf, steps: list[Step]) -> Iterator[Fact]:
     yield fact("auth.neither", int(not by_key and not federated))
 
 
-def _build(fact: FactsOf, steps: list[Step]) -> Iterator[Fact]:
+def _build(fact: FactsOf, steps: list[WorkflowStep]) -> Iterator[Fact]:
     """One that lacks the project too lacks it first."""
     building = [step for step in steps if _BUILDS.search(step.run) or step.uses.startswith(_BUILD_ACTION)]
     unset = list(dict.fromkeys(name for step in building for name in step.unset))
@@ -126,7 +126,7 @@ def _images(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Itera
     if not images:
         return fact.none(*_IMAGES, lacks=(message("there is no Deployment: manifests may lie elsewhere"),))
     told = message("images: {names}", names=listed(images))
-    of = [unread("image", each) if TEMPLATED in each else Found(_floats(each), (told,)) for each in images]
+    of = [unread("image", each) if TEMPLATED in each else SettingFound(_floats(each), (told,)) for each in images]
     old = [each for each in images if OLD_REGISTRY.match(each)]
     floating = counted(fact, "images.floating", of)
     lacks = () if old else (message("no image lies in Container Registry"),)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, joined, message
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import steps_of
@@ -34,37 +34,37 @@ _MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
 _KEY_BYTES = 32
 _BACKUP_ON = ("enabled", "point_in_time_recovery_enabled")
 _GRANTS = {
-    "grants.found": marked("grants of a role: {seen}"),
-    **dict.fromkeys(_ROLES, marked("roles that the API needs and has not: {seen} of {of} ({why})")),
+    "grants.found": gettext_noop("grants of a role: {seen}"),
+    **dict.fromkeys(_ROLES, gettext_noop("roles that the API needs and has not: {seen} of {of} ({why})")),
 }
-_MISSING = marked("what the document uses, without a resource: {seen} ({names})")
+_MISSING = gettext_noop("what the document uses, without a resource: {seen} ({names})")
 PHRASES = {
-    "layout.missing": marked("files of the layout that are missing: {seen} of {of} ({names})"),
-    "environments.empty": marked("environments without a file: {seen} of {of} ({counts})"),
-    "environments.differing": marked("files that are not in each: {seen} ({names})"),
-    "clusters.managed": marked("resources google_container_cluster: {seen}"),
-    "autopilot.off": marked("clusters without Autopilot: {seen} of {of} ({why})"),
-    "pool.wrong": marked("clusters without their workload pool: {seen} of {of} ({why})"),
-    "private.unasked": marked("clusters made without private nodes: {seen} of {of} ({why})"),
-    "databases.managed": marked("resources google_sql_database_instance: {seen}"),
-    "tier.refused": marked("tiers that Cloud SQL refuses: {seen} of {of} ({why})"),
-    "tier.in_gigabytes": marked("tiers of which gigabytes were meant: {seen} of {of} ({why})"),
-    "version.other": marked("databases of another version: {seen} of {of} ({why})"),
-    "availability.other": marked("databases of another availability: {seen} of {of} ({why})"),
-    "backup.off": marked("databases without backups: {seen} of {of} ({why})"),
-    "backup.elsewhen": marked("databases that are backed up at another hour: {seen} of {of} ({why})"),
-    "log_days.wrong": marked("databases whose logs Cloud SQL does not keep so long: {seen} of {of} ({why})"),
-    "backends.found": marked("backends of Terraform's state: {seen}"),
-    "state.wrong": marked("states that are not in Cloud Storage under a key of KMS: {seen} of {of} ({why})"),
-    "state.key_as_path": marked("states of which the key is a path: {seen} of {of} ({why})"),
+    "layout.missing": gettext_noop("files of the layout that are missing: {seen} of {of} ({names})"),
+    "environments.empty": gettext_noop("environments without a file: {seen} of {of} ({counts})"),
+    "environments.differing": gettext_noop("files that are not in each: {seen} ({names})"),
+    "clusters.managed": gettext_noop("resources google_container_cluster: {seen}"),
+    "autopilot.off": gettext_noop("clusters without Autopilot: {seen} of {of} ({why})"),
+    "pool.wrong": gettext_noop("clusters without their workload pool: {seen} of {of} ({why})"),
+    "private.unasked": gettext_noop("clusters made without private nodes: {seen} of {of} ({why})"),
+    "databases.managed": gettext_noop("resources google_sql_database_instance: {seen}"),
+    "tier.refused": gettext_noop("tiers that Cloud SQL refuses: {seen} of {of} ({why})"),
+    "tier.in_gigabytes": gettext_noop("tiers of which gigabytes were meant: {seen} of {of} ({why})"),
+    "version.other": gettext_noop("databases of another version: {seen} of {of} ({why})"),
+    "availability.other": gettext_noop("databases of another availability: {seen} of {of} ({why})"),
+    "backup.off": gettext_noop("databases without backups: {seen} of {of} ({why})"),
+    "backup.elsewhen": gettext_noop("databases that are backed up at another hour: {seen} of {of} ({why})"),
+    "log_days.wrong": gettext_noop("databases whose logs Cloud SQL does not keep so long: {seen} of {of} ({why})"),
+    "backends.found": gettext_noop("backends of Terraform's state: {seen}"),
+    "state.wrong": gettext_noop("states that are not in Cloud Storage under a key of KMS: {seen} of {of} ({why})"),
+    "state.key_as_path": gettext_noop("states of which the key is a path: {seen} of {of} ({why})"),
     **_GRANTS,
     "services.missing": _MISSING,
     "services.missing_in_phase_2": _MISSING,
-    "services.by_hand": marked("what is made by hand: {seen} ({names})"),
+    "services.by_hand": gettext_noop("what is made by hand: {seen} ({names})"),
 }
 
 
-class Found(NamedTuple):
+class SettingFound(NamedTuple):
     """What was found of one thing: whether it is ``wrong`` (``None``: it is not read), and why."""
 
     wrong: bool | None
@@ -81,14 +81,16 @@ def facts(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterato
     yield from _everything(fact, plan, found)
 
 
-def counted(fact: FactsOf, name: str, found: Sequence[Found]) -> Fact:
+def counted(fact: FactsOf, name: str, found: Sequence[SettingFound]) -> Fact:
     """How many are wrong, and may be; with the first of the worst."""
     wrong, unread = ([each for each in found if each.wrong is is_] for is_ in (True, None))
     why = joined((wrong or unread or found)[0].told)
     return fact(name, len(wrong), high=len(wrong) + len(unread), of=len(found), why=why)
 
 
-def either(fact: FactsOf, one: str, of_one: Sequence[Found], other: str, of_other: Sequence[Found]) -> Iterator[Fact]:
+def either(
+    fact: FactsOf, one: str, of_one: Sequence[SettingFound], other: str, of_other: Sequence[SettingFound]
+) -> Iterator[Fact]:
     """Two ways to be wrong; where anything is, what is not read changes nothing."""
     both = {one: of_one, other: of_other}
     wrong = any(each.wrong for found in both.values() for each in found)
@@ -115,9 +117,9 @@ def elsewhere(value: object) -> bool:
     return isinstance(value, str) and "${" in value
 
 
-def unread(name: str, value: object) -> Found:
+def unread(name: str, value: object) -> SettingFound:
     """A value that is elsewhere."""
-    return Found(None, (message("{name} is {value}, which is not read", name=name, value=str(value)),))
+    return SettingFound(None, (message("{name} is {value}, which is not read", name=name, value=str(value)),))
 
 
 def listed(names: Iterable[str]) -> str:
@@ -166,37 +168,41 @@ def _cluster(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iter
         yield counted(fact, "private.unasked", [*_private(clusters, found)])
 
 
-def _private(clusters: Iterable[Document], found: Repository) -> Iterator[Found]:
+def _private(clusters: Iterable[Document], found: Repository) -> Iterator[SettingFound]:
     """Of each resource and command that makes a cluster."""
     name, told = "enable_private_nodes", (message("private nodes are asked for wherever a cluster is made"),)
     not_asked = message("neither every resource nor every command that makes a cluster asks for private nodes")
     for each in clusters:
         said = first(each, "private_cluster_config").get(name)
-        yield unread(name, said) if elsewhere(said) else Found(said is not True, told if said is True else (not_asked,))
+        yield (
+            unread(name, said)
+            if elsewhere(said)
+            else SettingFound(said is not True, told if said is True else (not_asked,))
+        )
     for command in filter(_MAKES.search, commands(found)):
         asked = "--enable-private-nodes" in command
-        yield Found(not asked, told if asked else (not_asked,))
+        yield SettingFound(not asked, told if asked else (not_asked,))
 
 
-def _autopilot(cluster: Document) -> Found:
+def _autopilot(cluster: Document) -> SettingFound:
     said = cluster.get("enable_autopilot")
     if elsewhere(said):
         return unread("enable_autopilot", said)
-    return Found(said is not True, (message("enable_autopilot is {value}", value=str(said).lower()),))
+    return SettingFound(said is not True, (message("enable_autopilot is {value}", value=str(said).lower()),))
 
 
-def _pool(cluster: Document) -> Found:
+def _pool(cluster: Document) -> SettingFound:
     pool = first(cluster, "workload_identity_config").get("workload_pool", "")
     if not pool:
         alone = _autopilot(cluster)
         by_itself = message("no workload pool is named, and Autopilot has it by itself")
         without = message("no workload pool is named, which Autopilot alone has by itself")
-        return Found(alone.wrong, (by_itself if alone.wrong is False else without, *alone.told))
+        return SettingFound(alone.wrong, (by_itself if alone.wrong is False else without, *alone.told))
     right = str(pool).endswith(".svc.id.goog")
     if elsewhere(pool) and not right:
         return unread("workload_pool", pool)
     told = message("the workload pool {pool} stands beside enable_autopilot", pool=str(pool))
-    return Found(not right, (told,))
+    return SettingFound(not right, (told,))
 
 
 def _database(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterator[Fact]:
@@ -222,43 +228,43 @@ def _database(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Ite
     yield counted(fact, "log_days.wrong", [_retention(backup) for backup in backups])
 
 
-def _as_printed(name: str, value: str, said: object) -> Found:
+def _as_printed(name: str, value: str, said: object) -> SettingFound:
     if elsewhere(said):
         return unread(name, said)
     there = "–" if said is None else str(said)
     told = message("{name} is {there}, printed: {value}", name=name, there=there, value=value)
-    return Found(said != value, (told,))
+    return SettingFound(said != value, (told,))
 
 
-def _retention(backup: Document) -> Found:
+def _retention(backup: Document) -> SettingFound:
     days = backup.get("transaction_log_retention_days")
     if elsewhere(days):
         return unread("transaction_log_retention_days", days)
     kept = isinstance(days, int) and 1 <= days <= _MOST_LOG_DAYS
     said = "–" if days is None else str(days)
     told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=said, most=str(_MOST_LOG_DAYS))
-    return Found(not kept, (told,))
+    return SettingFound(not kept, (told,))
 
 
-def _tier(tier: str, *, gigabytes: bool) -> Found:
+def _tier(tier: str, *, gigabytes: bool) -> SettingFound:
     """Whether it is refused; with ``gigabytes``, whether that is for its megabytes are less than the step."""
     match = _TIER.fullmatch(tier)
     if match is None:
         told = message("the tier {tier} is no db-custom-CPUS-MEGABYTES", tier=tier or "–")
-        return Found(False if gigabytes else None, (told,))
+        return SettingFound(False if gigabytes else None, (told,))
     cpus, megabytes = int(match[1]), int(match[2])
     told = message("{tier} asks for {cpus} processors and {mb} MB", tier=tier, cpus=match[1], mb=match[2])
     least = max(_LEAST_MB, _LEAST_MB_A_CPU * cpus)
     right = megabytes % _STEP_MB == 0 and least <= megabytes <= _MOST_MB_A_CPU * cpus and (cpus == 1 or cpus % 2 == 0)
     if right or (megabytes < _STEP_MB) is not gigabytes:
-        return Found(False, (told,))
+        return SettingFound(False, (told,))
     why = message(
         "Cloud SQL refuses it: a multiple of {step} MB, from {least} MB", step=str(_STEP_MB), least=str(least)
     )
-    return Found(True, (told, why))
+    return SettingFound(True, (told, why))
 
 
-def _backup_off(backup: Document) -> Found:
+def _backup_off(backup: Document) -> SettingFound:
     for name in ("start_time", *_BACKUP_ON):
         if elsewhere(backup.get(name)):
             return unread(name, backup[name])
@@ -266,14 +272,14 @@ def _backup_off(backup: Document) -> Found:
     time = str(backup.get("start_time", ""))
     if _hour(backup) is None or not on:
         told = message("backups and recovery to a moment are not both on, or have no time: {time}", time=time or "–")
-        return Found(True, (told,))
-    return Found(False, (message("backups and recovery to a moment are on"),))
+        return SettingFound(True, (told,))
+    return SettingFound(False, (message("backups and recovery to a moment are on"),))
 
 
-def _backup_elsewhen(plan: InfrastructurePlan, backup: Document) -> Found:
+def _backup_elsewhen(plan: InfrastructurePlan, backup: Document) -> SettingFound:
     """One that has no time is off, and not at another."""
     if (match := _hour(backup)) is None:
-        return Found(False, (message("it has no time"),))
+        return SettingFound(False, (message("it has no time"),))
     hour = (int(match[1]) + plan.tables.utc_offset_hours) % 24
     there = f"{hour:02d}:{match[2]}"
     told = message(
@@ -282,7 +288,7 @@ def _backup_elsewhen(plan: InfrastructurePlan, backup: Document) -> Found:
         there=there,
         asked=plan.tables.backup_at,
     )
-    return Found(there != plan.tables.backup_at, (told,))
+    return SettingFound(there != plan.tables.backup_at, (told,))
 
 
 def _hour(backup: Document) -> re.Match[str] | None:
@@ -296,29 +302,31 @@ def _state(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterat
         return
     bare = _without_a_state(found)
     why = message("no backend in {folders}: that state stays where Terraform was run", folders=listed(bare))
-    without = [Found(True, (why,)) for _ in bare]
+    without = [SettingFound(True, (why,)) for _ in bare]
     kept = without or [_kept(each) for each in found.backends]  # a state that lies nowhere is the first thing to mend
     yield from either(fact, "state.wrong", kept, "state.key_as_path", [_as_path(each) for each in found.backends])
 
 
-def _kept(backend: Backend) -> Found:
+def _kept(backend: Backend) -> SettingFound:
     key, said = _key(backend), backend.attributes
     if key == "elsewhere":
         return unread("encryption_key", said.get("kms_encryption_key") or said["encryption_key"])
     if _is_partial(backend):
-        return Found(None, (message("{file}: the backend's settings are given to terraform init", file=backend.file),))
+        return SettingFound(
+            None, (message("{file}: the backend's settings are given to terraform init", file=backend.file),)
+        )
     told = message(
         "{file}: backend {kind}, encrypted by {what}", file=backend.file, kind=backend.kind, what=_NAMES[key]
     )
-    return Found((backend.kind, key) not in (("gcs", "kms"), ("gcs", "kms path")), (told,))
+    return SettingFound((backend.kind, key) not in (("gcs", "kms"), ("gcs", "kms path")), (told,))
 
 
-def _as_path(backend: Backend) -> Found:
+def _as_path(backend: Backend) -> SettingFound:
     """The document's own mistake."""
     if backend.kind == "gcs" and _key(backend) == "kms path":
         why = message("encryption_key takes 32 bytes in base64: a path of KMS is refused there")
-        return Found(True, (*_kept(backend).told, why))
-    return Found(False, (message("no path stands for a key"),))
+        return SettingFound(True, (*_kept(backend).told, why))
+    return SettingFound(False, (message("no path stands for a key"),))
 
 
 def _without_a_state(found: Repository) -> list[str]:
@@ -370,7 +378,7 @@ def _roles(fact: FactsOf, plan: InfrastructurePlan, found: Repository) -> Iterat
     open_ = [_said(each) for each in granting if not _granted([each]) and elsewhere(_said(each))]
     for name, role in _ROLES.items() if granting else ():
         lacks = role not in granted
-        yield counted(fact, name, [unread("role", open_[0]) if lacks and open_ else Found(lacks, tuple(told))])
+        yield counted(fact, name, [unread("role", open_[0]) if lacks and open_ else SettingFound(lacks, tuple(told))])
 
 
 def _said(grant: Document) -> object:

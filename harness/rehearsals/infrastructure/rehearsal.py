@@ -11,14 +11,14 @@ from harness.base.data import KUBERNETES
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Pairs, Section, table_of
 from harness.model.verdict import Verdict
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
 from harness.rehearsals.infrastructure.facts import PHRASES, facts
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.rehearsal import Rehearsal, RunRecord
 
 CLAIMS = (
     "iac.everything", "iac.layout", "iac.autopilot", "iac.workload_pool", "iac.database.version", "iac.database.tier",
@@ -39,32 +39,35 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
     """The rehearsal. It has no figures."""
 
     name = "infrastructure"
+    figures = ("infrastructure",)
     only_looks = True
     plan, details = InfrastructurePlan, InfrastructureDetails
     promised = CLAIMS
     phrases = PHRASES
 
-    def expected(self, plan: InfrastructurePlan, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: InfrastructurePlan, facts: RunInfo) -> Iterable[Expected]:
         """Of each claim, and of the registry that images lie in."""
         return (*super().expected(plan, facts), Expected("", OLD_REGISTRY, OLD_REGISTRY))
 
-    async def run(self, plan: InfrastructurePlan, on: Running[InfrastructureDetails]) -> None:
+    async def run(self, plan: InfrastructurePlan, on: RunContext[InfrastructureDetails]) -> None:
         """Reads the repository."""
         from harness.rehearsals.infrastructure.reading import read  # HCL's grammar loads here
 
         on.phase("read", message("reading {folder}", folder=plan.repository))
         on.details.repository = read(Path(plan.repository), KUBERNETES / "document" if plan.printed else None)
 
-    def measured(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Fact]:
+    def measured(self, plan: InfrastructurePlan, seen: RunRecord[InfrastructureDetails]) -> Iterable[Fact]:
         """From what was read."""
         return () if seen.details.repository is None else facts(plan, seen.details.repository)
 
-    def judge(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Judgement]:
-        """By the rules."""
-        for each in super().judge(plan, seen):
-            yield each if plan.printed or each.id == _OF_GOOGLE else _of_their_own(each)
+    def completed(
+        self, plan: InfrastructurePlan, seen: RunRecord[InfrastructureDetails], found: Judgement
+    ) -> Judgement:
+        """A team's own repository has no errata: what stands in its files fails."""
+        _ = seen
+        return found if plan.printed or found.id == _OF_GOOGLE else _of_their_own(found)
 
-    def sections(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterator[Section]:
+    def sections(self, plan: InfrastructurePlan, seen: RunRecord[InfrastructureDetails]) -> Iterator[Section]:
         """What was read, and the resources."""
         found = seen.details.repository
         if found is None:

@@ -30,7 +30,7 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
     parts: Annotated[tuple[Sla, ...], msgspec.Meta(min_length=1)]
 
 
-class Layout(msgspec.Struct, frozen=True, kw_only=True):
+class TerraformLayout(msgspec.Struct, frozen=True, kw_only=True):
     """The folders of Terraform構成, and the files of each."""
 
     environments: tuple[str, ...]
@@ -39,7 +39,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     module_files: tuple[str, ...]
 
 
-class Tables(msgspec.Struct, frozen=True, kw_only=True):
+class InfrastructureTables(msgspec.Struct, frozen=True, kw_only=True):
     """``scenarios/plans/infrastructure.yaml``. ``services`` are what the document uses of Google Cloud, each with the
     kinds of resources of which one manages it; ``of_phase_2`` are those that it names for Phase 2. ``utc_offset_hours``
     is the document's own time, ``backup_at`` an hour of it.
@@ -48,7 +48,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     as_of: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d-\d\d$(?!\n)", description="a day, as 2026-11-27")]
     availability: Availability
-    layout: Layout
+    layout: TerraformLayout
     services: dict[str, tuple[str, ...]]
     of_phase_2: tuple[str, ...]
     utc_offset_hours: Annotated[int, msgspec.Meta(ge=-12, le=14, examples=[9])]
@@ -60,7 +60,7 @@ class InfrastructurePlan(msgspec.Struct, frozen=True, kw_only=True):
     prints, of which much is left out."""
 
     name: str = PRINTED
-    tables: Tables
+    tables: InfrastructureTables
     repository: str
     printed: bool
 

@@ -41,7 +41,7 @@ _ENV = re.compile(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 Env = dict[str, str | None]
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class WorkflowStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a job: the action that it ``uses`` with its inputs, those of ``env`` filled in, or what it runs.
     ``known`` are the variables of workflow, job, step, and what earlier steps handed on; ``may_fail``: the job goes on
     all the same."""
@@ -87,7 +87,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...]
     approved: bool
     anyhow: bool
-    steps: tuple[Step, ...]
+    steps: tuple[WorkflowStep, ...]
 
     @property
     def deploys(self) -> bool:
@@ -111,7 +111,7 @@ def jobs(workflow: Document) -> list[Job]:
     return [_job(name, job, outer) for name, job in (workflow.get("jobs") or {}).items() if isinstance(job, dict)]
 
 
-def steps_of(workflows: Iterable[Document]) -> list[Step]:
+def steps_of(workflows: Iterable[Document]) -> list[WorkflowStep]:
     """Of every job, in the files' order."""
     return [step for workflow in workflows for job in jobs(workflow) for step in job.steps]
 
@@ -170,12 +170,12 @@ def _job(name: str, job: Document, outer: Env) -> Job:
     )
 
 
-def _steps(steps: Any, known: Env) -> Iterator[Step]:
+def _steps(steps: Any, known: Env) -> Iterator[WorkflowStep]:
     for each in steps:
         run, uses, here = str(each.get("run", "")), str(each.get("uses", "")), known | _values(each.get("env"))
         given = {str(name): _filled(str(value), here) for name, value in (each.get("with") or {}).items()}
         may_fail = each.get("continue-on-error") not in (None, False)
-        yield Step(uses=uses, given=given, run=run, known=frozenset(here), may_fail=may_fail)
+        yield WorkflowStep(uses=uses, given=given, run=run, known=frozenset(here), may_fail=may_fail)
         known = known | dict.fromkeys([*_HANDED_ON.findall(run), *(_OF_AUTH if uses.startswith(_AUTH) else ())])
 
 

@@ -13,10 +13,10 @@ from harness.base.errors import BadInput
 from harness.base.message import said_by
 from harness.model.message import Message, message
 from harness.model.step import Arrivals
-from harness.rehearsal.arguments import OwnPlan, Staged
-from harness.rehearsal.command import option, within
-from harness.rehearsal.only import belong, chosen, left_out, only
 from harness.rehearsals.load_stages.types import MOST_PODS, CapacityStage, InFlightStages, LoadStagesPlan, UsersStage
+from harness.run.arguments import OwnPlan, Staged
+from harness.run.command import option, within
+from harness.run.only import belong, chosen, left_out, only
 
 S = TypeVar("S", UsersStage, CapacityStage, InFlightStages)
 
@@ -49,7 +49,7 @@ def _lacks_pods(typed: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadStages(OwnPlan, Staged):
+class LoadStagesCommand(OwnPlan, Staged):
     """The document's loads, and the knee for each number of pods.
 
     10 to 500 at once in both readings of the document.

@@ -1,4 +1,4 @@
-"""What the page of the load stages shows besides its judgements: the knees as a picture, and every step."""
+"""What the page of the load stages shows besides its judgements: the knees as a picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.model.message import Message, message, quantity
-from harness.model.section import Axis, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
-from harness.model.step import Arrivals, Step
+from harness.model.section import Axis, Chart, Limit, Pairs, Point, Section, Series, Style
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
 
@@ -22,8 +21,6 @@ def sections(plan: LoadStagesPlan, steps: Sequence[StepResult], knee_cpu_factor:
     found = chart(plan, steps)
     if found is not None:
         yield found
-    if steps:
-        yield table(steps)
 
 
 def limits_words(plan: LoadStagesPlan) -> Message:
@@ -77,55 +74,3 @@ def _point(rate: float, tries: Sequence[StepResult]) -> Point:
 
 def _rate(result: StepResult) -> float:
     return result.step.rate_per_s
-
-
-# -- the steps -----------------------------------------------------------------------------------------------------
-
-
-def table(steps: Sequence[StepResult]) -> Table:
-    """Every step: its load, its figures, and why its verdict is what it is."""
-    return table_of(
-        message("Steps"),
-        steps,
-        (message("step"), lambda each: step_words(each.step)),
-        (message("pods"), lambda each: str(each.pods)),
-        (message("offered/s"), lambda each: f"{each.figures.offered_per_s:.1f}"),
-        (message("answered/s"), lambda each: f"{each.figures.answered_per_s:.1f}"),
-        (message("p50 ms"), lambda each: _known(each.figures.latency_p50_ms, 0)),
-        (message("p95 ms"), lambda each: _known(each.figures.latency_p95_ms, 0)),
-        (message("p99 ms"), lambda each: _known(each.figures.latency_p99_ms, 0)),
-        (message("failed"), _failed),
-        (message("pods' cores"), lambda each: _known(each.figures.pods_cpu_cores, 2)),
-        (message("generator's cores"), lambda each: _known(each.figures.generator_cpu_cores, 2)),
-        (message("machine"), _machine),
-        row=lambda each: Row(cells=(), verdict=each.verdict, lines=each.told),
-        numbers=tuple(range(1, 11)),
-    )
-
-
-def _failed(result: StepResult) -> Message:
-    return message("{failed} of {all}", failed=str(result.figures.failed), all=str(result.figures.requests))
-
-
-def _machine(result: StepResult) -> str:
-    busy = result.figures.machine_cpu_ratio
-    return "" if busy is None else f"{busy * 100:.0f} %"
-
-
-def _known(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def step_words(step: Step) -> Message:
-    """A step's load in words, with the name that the evidence calls it by."""
-    return message("{load} ({name})", load=_load(step), name=step.name)
-
-
-def _load(step: Step) -> Message:
-    if step.arrivals is Arrivals.CLOSED:
-        return message("{count} in flight", count=str(step.in_flight))
-    if step.arrivals is Arrivals.EVEN:
-        return message("{number} users", number=str(step.users))
-    if not step.of_search:
-        return message("{rate}/s, as the document says", rate=f"{step.rate_per_s:g}")
-    return message("knee, with photo uploads") if step.photos_per_s else message("knee")

@@ -12,11 +12,11 @@ from harness.base.units import Milliseconds, PerSecond, Ratio
 from harness.control.rollout import limits
 from harness.model.autoscaling import Hpa
 from harness.model.manifests import Manifests
-from harness.model.message import Told
+from harness.model.message import Message, Told
 from harness.model.scenario import MOST_USERS, RATE_LIMIT_PER_MIN, Rate, Span, StepSpan
 from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Verdict
-from scenarios.claims import ClaimId
+from harness.rules.register import ClaimId
 
 MOST_PODS = 20
 Pods = Annotated[int, msgspec.Meta(ge=1, le=MOST_PODS, examples=[2])]
@@ -121,6 +121,7 @@ class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a load that the accounts cannot make, or whose limit would not be the pods'."""
+        once(f"users: {stage.users}" for stage in self.users.stages)
         for count in (*(stage.users for stage in self.users.stages), *self.in_flight.stages):
             if not 1 <= count <= self.accounts:
                 raise ValueError(f"{count} at once need as many accounts; there are {self.accounts}")
@@ -191,7 +192,6 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     latency_p99_ms: float | None
     latency_p95_lower_ms: float | None
     latency_p95_upper_ms: float | None
-    error_upper: float | None
     lag_p99_ms: float | None
     generator_cpu_cores: float | None
     machine_cpu_ratio: float | None
@@ -208,8 +208,8 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
     the sample cannot tell, what is missing of it could, the generator was the limit, the load was not spread over the
-    pods, the API's rate limiter answered, or the photos beside it were not uploaded. ``few``: what keeps it from a pass
-    is alone that its sample is too small for the bound of the errors."""
+    pods, the API's rate limiter answered, or the photos beside it were not uploaded. ``mute``: why it says nothing of
+    the target (or of it beside photos), however it looks."""
 
     step: Step
     pods: int
@@ -217,23 +217,10 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     told: Told
     start_ns: int
-    few: bool = False
+    mute: Message | None = None
 
 
-class Knee(msgspec.Struct, frozen=True, kw_only=True):
-    """The knee of a number of pods: ``rate_per_s`` is the highest rate that passed, ``broken_per_s`` the lowest that
-    did not in two tries. ``verdict`` is ``pass`` when both are known, ``fail`` when no rate was kept, else
-    ``inconclusive``, with the reason."""
-
-    pods: int
-    rate_per_s: float | None
-    broken_per_s: float | None
-    verdict: Verdict
-    told: Told
-    photos_per_s: float = 0.0
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerResources(msgspec.Struct, frozen=True, kw_only=True):
     """What a container asks for and may use; ``None`` where the manifest is silent. CPU in millicores."""
 
     request_cpu_m: int | None
@@ -247,8 +234,8 @@ class Sized(msgspec.Struct, frozen=True, kw_only=True):
     while the knees were searched, and how many pods more than the HPA's most a rollout makes."""
 
     hpa: Hpa | None
-    containers: tuple[Asked, ...]
-    searched: tuple[Asked, ...]
+    containers: tuple[ContainerResources, ...]
+    searched: tuple[ContainerResources, ...]
     surge: int = 0
 
 
@@ -257,17 +244,19 @@ def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
     surge, hpa = 0, manifests.hpa
     if hpa is not None:
         surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=hpa.max_replicas))
-    from harness.stack.manifests.cpu import scaled  # a help of the command is to load none of it
+    from harness.stack.manifests.quantity import scaled  # a help of the command is to load none of it
 
     searched = scaled(manifests, knee_cpu_factor)
     return Sized(hpa=hpa, containers=_asked(manifests), searched=_asked(searched), surge=surge)
 
 
-def _asked(manifests: Manifests) -> tuple[Asked, ...]:
-    return msgspec.convert(manifests.deployment.template.containers, tuple[Asked, ...], from_attributes=True)
+def _asked(manifests: Manifests) -> tuple[ContainerResources, ...]:
+    return msgspec.convert(
+        manifests.deployment.template.containers, tuple[ContainerResources, ...], from_attributes=True
+    )
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class MadeStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step that was made from ``start_ns`` on, and what was read beside its requests; ``None`` where it could not be.
 
     ``histogram`` is the HDR histogram of its latencies in microseconds, in its own base64 form: whoever reads the
@@ -289,7 +278,7 @@ class LoadStagesDetails(msgspec.Struct, kw_only=True):
     """The facts of a run beside its evidence. ``knee_cpu_factor`` multiplied CPU requests and limits for the search of
     the knees."""
 
-    made: list[Made] = msgspec.field(default_factory=list)
+    made: list[MadeStep] = msgspec.field(default_factory=list)
     sized: Sized | None = None
     knee_cpu_factor: float = 1.0
     benched: Benched | None = None

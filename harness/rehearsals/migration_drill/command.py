@@ -8,9 +8,9 @@ import msgspec
 
 from harness.base.planfile import typed
 from harness.base.shell import shell_words
-from harness.rehearsal.arguments import TargetOnLocal
-from harness.rehearsal.command import Duration, below, option, other_than, within
 from harness.rehearsals.migration_drill.types import DrillPlan
+from harness.run.arguments import TargetOnLocal
+from harness.run.command import Duration, below, option, other_than, within
 
 PLAN = DrillPlan()
 WEEK = "rollout_week1"
@@ -69,7 +69,7 @@ class Drill(TargetOnLocal):
     )
 
     def planned(self) -> DrillPlan:
-        from scenarios.load import load, with_options
+        from harness.run.scenarios.load import load, with_options
 
         with typed("--pace"):
             population = msgspec.structs.replace(PLAN.population, pace_s=self.pace.seconds)

@@ -17,14 +17,13 @@ from harness.checks.tables import USERS, WALKS
 from harness.checks.told import unlike
 from harness.checks.values import Column
 from harness.evidence.collect import Collector
-from harness.judge.writes import Writes
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import Endpoints
-from harness.rehearsals.migration_drill.plants import Plant
-from harness.rehearsals.migration_drill.types import Compared, DrillDetails, OddDocument
-from harness.stack.firebase.document_writes import typed
-from harness.stack.firebase.documents import Documents, Fields
+from harness.rehearsals.migration_drill.plants import PlantedDocument
+from harness.rehearsals.migration_drill.types import ComparedStores, DrillDetails, OddDocument
+from harness.rules.writes import Writes
+from harness.stack.firebase.documents import Documents, Fields, typed
 
 _BATCH = 200
 _EXAMPLES = 5
@@ -32,7 +31,7 @@ _ALL = 1_000_000
 _WRONG = ("missing", "older", "different")
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
+class WrittenPast(msgspec.Struct, frozen=True, kw_only=True):
     """What was sent past the migrator, answered or not: walks by id in lower case that the ``api`` was asked to write,
     those of them whose deletion it confirmed, and those that were written or deleted in ``firestore``; and how many
     walks the API may have made whose ids nobody was told."""
@@ -43,7 +42,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: int = 0
 
 
-def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
+def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> WrittenPast:
     """By the users' requests, and by those who wrote to ``raced`` walks. Pure."""
     api, unnamed, writes = {each.lower() for each in raced}, 0, Writes()
     for row in rows:
@@ -52,7 +51,7 @@ def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
             api.add(row.walk_id.lower())
             unnamed += row.operation is Operation.CREATE_WALK and _may_have_made(row)
     deleted, firestore = frozenset(writes.deleted[Side.API]), frozenset(writes.direct)
-    return Written(api=frozenset(api), deleted=deleted, firestore=firestore, unnamed=unnamed)
+    return WrittenPast(api=frozenset(api), deleted=deleted, firestore=firestore, unnamed=unnamed)
 
 
 def _may_have_made(create: RequestRow) -> bool:
@@ -97,9 +96,9 @@ async def compared(
     documents: Documents,
     apart: Collection[str],
     *,
-    sent: Written,
+    sent: WrittenPast,
     planted: Collection[str],
-) -> Compared:
+) -> ComparedStores:
     """All but those ``apart``, by document id; walks that were ``planted``, by their own, are to be there, too. Raises
     ``PartDied`` and ``NotAsNamed``."""
     counts: Counter[str] = Counter()
@@ -129,7 +128,7 @@ async def compared(
     examples += [_stranger(each, sent) for each in strange[:_EXAMPLES]]
     kinds = {kind: counts[kind] for kind in ("equal", "stamped", "later", *_WRONG)}
     kinds["missing"] += len(gone)
-    return Compared(
+    return ComparedStores(
         documents=counts.total(),
         walks=len(held),
         alone=len(held - seen),
@@ -140,18 +139,18 @@ async def compared(
     )
 
 
-def strangers(alone: Collection[str], sent: Written) -> list[str]:
+def strangers(alone: Collection[str], sent: WrittenPast) -> list[str]:
     """Of the walks that have no document those that the API deleted, and those that neither it made nor anybody
     deleted in Firestore. Pure."""
     return sorted({*alone} & sent.deleted) + sorted({*alone} - sent.api - sent.firestore)[sent.unnamed :]
 
 
-def vanished(planted: Collection[str], there: Collection[str], sent: Written) -> list[str]:
+def vanished(planted: Collection[str], there: Collection[str], sent: WrittenPast) -> list[str]:
     """The ``planted`` walks that are not ``there``, and that nobody deleted. Pure."""
     return sorted({*planted} - {*there} - sent.deleted - sent.firestore)
 
 
-def _stranger(walk_id: str, sent: Written) -> Message:
+def _stranger(walk_id: str, sent: WrittenPast) -> Message:
     if walk_id in sent.deleted:
         return message("{walk} was deleted through the API", walk=walk_id)
     return message("{walk} was made by nobody", walk=walk_id)
@@ -188,7 +187,7 @@ def _unlike(walk: StoredWalk, fields: Fields, *, may_be_later: bool) -> str:
     return "different" if difference(same, fields) else "stamped"
 
 
-async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> list[OddDocument]:
+async def odd(endpoints: Endpoints, plants: Sequence[PlantedDocument], rejects: Path) -> list[OddDocument]:
     """What became of the documents out of the ordinary."""
     read = await read_stored(endpoints, only=[plant.name for plant in plants])
     stored = {walk.id: walk for walk in read.walks}
@@ -196,13 +195,13 @@ async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> l
     return [became(plant, stored.get(plant.name.lower()), named=plant.path in named) for plant in plants]
 
 
-def became(plant: Plant, walk: StoredWalk | None, *, named: bool) -> OddDocument:
+def became(plant: PlantedDocument, walk: StoredWalk | None, *, named: bool) -> OddDocument:
     """One of them. Pure."""
     wrong = None if walk is None or plant.refused else next(_wrong(plant, walk), None)
     return OddDocument(name=plant.what, refused=plant.refused, there=walk is not None, named=named, wrong=wrong or "")
 
 
-def _wrong(plant: Plant, walk: StoredWalk) -> Iterator[Message]:
+def _wrong(plant: PlantedDocument, walk: StoredWalk) -> Iterator[Message]:
     for name, must in plant.columns.items():
         if walk.columns.get(name) != must:
             yield unlike(name, repr(walk.columns.get(name)), repr(must))
@@ -213,7 +212,7 @@ def _wrong(plant: Plant, walk: StoredWalk) -> Iterator[Message]:
         yield unlike(differs.field, str(differs.wanted), str(differs.found))
 
 
-def _meant(plant: Plant, walk: StoredWalk) -> Fields:
+def _meant(plant: PlantedDocument, walk: StoredWalk) -> Fields:
     """The document that the plant means, as the contract has it. A moment that it does not say is the walk's own, and
     so is a later ``updated_at``, which the database may stamp."""
     meant = {"location_data": [], **plant.means, **plant.columns, "id": document_id(walk.id)}

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
+from harness.checks.stepwise import served_of, written_of
 from harness.load.population.accounts import accounts
+from harness.load.population.due import stayers_due
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.migration.convert import MOST_LOCATIONS
 from harness.model.evidence import Operation, RequestRow
@@ -16,38 +18,46 @@ from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import (
-    Attempt,
-    Compared,
+    ComparedStores,
     DrillDetails,
     DrillPlan,
+    MigratorAttempt,
     OddDocument,
     Race,
     WeekSeen,
 )
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.window import Window
 
 PHRASES = {
-    "processes.killed": marked("killed {seen} of {planned} times while walks were there"),
-    "processes.run": marked("{seen} processes of the migrator ran"),
-    "processes.came_to_the_end": marked("{counts}"),
-    "processes.broke": marked("{seen} processes that nobody killed broke"),
-    "processes.began_again": marked("{seen} processes began again"),
-    "wrong_walks": marked("{counts}"),
-    "documents.as_moved": marked("{seen} documents are equal to what was moved"),
-    "planted.not_compared": marked("{seen} of {of} walks written before the migration were not compared"),
-    "odd.wrong_flaws": marked("{good} of {of} documents out of the ordinary were moved whole, or refused and named"),
-    "largest.most_locations": marked("{counts}"),
-    "largest.a_walk_s_locations": marked("a walk may have {seen} locations"),
-    "race.lost_walks": marked("{counts}"),
-    "race.written_walks": marked("{seen} of those that were to be written meanwhile were"),
-    "race.planned_walks": marked("{seen} were to be written meanwhile"),
-    "users.missing": marked("users missing: {names}"),
-    "consents.planted": marked("{seen} consents in Firestore"),
-    "consents.missing": marked("consents missing: {names}"),
-    "consents.different": marked("{counts}"),
-    "week1.wrong_walks": marked("{wrong} of {of} moved walks that their owners asked the API for are not as moved"),
-    "week1.criteria_failed": marked("{seen} criteria of week 1 failed"),
-    "week1.criteria_not_shown": marked("{seen} criteria of week 1 are not shown"),
+    "processes.killed": gettext_noop("killed {seen} of {planned} times while walks were there"),
+    "process_s": gettext_noop("{ended} after {seen}; {walks} walks in PostgreSQL"),
+    "processes.run": gettext_noop("{seen} processes of the migrator ran"),
+    "processes.came_to_the_end": gettext_noop("{counts}"),
+    "processes.broke": gettext_noop("{seen} processes that nobody killed broke"),
+    "processes.began_again": gettext_noop("{seen} processes began again"),
+    "wrong_walks": gettext_noop("{counts}"),
+    "documents.as_moved": gettext_noop("{seen} documents are equal to what was moved"),
+    "planted.not_compared": gettext_noop("{seen} of {of} walks written before the migration were not compared"),
+    "odd.wrong_flaws": gettext_noop(
+        "{good} of {of} documents out of the ordinary were moved whole, or refused and named"
+    ),
+    "largest.most_locations": gettext_noop("{counts}"),
+    "largest.a_walk_s_locations": gettext_noop("a walk may have {seen} locations"),
+    "race.lost_walks": gettext_noop("{counts}"),
+    "race.written_walks": gettext_noop("{seen} of those that were to be written meanwhile were"),
+    "race.planned_walks": gettext_noop("{seen} were to be written meanwhile"),
+    "users.missing": gettext_noop("users missing: {names}"),
+    "consents.planted": gettext_noop("{seen} consents in Firestore"),
+    "consents.missing": gettext_noop("consents missing: {names}"),
+    "consents.different": gettext_noop("{counts}"),
+    "week1.wrong_walks": gettext_noop(
+        "{wrong} of {of} moved walks that their owners asked the API for are not as moved"
+    ),
+    "week1.criteria_failed": gettext_noop("{seen} criteria of week 1 failed"),
+    "week1.criteria_not_shown": gettext_noop("{seen} criteria of week 1 are not shown"),
+    "stayers.requests": "",  # their samples say it
+    "stayers.writes": "",
 }
 _ENDED = frozenset({0, 10})  # done; done, and something was refused
 _EXAMPLES = 5
@@ -72,7 +82,17 @@ def facts(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow]
         yield from _week(fact, plan.week, details.week)
 
 
-def _processes(fact: FactsOf, plan: DrillPlan, attempts: Sequence[Attempt], deleted: int) -> Iterator[Fact]:
+def stayers(plan: DrillPlan, details: DrillDetails, rows: Iterable[RequestRow], seed: int) -> Iterator[Fact]:
+    """Who stays on Firestore, by the requests that were due and the writes."""
+    fact, there = FactsOf(PHRASES), [*rows]
+    if details.origin_ns is not None and details.sent_ns is not None:
+        window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
+        due = stayers_due(plan.population, plan.population, seed, details.origin_ns, window)
+        yield fact.of_sample("stayers.requests", served_of(there, due))
+    yield fact.of_sample("stayers.writes", written_of(there, 0 if details.race is None else details.race.written))
+
+
+def _processes(fact: FactsOf, plan: DrillPlan, attempts: Sequence[MigratorAttempt], deleted: int) -> Iterator[Fact]:
     """A kill while no walk was there shows nothing; users ``deleted`` so many walks."""
     kills = sum(each.killed and each.walks > 0 for each in attempts)
     nothing = () if plan.kills else (message("no process was to be killed"),)
@@ -81,6 +101,9 @@ def _processes(fact: FactsOf, plan: DrillPlan, attempts: Sequence[Attempt], dele
     last = attempts[-1] if attempts else None
     yield fact("processes.killed", kills, of=kills, planned=str(plan.kills), lacks=nothing)
     yield fact("processes.run", len(attempts))
+    for number, each in enumerate(attempts, 1):
+        ended = message("SIGKILL") if each.killed else message("status {status}", status=str(each.status))
+        yield FactsOf(PHRASES, case=str(number))("process_s", each.seconds, ended=ended, walks=f"{each.walks:,}")
     told = message("the migrator did not come to its end")
     if last is not None and not last.killed:
         seconds = f"{sum(each.seconds for each in attempts):.0f}"
@@ -94,7 +117,7 @@ def _processes(fact: FactsOf, plan: DrillPlan, attempts: Sequence[Attempt], dele
     yield fact("processes.began_again", len(again), besides=again)
 
 
-def _ended_by_themselves(attempts: Iterable[Attempt]) -> Iterator[Message]:
+def _ended_by_themselves(attempts: Iterable[MigratorAttempt]) -> Iterator[Message]:
     """Processes that nobody killed, and that came to no end."""
     for each in attempts:
         if not each.killed and each.status not in _ENDED:
@@ -103,7 +126,7 @@ def _ended_by_themselves(attempts: Iterable[Attempt]) -> Iterator[Message]:
             )
 
 
-def _begun_again(attempts: Sequence[Attempt], deleted: int) -> Iterator[Message]:
+def _begun_again(attempts: Sequence[MigratorAttempt], deleted: int) -> Iterator[Message]:
     """Processes behind which, or during which, fewer walks were there than before them, by more than users
     ``deleted``."""
     for before, after in pairwise(attempts):
@@ -120,7 +143,7 @@ def _begun_again(attempts: Sequence[Attempt], deleted: int) -> Iterator[Message]
             )  # fmt: skip
 
 
-def _whole(fact: FactsOf, found: Compared, planted: int) -> Iterator[Fact]:
+def _whole(fact: FactsOf, found: ComparedStores, planted: int) -> Iterator[Fact]:
     """Walks that are not as their document, nor a later write. So many were ``planted`` among them, and of one without
     a document nobody knows; a run of before says only how many were compared in all. What the API has written since
     says nothing of what was moved."""
@@ -146,7 +169,7 @@ def _whole(fact: FactsOf, found: Compared, planted: int) -> Iterator[Fact]:
     yield fact("planted.not_compared", unseen, of=planted)
 
 
-def _beside(found: Compared) -> Iterator[Message]:
+def _beside(found: ComparedStores) -> Iterator[Message]:
     """What there is only where a migrator is no good, or the database stamps what it stores."""
     if found.stamped:
         count = f"{found.stamped:,}"
@@ -233,4 +256,4 @@ def _week(fact: FactsOf, scenario: Scenario, seen: WeekSeen) -> Iterator[Fact]:
     failed = sum(each.verdict is Verdict.FAIL for each in seen.criteria)
     for name, count, said in (("failed", failed, closed), ("not_shown", len(open_), open_)):
         besides = tuple(message("{what}: {why}", what=id_, why=why) for id_, why in said.items())
-        yield fact(f"week1.criteria_{name}", count, of=seen.asked, besides=besides)
+        yield fact(f"week1.criteria_{name}", count, of=len(scenario.criteria), besides=besides)

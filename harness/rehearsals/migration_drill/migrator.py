@@ -22,10 +22,10 @@ from harness.checks.stores import reading
 from harness.checks.walk_tables import counted
 from harness.model.message import message
 from harness.model.stack import Endpoints
-from harness.rehearsals.migration_drill.types import Attempt
-from harness.stack.environment import machine
+from harness.rehearsals.migration_drill.types import MigratorAttempt
 from harness.stack.state.lease import MARKER
-from harness.stack.targets import program
+from harness.stack.target.targets import program
+from harness.stack.target.variables import machine
 
 OWN = (sys.executable, "-m", "harness", "migrate", "--from-environment")
 NOBODY_WRITES = ("--settle", "0s")  # of our own: no deletion is on its way to Firestore
@@ -96,7 +96,9 @@ class Migrator:
         self._folder = folder
         self._clock = clock
 
-    async def run(self, count: Counted, limit_s: float, kill: Kill | None = None, *, quiet: bool = False) -> Attempt:
+    async def run(
+        self, count: Counted, limit_s: float, kill: Kill | None = None, *, quiet: bool = False
+    ) -> MigratorAttempt:
         """One process to its end; or killed with all it started, at ``kill``. ``quiet``: nobody writes any more.
 
         Raises ``PartDied`` when it takes longer than ``limit_s``. A table that it keeps to itself for long is not
@@ -132,7 +134,7 @@ class Migrator:
         took_s = (self._clock.now_ns() - begun_ns) / NS
         while (walks := await count()) is None:  # its last statement may go on in PostgreSQL without it
             self._ran_s(begun_ns, limit_s)
-        return Attempt(seconds=took_s, walks=walks, killed=killed, status=status, least=least)
+        return MigratorAttempt(seconds=took_s, walks=walks, killed=killed, status=status, least=least)
 
     def _ran_s(self, begun_ns: int, limit_s: float) -> float:
         """How long so far. Raises ``PartDied`` where that is longer than ``limit_s``."""

@@ -12,34 +12,27 @@ import asyncpg
 
 from harness.base.clock import unix_ns
 from harness.base.seed import stream
-from harness.checks.stepwise import served_of, written_of
 from harness.checks.stores import reading
-from harness.judge.window import Window
 from harness.load.population.accounts import accounts
 from harness.load.population.consents import consents as given
-from harness.load.population.due import stayers_due
 from harness.load.users import Users, UsersPlan
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Kind
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Facts
-from harness.model.section import Section
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
+from harness.model.result import RunInfo
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, of_consents, written
-from harness.rehearsals.migration_drill.facts import PHRASES, facts
+from harness.rehearsals.migration_drill.facts import PHRASES, facts, stayers
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, counting, must_be_there, variables
-from harness.rehearsals.migration_drill.racing import Racing
-from harness.rehearsals.migration_drill.sections import figures, sections
-from harness.rehearsals.migration_drill.stayers import seen_enough
 from harness.rehearsals.migration_drill.types import CLAIM_PLAN, JUDGED, DrillDetails, DrillPlan
-from harness.rehearsals.migration_drill.week import week
+from harness.rehearsals.migration_drill.week import Racing, seen_enough, week
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
-from harness.stack.firebase.sign_up import sign_up
+from harness.stack.firebase.rest import sign_up
 from harness.stack.protocol import StackNeeds
 
 RACER = "racer"
@@ -56,60 +49,42 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
     plan, details = DrillPlan, DrillDetails
     phrases = PHRASES
 
-    def expected(self, plan: DrillPlan, facts: Facts) -> Iterator[Expected]:
+    def expected(self, plan: DrillPlan, facts: RunInfo) -> Iterator[Expected]:
         """Each of the drill, with every document out of the ordinary; and its week."""
-        yield from super().expected(plan, facts)
         least = {"migration.odd": plants.KINDS}
         week_ = {"migration.week1": CLAIM_PLAN} if plan.week is not None else {}
         yield from (Expected("", id_, claim, least.get(id_, 0)) for id_, claim in (JUDGED | week_).items())
         yield Expected("", "migration.largest", kind=Kind.OBSERVATION)
+        yield from super().expected(plan, facts)
 
-    def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
+    def stack_spec(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack of its own: what is planted stays in no other run's. Raises ``BadInput``."""
         _ = options
         must_be_there(plan.migrator)
         return StackNeeds(manifests=manifests, use_kept=False)
 
-    async def run(self, plan: DrillPlan, on: Running[DrillDetails]) -> None:
+    async def run(self, plan: DrillPlan, on: RunContext[DrillDetails]) -> None:
         """Plants, lets everybody begin, moves, stops, moves the rest, compares."""
         await on.up()
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
-        on.at_end(documents.close)
+        on.add_finalizer(documents.close)
         with reading(endpoints):
             connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_S)
-        on.at_end(connection.close)
+        on.add_finalizer(connection.close)
         await _Drill(plan, on, documents, connection).run()
 
-    def measured(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Fact]:
+    def measured(self, plan: DrillPlan, seen: RunRecord[DrillDetails]) -> Iterable[Fact]:
         """From details and requests."""
-        return facts(plan, seen.details, seen.evidence.requests, seen.facts.seed)
-
-    def judge(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Judgement]:
-        """By the rules, then who stays on Firestore, by the requests that were due and the writes."""
-        yield from super().judge(plan, seen)
-        details, rows, people = seen.details, seen.evidence.requests, plan.population
-        if details.origin_ns is not None and details.sent_ns is not None:
-            window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
-            yield served_of(rows, stayers_due(people, people, seen.facts.seed, details.origin_ns, window))
-        yield written_of(rows, 0 if details.race is None else details.race.written)
-
-    def sections(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Section]:
-        """Processes and documents."""
-        _ = plan
-        return sections(seen.details)
-
-    def figures(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Figure]:
-        """Time, and walks."""
-        _ = plan
-        return figures(seen.details)
+        yield from facts(plan, seen.details, seen.evidence.requests, seen.facts.seed)
+        yield from stayers(plan, seen.details, seen.evidence.requests, seen.facts.seed)
 
 
 class _Drill:
     """One run under way."""
 
     def __init__(
-        self, plan: DrillPlan, on: Running[DrillDetails], documents: Documents, connection: asyncpg.Connection
+        self, plan: DrillPlan, on: RunContext[DrillDetails], documents: Documents, connection: asyncpg.Connection
     ) -> None:
         self._plan = plan
         self._on = on
@@ -134,7 +109,7 @@ class _Drill:
         on.phase("moving", message("the migrator moves {walks} walks under live traffic", walks=f"{plan.walks:,}"))
         environment = variables(endpoints, on.folder / REJECTS, on.run_id)
         migrator = Migrator(plan.migrator, environment, on.folder, on.clock)
-        on.beside(racing.begin())
+        on.run_in_background(racing.begin())
         await self._moved(migrator)
         racing.moved = True
         on.mark("moved")
@@ -149,7 +124,7 @@ class _Drill:
         if plan.week is not None:
             await week(plan.week, on, self._moved_walks)
 
-    async def _plant(self) -> list[plants.Plant]:
+    async def _plant(self) -> list[plants.PlantedDocument]:
         """Walks of the users, of the racer, and those out of the ordinary; consents."""
         plan, details = self._plan, self._on.details
         self._on.phase("planting", message("writing {walks} walks to Firestore", walks=f"{plan.walks:,}"))
@@ -197,7 +172,7 @@ class _Drill:
             else:
                 return
 
-    async def _look(self, strange: list[plants.Plant], racing: Racing) -> None:
+    async def _look(self, strange: list[plants.PlantedDocument], racing: Racing) -> None:
         on, details = self._on, self._on.details
         on.phase("comparing", message("comparing every document with its walk"))
         details.odd = await odd(self._endpoints, strange, on.folder / REJECTS)

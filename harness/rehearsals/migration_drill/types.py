@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, marked, message, verbatim
+from harness.model.message import Message, Told, gettext_noop, message, raw_text
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 
 CLAIM_SCRIPT = "phase2.migration"
@@ -15,7 +15,6 @@ CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, "migration.stepwise", "migration.firestore_r
 JUDGED = {
     **dict.fromkeys(("migration.whole", "migration.odd", "migration.people"), CLAIM_SCRIPT),
     **dict.fromkeys(("migration.killed", "migration.overwritten"), CLAIM_PLAN),
-    **{each: each for each in CLAIMS[2:]},
 }
 
 
@@ -28,7 +27,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     ``week`` is run on what was moved (``None``: none is)."""
 
     name: str = "migration_drill"
-    title: str = marked("The migration from Firestore to PostgreSQL under live traffic")
+    title: str = gettext_noop("The migration from Firestore to PostgreSQL under live traffic")
     claims: tuple[str, ...] = CLAIMS
     migrator: tuple[str, ...] = ()
     walks: int = 10_000
@@ -44,7 +43,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class MigratorAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One process of the migrator: ``walks`` were in PostgreSQL when it ended, or was ``killed``; ``least`` are the
     fewest that were seen there while it ran, ``None`` where nobody looked."""
 
@@ -73,13 +72,13 @@ class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
     def became(self) -> Message:
         """What became of it, for people."""
         if self.wrong:
-            return self.wrong if isinstance(self.wrong, Message) else verbatim(self.wrong)
+            return self.wrong if isinstance(self.wrong, Message) else raw_text(self.wrong)
         if self.there:
             return message("moved, and named among the rejects") if self.named else message("moved")
         return message("refused and named") if self.named else message("vanished without a line")
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedStores(msgspec.Struct, frozen=True, kw_only=True):
     """Every document against its walk, by the checkers, once the load has ended and both stores are still.
 
     ``later``: PostgreSQL has a later write of the API's than the document, which is the mirror's affair. ``stamped``:
@@ -130,9 +129,9 @@ class DrillDetails(msgspec.Struct, kw_only=True):
     origin_ns: int | None = None
     sent_ns: int | None = None
     planted: int = 0
-    attempts: list[Attempt] = []
+    attempts: list[MigratorAttempt] = []
     odd: list[OddDocument] = []
-    compared: Compared | None = None
+    compared: ComparedStores | None = None
     race: Race | None = None
     users_missing: tuple[str, ...] | None = None
     consents: int = 0

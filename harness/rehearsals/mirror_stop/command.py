@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal
-from harness.rehearsal.command import Duration, below, option
 from harness.rehearsals.mirror_stop.types import PLAN, MirrorStopPlan
-from harness.stack.targets import bundled
+from harness.run.arguments import OnLocal
+from harness.run.command import Duration, below, option
+from harness.stack.target.targets import bundled
 
 _SHORTEST_S, _LONGEST_S = 5.0, 600.0
 
@@ -22,7 +22,7 @@ def _step(text: str) -> Duration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirrorStop(OnLocal):
+class MirrorStopCommand(OnLocal):
     """The mirror stopped in steps; what a roll back then loses.
 
     The mirror to Firestore goes 100 -> 50 -> 0 % under load; a pod is killed whose queue is full.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.checks import mirror_facts
 from harness.model.message import message
 from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails
@@ -13,14 +13,14 @@ from harness.rules.fact import Fact, FactsOf
 #: A pause of Firestore that is shorter costs nobody a write: the API gives one up after 4 s, and others wait before it.
 PAUSED_LIMIT_S = 3.0
 PHRASES = {
-    "pod.lost_walks": marked(
+    "pod.lost_walks": gettext_noop(
         "{pod} was killed with {queued} mirror writes waiting by its log, up to {under_way} of them on the wire; "
         "{seen} of {of} that it acknowledged are not in Firestore"
     ),
-    "pod.waiting_walks": marked("by its log {seen} waited"),
-    "pod.queued_walks": marked("{seen} waited and were not on the wire: less than one is no queue to lose"),
-    "pods.others_lost_walks": marked("the other pods lost {seen}"),
-    "postgresql.lacks_walks": marked("{seen} of {of} that it acknowledged are not in PostgreSQL"),
+    "pod.waiting_walks": gettext_noop("by its log {seen} waited"),
+    "pod.queued_walks": gettext_noop("{seen} waited and were not on the wire: less than one is no queue to lose"),
+    "pods.others_lost_walks": gettext_noop("the other pods lost {seen}"),
+    "postgresql.lacks_walks": gettext_noop("{seen} of {of} that it acknowledged are not in PostgreSQL"),
     **mirror_facts.PHRASES,
 }
 

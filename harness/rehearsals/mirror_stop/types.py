@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.message import marked
+from harness.model.message import gettext_noop
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import AudiencePlan, PopulationPlan
 
@@ -29,7 +29,7 @@ class MirrorStopPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str = "mirror_stop"
-    title: str = marked("The stepwise stop of the mirror, and what a roll back then loses")
+    title: str = gettext_noop("The stepwise stop of the mirror, and what a roll back then loses")
     claims: tuple[str, ...] = CLAIMS
     shares_percent: tuple[int, ...] = (100, 50, 0)
     step_s: float = 30.0

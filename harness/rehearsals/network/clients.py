@@ -15,7 +15,7 @@ import msgspec
 
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.message import message
-from harness.rehearsals.network.types import Client
+from harness.rehearsals.network.types import NetworkClient
 from harness.stack.kubernetes import labels
 from harness.stack.protocol import ByKubectl
 
@@ -39,7 +39,7 @@ Dials = list[tuple[str, str, int, str]]  # name, host, port, how (see ``dial.py`
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """A pod that can ask. ``namespace`` "" is the run's own."""
 
-    client: Client
+    client: NetworkClient
     pod: str
     address: str
     container: str
@@ -72,8 +72,10 @@ class Clients:
         self._image, self._container = ours[0]["image"], ours[0]["name"]
         own = await self.read("get", "namespace", deployment["metadata"]["namespace"])
         self._other = own["metadata"]["name"][: _LONGEST - len(_OTHER)].rstrip("-") + _OTHER
-        await self._apply("own", [self._namespace(own), self._pod(Client.EDGE, EDGE), self._pod(Client.STRANGER, {})])
-        await self._apply("other", [self._pod(Client.FOREIGN, EDGE)], self._other)
+        await self._apply(
+            "own", [self._namespace(own), self._pod(NetworkClient.EDGE, EDGE), self._pod(NetworkClient.STRANGER, {})]
+        )
+        await self._apply("other", [self._pod(NetworkClient.FOREIGN, EDGE)], self._other)
         for namespace in ("", self._other):
             await self.do(
                 "wait", "pods", f"--selector={MARK}", "--for=condition=Ready", f"--timeout={_READY_S}s",
@@ -96,7 +98,7 @@ class Clients:
         targets = [item for item in own["items"] if _of_the_target(item)]
         return found + [
             Asker(
-                client=Client.TARGET, pod=item["metadata"]["name"], address=item["status"]["podIP"],
+                client=NetworkClient.TARGET, pod=item["metadata"]["name"], address=item["status"]["podIP"],
                 container=self._container,
             )
             for item in targets
@@ -111,7 +113,7 @@ class Clients:
 
     async def listen(self, askers: list[Asker]) -> None:
         """From now on the target's pods listen on a port that is nobody's, too."""
-        fresh = [each for each in askers if each.client is Client.TARGET and each.pod not in self._listening]
+        fresh = [each for each in askers if each.client is NetworkClient.TARGET and each.pod not in self._listening]
         await asyncio.gather(*(self._enter(each, "listen", str(LISTENS), str(_LISTEN_S)) for each in fresh))
         self._listening |= {each.pod for each in fresh}
 
@@ -153,7 +155,7 @@ class Clients:
         marks = {"labels": own["metadata"]["labels"], "annotations": own["metadata"]["annotations"]}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._other, **marks}}
 
-    def _pod(self, client: Client, labels: dict[str, str]) -> Json:
+    def _pod(self, client: NetworkClient, labels: dict[str, str]) -> Json:
         container = {
             "name": "asks",
             "image": self._image,
@@ -172,7 +174,7 @@ class Clients:
 def _client(item: Json, namespace: str = "") -> Asker:
     metadata = item["metadata"]
     return Asker(
-        client=Client(metadata["labels"][MARK]), pod=metadata["name"], address=item["status"].get("podIP", ""),
+        client=NetworkClient(metadata["labels"][MARK]), pod=metadata["name"], address=item["status"].get("podIP", ""),
         container="asks", namespace=namespace,
     )  # fmt: skip
 

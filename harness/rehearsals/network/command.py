@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.rehearsal.arguments import OwnPlan, Staged
-from harness.rehearsal.command import option
-from harness.rehearsal.options import Options
 from harness.rehearsals.network.types import NetworkPlan
+from harness.run.arguments import OwnPlan, Staged
+from harness.run.command import option
+from harness.run.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network(OwnPlan, Staged):
+class NetworkCommand(OwnPlan, Staged):
     """NetworkPolicies: who reaches whom, and who does not (kind).
 
     With --ingress a real Ingress controller, too.

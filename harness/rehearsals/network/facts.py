@@ -12,31 +12,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
+from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
-from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.lacking import of_plan
-from harness.judge.ledger import Calls
-from harness.judge.planned import lost_words
-from harness.judge.window import NS, Window
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Side
-from harness.model.message import Message, Told, enumerated, message, verbatim
+from harness.model.message import Message, Told, enumerated, message, raw_text
 from harness.model.stack import PodState
 from harness.model.step import Step
 from harness.rehearsals.network import facts_ingress
 from harness.rehearsals.network.types import (
-    Attempt,
-    Client,
+    FrontOutcome,
+    IngressEvidence,
+    NetworkClient,
     NetworkDetails,
     NetworkPath,
+    NetworkPlace,
     NetworkPlan,
-    Place,
+    PathAttempt,
     Round,
     step_of,
 )
-from harness.rehearsals.network.types_ingress import IngressEvidence, Outcome
+from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.ledger import Calls
+from harness.rules.missing_samples import of_plan
+from harness.rules.planned import lost_words
+from harness.rules.window import Window
 
 ROUNDS = ("before", "after", "replaced")
 #: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.
@@ -44,29 +46,31 @@ _MOMENT_S = 10.0
 _FOR_EVER = 2**63 - 1
 _EXAMPLES = 3
 #: Places that are pods of somebody else's, or the target's own others.
-_PODS = (Place.OTHER_POD, Place.STRANGER, Place.FOREIGN)
+_PODS = (NetworkPlace.OTHER_POD, NetworkPlace.STRANGER, NetworkPlace.FOREIGN)
 _KUBELET = {
-    "pods.lost": marked("pods that are not ready any more under the policies: {seen} ({names})"),
-    "restart.failed": marked("{seen} of {of} restarts under the policies failed"),
-    "pods.started": marked(
+    "pods.lost": gettext_noop("pods that are not ready any more under the policies: {seen} ({names})"),
+    "restart.failed": gettext_noop("{seen} of {of} restarts under the policies failed"),
+    "pods.started": gettext_noop(
         "{seen} pods that were started under the policies became ready, which needs the kubelet's probe and the "
         "database behind /ready"
     ),
-    "pods.wanted": marked("{seen} pods are wanted"),
+    "pods.wanted": gettext_noop("{seen} pods are wanted"),
 }
 _POLICIES = {
-    "policies.by_default": marked("NetworkPolicies without the component: {seen} ({names})"),
-    "policies.differing": marked("names that differ from the component's own with it: {seen} (there are {names})"),
-    "policies.of_component": marked("the component has {seen}"),
+    "policies.by_default": gettext_noop("NetworkPolicies without the component: {seen} ({names})"),
+    "policies.differing": gettext_noop(
+        "names that differ from the component's own with it: {seen} (there are {names})"
+    ),
+    "policies.of_component": gettext_noop("the component has {seen}"),
 }
 #: Each fact of the network, in a sentence.
 PHRASES = {
-    "allowed.kept_out": marked("paths that are allowed and do not work: {seen} of {of}"),
-    "refused.let_through": marked("paths that are refused and are open: {seen} of {of}"),
-    "needed.wrong": marked(
+    "allowed.kept_out": gettext_noop("paths that are allowed and do not work: {seen} of {of}"),
+    "refused.let_through": gettext_noop("paths that are refused and are open: {seen} of {of}"),
+    "needed.wrong": gettext_noop(
         "the target's pods need {places}; of the paths to these and to other pods not as wanted: {seen} of {of}"
     ),
-    "users.failed_ratio": marked(
+    "users.failed_ratio": gettext_noop(
         "{failed} of {of} requests through the Service failed while the policies came into force and held"
     ),
     **_KUBELET,
@@ -127,12 +131,12 @@ def as_wanted(paths: Iterable[NetworkPath], asked: Round) -> bool:
     return all(outcomes and not any(_against(path, each) for each in outcomes) for path, outcomes in found)
 
 
-def seen_in(path: NetworkPath, asked: Round | None) -> tuple[Outcome, ...]:
+def seen_in(path: NetworkPath, asked: Round | None) -> tuple[FrontOutcome, ...]:
     """What came of asking the path in a round; () where it was not asked."""
     return tuple(sorted({each.outcome for each in _of(path, asked)}))
 
 
-def outcomes(found: Sequence[Outcome]) -> Message | str:
+def outcomes(found: Sequence[FrontOutcome]) -> Message | str:
     """In words, one after the other; "–" for none."""
     return enumerated([each.word for each in found]) if found else "–"
 
@@ -142,7 +146,7 @@ def paths(plan: Iterable[NetworkPath], details: NetworkDetails) -> list[Path]:
     return [_over(path, {name: _of(path, details.rounds.get(name)) for name in ROUNDS}) for path in plan]
 
 
-def _over(path: NetworkPath, asked: dict[str, list[Attempt]]) -> Path:
+def _over(path: NetworkPath, asked: dict[str, list[PathAttempt]]) -> Path:
     """What is let through and must not be is wrong, whatever came before; what is kept out may never have worked."""
     for name, attempts in asked.items():
         if not attempts:
@@ -152,7 +156,7 @@ def _over(path: NetworkPath, asked: dict[str, list[Attempt]]) -> Path:
     return Path(path, *(_allowed(without, bad) if path.allowed else _refused(without, bad)))
 
 
-def _allowed(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool | None, Message]:
+def _allowed(without: Sequence[PathAttempt], bad: Sequence[PathAttempt]) -> tuple[bool | None, Message]:
     if without and bad:
         return None, message("it did not work without the policies either: {example}", example=_example(without))
     if bad:
@@ -160,7 +164,7 @@ def _allowed(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool |
     return False, message("it works")
 
 
-def _refused(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool | None, Message]:
+def _refused(without: Sequence[PathAttempt], bad: Sequence[PathAttempt]) -> tuple[bool | None, Message]:
     if bad:
         return True, message("let through under the policies: {example}", example=_example(bad))
     if without:
@@ -168,16 +172,16 @@ def _refused(without: Sequence[Attempt], bad: Sequence[Attempt]) -> tuple[bool |
     return False, message("it worked without the policies and is refused under them")
 
 
-def _against(path: NetworkPath, outcome: Outcome) -> bool:
+def _against(path: NetworkPath, outcome: FrontOutcome) -> bool:
     return not (outcome.works if path.allowed else outcome.kept_out)
 
 
-def _of(path: NetworkPath, asked: Round | None) -> list[Attempt]:
+def _of(path: NetworkPath, asked: Round | None) -> list[PathAttempt]:
     attempts = () if asked is None else asked.attempts
     return [each for each in attempts if (each.client, each.place) == (path.client, path.place)]
 
 
-def _example(attempts: Sequence[Attempt]) -> Message:
+def _example(attempts: Sequence[PathAttempt]) -> Message:
     first = attempts[0]
     places: dict[str, str | Message] = {"pod": first.pod, "address": first.address, "outcome": first.outcome.word}
     if len(attempts) > 1:
@@ -197,7 +201,7 @@ def _wrong(fact: FactsOf, name: str, chosen: Sequence[Path], places: str | Messa
 
 def _needed(fact: FactsOf, found: Iterable[Path]) -> Fact:
     """Little traffic between pods is needed: the target works with every path from it to other pods refused."""
-    own = [each for each in found if each.path.client is Client.TARGET]
+    own = [each for each in found if each.path.client is NetworkClient.TARGET]
     chosen = [each for each in own if each.path.allowed or each.path.place in _PODS]
     return _wrong(fact, "needed.wrong", chosen, places=listed([each.path.place for each in own if each.path.allowed]))
 
@@ -236,7 +240,7 @@ def kubelet(rows: Sequence[EventRow], details: NetworkDetails) -> Iterator[Fact]
         return
     trouble: Told = ()
     if details.trouble:
-        why = verbatim(details.trouble)
+        why = raw_text(details.trouble)
         trouble = (message("pods started under the policies did not become ready: {why}", why=why),)
     failed = len(trouble)
     yield fact("restart.failed", failed, low=0 if unclear else failed, of=1, besides=trouble)
@@ -327,7 +331,7 @@ def listed(names: Sequence[str]) -> str | Message:
     return ", ".join(names) or message("none")
 
 
-def node_port_told(through: Outcome) -> Told:
+def node_port_told(through: FrontOutcome) -> Told:
     """What a pod without the label got at the Service's NodePort: an observation."""
     told = message("a pod without the label asked the Service's NodePort at a node: {outcome}", outcome=through.word)
     if not through.works:

@@ -1,21 +1,21 @@
 """The facts of an Ingress asked by HTTPS: where it leads, and who speaks with it. Pure. The scenes are
-``harness.rehearsals.network.types_ingress.Scene``.
+``harness.rehearsals.network.types.Scene``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.base.message import marked
-from harness.judge.window import NS
+from harness.base.message import gettext_noop
+from harness.base.ticks import NS
 from harness.model.message import Message, Told, enumerated, message
-from harness.rehearsals.network.types_ingress import (
-    Course,
+from harness.rehearsals.network.types import (
+    FrontOutcome,
     IngressAnswer,
     IngressAsk,
+    IngressCourse,
     IngressEvidence,
     IngressPlan,
-    Outcome,
     Scene,
 )
 from harness.rules.fact import Fact, FactsOf
@@ -26,49 +26,57 @@ NOT_ASKED = message(
 #: What a controller itself may answer where no pod is to: nothing there, no such name on this connection.
 _NOBODY = (404, 421)
 _LISTED = {
-    "ingresses.by_default": marked("Ingresses without the component: {seen} ({names})"),
-    "ingresses.differing": marked("names that differ from the component's own with it: {seen} (there are {names})"),
-    "ingresses.of_component": marked("the component has {seen}"),
-    "service.type": marked("the Service is of type {type}"),
+    "ingresses.by_default": gettext_noop("Ingresses without the component: {seen} ({names})"),
+    "ingresses.differing": gettext_noop(
+        "names that differ from the component's own with it: {seen} (there are {names})"
+    ),
+    "ingresses.of_component": gettext_noop("the component has {seen}"),
+    "service.type": gettext_noop("the Service is of type {type}"),
 }
 _POLICY = {
-    "unlabelled.reached": marked(
+    "unlabelled.reached": gettext_noop(
         "requests that reached a pod through a controller without the label: {seen} of {of} ({met})"
     ),
-    "labelled.kept_out": marked("requests that reached none through one with it: {seen} of {of} ({met})"),
-    "fronted.wrong": marked("last rounds between pods that were not as wanted, with the Ingress there: {seen} of {of}"),
+    "labelled.kept_out": gettext_noop("requests that reached none through one with it: {seen} of {of} ({met})"),
+    "fronted.wrong": gettext_noop(
+        "last rounds between pods that were not as wanted, with the Ingress there: {seen} of {of}"
+    ),
 }
 _TLS = {
-    "tls.unverified": marked(
+    "tls.unverified": gettext_noop(
         "answers that were not verified against the run's authority, for the Ingress' host, with the certificate of "
         "its Secret: {seen} of {of}"
     ),
-    "tls.strangers": marked("to a client that does not know the authority it is {met}"),
+    "tls.strangers": gettext_noop("to a client that does not know the authority it is {met}"),
 }
 _PLAIN = {
-    "plain.answered_before": marked(
+    "plain.answered_before": gettext_noop(
         "requests by plain HTTP that the controller answers without the annotation: {seen} ({met})"
     ),
-    "plain.open": marked("requests by plain HTTP that it lets in with the annotation: {seen} ({met})"),
+    "plain.open": gettext_noop("requests by plain HTTP that it lets in with the annotation: {seen} ({met})"),
 }
 _RENEWAL = {
-    "renewal.failed": marked("{seen} of {of} requests on new connections failed while the certificate was renewed"),
-    "renewal.old_served": marked("{seen} of them had the old certificate"),
-    "renewal.strange_certificates": marked("certificates that are neither the old one nor the new: {seen} ({names})"),
-    "renewal.new_at_the_end": marked("{seen} of {of} last answers had the new one"),
+    "renewal.failed": gettext_noop(
+        "{seen} of {of} requests on new connections failed while the certificate was renewed"
+    ),
+    "renewal.old_served": gettext_noop("{seen} of them had the old certificate"),
+    "renewal.strange_certificates": gettext_noop(
+        "certificates that are neither the old one nor the new: {seen} ({names})"
+    ),
+    "renewal.new_at_the_end": gettext_noop("{seen} of {of} last answers had the new one"),
 }
 #: Each fact of the Ingress, in a sentence.
 PHRASES = {
-    "service.ends_tls": marked(
+    "service.ends_tls": gettext_noop(
         "without the Ingress, {seen} of {of} requests by HTTPS end at the Service ({met}); with its token in the clear "
         "the same request gets {status}"
     ),
     **_LISTED,
-    "controller.answers": marked("a controller answers {seen} of {of} requests by HTTPS"),
-    "routes.wrong": marked(
+    "controller.answers": gettext_noop("a controller answers {seen} of {of} requests by HTTPS"),
+    "routes.wrong": gettext_noop(
         "requests by HTTPS that do not end as they should: {seen} of {of} (those below /v1 at a pod, others at nobody)"
     ),
-    "lists.differ": marked(
+    "lists.differ": gettext_noop(
         "lists of a user's walks that differ through the Ingress from the Service's own: {seen} of {of} ({walks} walks)"
     ),
     **_POLICY,
@@ -95,18 +103,18 @@ def facts(plan: IngressPlan, seen: IngressEvidence) -> Iterator[Fact]:
 def as_wanted(ask: IngressAsk, answer: IngressAnswer) -> bool:
     """Whether ``answer`` is what ``ask`` wants: a pod's, with its status; or nobody's."""
     if ask.status:
-        return answer.met is Outcome.ANSWERED and answer.reached and answer.status == ask.status
-    if answer.met is Outcome.ANSWERED:
+        return answer.met is FrontOutcome.ANSWERED and answer.reached and answer.status == ask.status
+    if answer.met is FrontOutcome.ANSWERED:
         return not answer.reached and answer.status in _NOBODY
-    return answer.met is Outcome.CLOSED  # the handshake was ended: no certificate for the name
+    return answer.met is FrontOutcome.CLOSED  # the handshake was ended: no certificate for the name
 
 
 def kept_out(answer: IngressAnswer) -> bool:
     """The controller answered for itself that it reaches no pod."""
-    return answer.met is Outcome.ANSWERED and not answer.reached and answer.status >= 500
+    return answer.met is FrontOutcome.ANSWERED and not answer.reached and answer.status >= 500
 
 
-def update_told(course: Course) -> Message:
+def update_told(course: IngressCourse) -> Message:
     """A rolling update under HTTPS in a sentence: an observation, as the document promises nothing of it."""
     failed = _failed(course)
     counts = {"failed": str(len(failed)), "all": str(len(course.answers))}
@@ -125,8 +133,8 @@ def _before(fact: FactsOf, seen: IngressEvidence) -> Fact:
     met, status, name = seen.service_https, seen.service_http, "service.ends_tls"
     if met is None or not status:
         return Fact(name=name, void=(message("the Service was not asked before there was an Ingress"),))
-    ends = met in (Outcome.ANSWERED, Outcome.UNTRUSTED)
-    shows_it = ends or (met is Outcome.CLOSED and status == 200)
+    ends = met in (FrontOutcome.ANSWERED, FrontOutcome.UNTRUSTED)
+    shows_it = ends or (met is FrontOutcome.CLOSED and status == 200)
     void = () if shows_it else (message("it is not shown where TLS ends"),)
     return fact(name, int(ends), of=1, void=void, met=met.word, status=str(status))
 
@@ -152,7 +160,7 @@ def _routes(fact: FactsOf, plan: IngressPlan, answers: Sequence[IngressAnswer]) 
     if not answers:
         yield from fact.none("controller.answers", "routes.wrong", void=void)
         return
-    yield fact("controller.answers", sum(each.met is Outcome.ANSWERED for each in answers), of=len(answers))
+    yield fact("controller.answers", sum(each.met is FrontOutcome.ANSWERED for each in answers), of=len(answers))
     bad = [
         (ask, by_name[ask.name]) for ask in plan.asks if ask.name in by_name and not as_wanted(ask, by_name[ask.name])
     ]
@@ -195,7 +203,7 @@ def _tls(fact: FactsOf, asked: Sequence[IngressAnswer], seen: IngressEvidence) -
     for."""
     if not asked or not seen.issued or seen.without_ca is None:
         return fact.none(*_TLS, void=(message("nobody was asked by HTTPS"),))
-    bad = [each for each in asked if not (each.met is Outcome.ANSWERED and each.serial == seen.issued)]
+    bad = [each for each in asked if not (each.met is FrontOutcome.ANSWERED and each.serial == seen.issued)]
     told = [
         message("{ask}: {answer}, serial {serial}", ask=each.ask, answer=each.told, serial=_names([each.serial]))
         for each in bad
@@ -212,7 +220,7 @@ def _plain(fact: FactsOf, seen: IngressEvidence) -> Iterable[Fact]:
     if before is None or after is None:
         return fact.none(*_PLAIN, void=(message("the port of plain HTTP was not asked"),))
     return (
-        fact("plain.answered_before", int(before is Outcome.ANSWERED), met=before.word),
+        fact("plain.answered_before", int(before is FrontOutcome.ANSWERED), met=before.word),
         fact("plain.open", int(not after.kept_out), met=after.word),
     )
 
@@ -239,9 +247,11 @@ def _renewal(fact: FactsOf, seen: IngressEvidence) -> Iterable[Fact]:
     )
 
 
-def _failed(course: Course) -> list[IngressAnswer]:
+def _failed(course: IngressCourse) -> list[IngressAnswer]:
     return [
-        each for each in course.answers if not (each.met is Outcome.ANSWERED and each.reached and each.status == 200)
+        each
+        for each in course.answers
+        if not (each.met is FrontOutcome.ANSWERED and each.reached and each.status == 200)
     ]
 
 

@@ -15,18 +15,18 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.stack import CLUSTERS
-from harness.rehearsal.options import Options
-from harness.rehearsal.running import Running
+from harness.model.stack import EnvironmentKind
 from harness.rehearsals.network.clients import Clients
 from harness.rehearsals.network.facts import as_wanted, node_port_told
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.stack.environments.choice import manifests_of
 from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
+from harness.stack.process.waiting import together
 from harness.stack.protocol import WithIngress, WithOutside
-from harness.stack.rungs import manifests_of
-from harness.stack.waiting import together
 
 _LEAD_S = 0.5
 _AGAIN_S = 1.0  # between rounds, while the enforcer catches up
@@ -40,7 +40,7 @@ def fronted(options: Options) -> Manifests:
 
 def check_manifests(plan: NetworkPlan, options: Options) -> None:
     """Before anything is begun. Raises ``BadInput`` for manifests that have not what the plan rehearses."""
-    if options.rung not in CLUSTERS:
+    if options.rung is not EnvironmentKind.KIND:  # nothing of it can be run elsewhere
         return
     found = fronted(options)
     if not policies(found):
@@ -50,10 +50,10 @@ def check_manifests(plan: NetworkPlan, options: Options) -> None:
         named(found)
 
 
-class Course:
+class NetworkCourse:
     """The steps of a run on a stack that has real Kubernetes."""
 
-    def __init__(self, plan: NetworkPlan, on: Running[NetworkDetails], stack: WithOutside) -> None:
+    def __init__(self, plan: NetworkPlan, on: RunContext[NetworkDetails], stack: WithOutside) -> None:
         self._plan = plan
         self._on = on
         self._kubectl = stack
@@ -68,7 +68,7 @@ class Course:
         details.brings_ingress = isinstance(on.stack, WithIngress)
         await on.up()
         clients = Clients(self._kubectl, self._protected.deployment.name, on.folder)
-        on.at_end(clients.stop)
+        on.add_finalizer(clients.stop)
         await clients.start()
         service = next(key.partition("/")[2] for key in self._protected.documents if key.startswith("Service/"))
         known = await fixed(clients, service, self._kubectl.outside())

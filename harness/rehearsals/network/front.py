@@ -1,45 +1,112 @@
-"""The Ingress in front: a controller brought, kept out, let in, the component applied, asked by HTTPS, renewed."""
+"""The Ingress in front: a controller brought, kept out, let in, the component applied, asked by HTTPS, renewed.
+
+An authority and its certificates for one run: made when they are needed, kept in memory, never written.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from harness.base.clock import NS, polling
+from harness.base.clock import NS, Clock, polling, utc
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.theirs import read_json
 from harness.checks.told import says_nothing
-from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
+from harness.load.http1 import PhoneAnswer
+from harness.load.runtime import ASK_LIMIT_S, answered, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.rehearsal.running import Running
-from harness.rehearsals.network.certificates import Authority
 from harness.rehearsals.network.clients import EDGE, Clients
 from harness.rehearsals.network.facts import as_wanted as paths_as_wanted
 from harness.rehearsals.network.facts_ingress import as_wanted, kept_out
-from harness.rehearsals.network.https import Answered, Request, ask, trusting
+from harness.rehearsals.network.https import HttpsAnswer, Request, ask, trusting
 from harness.rehearsals.network.matrix import Matrix
-from harness.rehearsals.network.types import Client, NetworkDetails, NetworkPlan
-from harness.rehearsals.network.types_ingress import (
-    Course,
-    Host,
+from harness.rehearsals.network.types import (
+    FrontOutcome,
     IngressAnswer,
     IngressAsk,
+    IngressCourse,
     IngressEvidence,
+    IngressHost,
     IngressPlan,
     Lists,
-    Outcome,
+    NetworkClient,
+    NetworkDetails,
+    NetworkPlan,
     Scene,
 )
-from harness.stack.firebase.sign_up import sign_up
+from harness.run.context import RunContext
+from harness.stack.firebase.rest import sign_up
 from harness.stack.manifests.change import http_allowed, ingresses
+from harness.stack.process.waiting import together
 from harness.stack.protocol import Stack, WithIngress, WithOutside
-from harness.stack.waiting import together
+
+_VALID = timedelta(days=1)
+_BEFORE = timedelta(minutes=5)  # clocks of the cluster's nodes are this machine's; a little slack all the same
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM both; ``serial`` as hex digits in upper case."""
+
+    chain: bytes
+    key: bytes
+    serial: str
+
+
+class Authority:
+    """A self-signed authority that nobody else trusts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TekuToko rehearsal")])
+        made = self._builder(self._name, self._key.public_key())
+        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        self._certificate = made.add_extension(_usage(signs=True), critical=True).sign(self._key, hashes.SHA256())
+        self.pem = self._certificate.public_bytes(Encoding.PEM)
+
+    def issue(self, host: str, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH) -> Certificate:
+        """A certificate for ``host``, with a key of its own: a server's, or what ``usage`` says."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key.public_key())
+        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        signed = made.add_extension(_usage(signs=False), critical=True).sign(self._key, hashes.SHA256())
+        return Certificate(
+            chain=signed.public_bytes(Encoding.PEM),
+            key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            serial=f"{signed.serial_number:X}",
+        )
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        now = datetime.fromisoformat(utc(self._clock.anchor, self._clock.now_ns()))
+        made = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
+        made = made.serial_number(x509.random_serial_number())
+        made = made.not_valid_before(now - _BEFORE).not_valid_after(now + _VALID)
+        ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return made.add_extension(ours, critical=False).add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key), critical=False
+        )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=signs, crl_sign=signs, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
 
 LIST = "/v1/walks"
 USERS = 8  # in turn: 10 requests/s are 75 a minute for each, below the rate limit
@@ -49,11 +116,11 @@ _AGAIN_S = 0.5
 _BEFORE_THE_CHANGE = 0.25  # of the time of a course
 
 
-class Driven(Stack, WithOutside, WithIngress, Protocol):
+class IngressStack(Stack, WithOutside, WithIngress, Protocol):
     """What a stack has to be for this."""
 
 
-class Named(msgspec.Struct, frozen=True, kw_only=True):
+class NamedIngress(msgspec.Struct, frozen=True, kw_only=True):
     """What the component's Ingress says of itself."""
 
     ingress_class: str
@@ -61,7 +128,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
 
 
-def named(manifests: Manifests) -> Named:
+def named(manifests: Manifests) -> NamedIngress:
     """Of the one Ingress. Raises ``BadInput`` when there is none, or it ends no TLS."""
     found = [document for key, document in manifests.documents.items() if key.startswith("Ingress/")]
     where = manifests.folder
@@ -74,7 +141,7 @@ def named(manifests: Manifests) -> Named:
     tls = [each for each in spec.get("tls") or [] if each.get("hosts") and each.get("secretName")]
     if not tls:
         raise BadInput("the Ingress names no host and Secret for TLS", where=where, remedy="add spec.tls")
-    return Named(
+    return NamedIngress(
         ingress_class=spec.get("ingressClassName") or annotations.get("kubernetes.io/ingress.class", ""),
         host=tls[0]["hosts"][0],
         secret=tls[0]["secretName"],
@@ -85,8 +152,8 @@ class Front:
     """``run`` once, when the policies are in force; what it saw is in the details, also after an error."""
 
     def __init__(
-        self, on: Running[NetworkDetails], manifests: Manifests, plan: NetworkPlan, clients: Clients, matrix: Matrix,
-        *, stack: Driven,
+        self, on: RunContext[NetworkDetails], manifests: Manifests, plan: NetworkPlan, clients: Clients, matrix: Matrix,
+        *, stack: IngressStack,
     ) -> None:  # fmt: skip
         self._on = on
         self._stack = stack
@@ -137,7 +204,7 @@ class Front:
         self._on.say(message("its pod with the label"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
         await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], as_wanted)
-        await self._plainly(Scene.OPEN, lambda met: met is Outcome.ANSWERED)
+        await self._plainly(Scene.OPEN, lambda met: met is FrontOutcome.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
         there = _document(service.body)
         listed = there.get("walks")
@@ -192,21 +259,21 @@ class Front:
             )
         )
 
-    async def _plainly(self, scene: Scene, right: Callable[[Outcome], bool]) -> None:
+    async def _plainly(self, scene: Scene, right: Callable[[FrontOutcome], bool]) -> None:
         """What a pod without any label meets at the controller's port of plain HTTP."""
         assert self._entry is not None
         host, _, port = self._entry.plain.partition(":")
-        stranger = next(each for each in await self._clients.askers() if each.client is Client.STRANGER)
+        stranger = next(each for each in await self._clients.askers() if each.client is NetworkClient.STRANGER)
         again = polling(self._clock, limit_s=self._plan.follows_within_s, every_s=_AGAIN_S)
         while True:
             said = await self._clients.ask(stranger, [("plain", host, int(port), "http")])
-            met = Outcome(said["plain"])
+            met = FrontOutcome(said["plain"])
             if right(met) or not await again():
                 break
         self._see(plain={**self._seen.plain, scene: met})
         self._on.say(message("{scene}: plain HTTP {met}", scene=str(scene), met=str(met)))
 
-    async def _course(self, change: Callable[[], Awaitable[None]]) -> Course:
+    async def _course(self, change: Callable[[], Awaitable[None]]) -> IngressCourse:
         """Requests on new connections, evenly, while ``change`` is made, for the plan's time or longer."""
         plan, times, found = self._plan, [0, 0], list[IngressAnswer]()
         start_ns, asking = self._clock.now_ns(), list[asyncio.Task[None]]()
@@ -235,7 +302,7 @@ class Front:
         finally:
             for task in asking:
                 task.cancel()
-        return Course(
+        return IngressCourse(
             changed_ns=times[0], done_ns=times[1] or None, answers=tuple(sorted(found, key=lambda each: each.at_ns))
         )
 
@@ -247,12 +314,14 @@ class Front:
                 return False
         return True
 
-    async def _https(self, request: Request, *, trusted: bool = True) -> Answered:
+    async def _https(self, request: Request, *, trusted: bool = True) -> HttpsAnswer:
         assert self._entry is not None
         return await ask(self._entry.https, request, self._trust if trusted else trusting())
 
     def _request(self, each: IngressAsk) -> Request:
-        other = {Host.ITS: (), Host.OTHER: ("name", "host"), Host.OTHER_HEADER: ("host",)}[each.host]
+        other = {IngressHost.ITS: (), IngressHost.OTHER: ("name", "host"), IngressHost.OTHER_HEADER: ("host",)}[
+            each.host
+        ]
         hosts = {name: OTHER_HOST if name in other else self._named.host for name in ("name", "host")}
         body = _WALK if each.method in ("POST", "PUT") else b""
         return Request(
@@ -263,7 +332,7 @@ class Front:
         host = self._named.host
         return Request(name=host, host=host, method="GET", path=LIST, token=self._tokens[number % USERS])
 
-    async def _by_service(self) -> Answer:
+    async def _by_service(self) -> PhoneAnswer:
         """The same list, of the Service, asked as users asked it before. Raises ``StackNotStarted``."""
         service = self._stack.endpoints().service
         answer = await answered(exchange(service, "GET", LIST, self._tokens[0], b""), ASK_LIMIT_S)
@@ -271,7 +340,7 @@ class Front:
             raise StackNotStarted("the Service does not answer", where=str(service))
         return answer
 
-    def _answer(self, name: str, scene: Scene, found: Answered, at_ns: int) -> IngressAnswer:
+    def _answer(self, name: str, scene: Scene, found: HttpsAnswer, at_ns: int) -> IngressAnswer:
         return IngressAnswer(
             ask=name, scene=scene, met=found.met, status=found.status, reached=found.reached, serial=found.serial,
             at_ns=at_ns,
@@ -289,7 +358,7 @@ def _document(body: bytes) -> dict[str, Any]:
     return read_json(body, dict[str, Any]) or {}
 
 
-def _through(answer: Answered) -> str:
+def _through(answer: HttpsAnswer) -> str:
     """What came of the list: "" where nobody knows, for it was not answered."""
     return "" if says_nothing(answer.status) else _digest(_document(answer.body)) or "no document"
 

@@ -10,17 +10,17 @@ import msgspec
 
 from harness.base.http1 import asking, exchange
 from harness.model.stack import Address
-from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.network.types import FrontOutcome
 
 TIMEOUT_S = 5.0
 _MOST_BODY = 1_000_000
 _FROM_UPSTREAM = "x-envoy-upstream-service-time"  # Envoy's, on answers of a pod alone
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """As ``harness.rehearsals.network.types_ingress.IngressAnswer``, with the body."""
+class HttpsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """As ``harness.rehearsals.network.types.IngressAnswer``, with the body."""
 
-    met: Outcome
+    met: FrontOutcome
     status: int = 0
     reached: bool = False
     serial: str = ""
@@ -43,22 +43,22 @@ def trusting(authority: bytes = b"") -> ssl.SSLContext:
     return ssl.create_default_context(cadata=authority.decode() or None)
 
 
-async def ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answered:
+async def ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> HttpsAnswer:
     """What came of it, whatever it was, within 5 s."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _ask(address, wanted, trust)
     except TimeoutError:
-        return Answered(met=Outcome.TIMED_OUT)
+        return HttpsAnswer(met=FrontOutcome.TIMED_OUT)
     except ssl.SSLCertVerificationError:
-        return Answered(met=Outcome.UNTRUSTED)
+        return HttpsAnswer(met=FrontOutcome.UNTRUSTED)
     except ConnectionRefusedError:
-        return Answered(met=Outcome.REFUSED)
+        return HttpsAnswer(met=FrontOutcome.REFUSED)
     except (OSError, EOFError, h11.RemoteProtocolError):  # ssl.SSLError is an OSError
-        return Answered(met=Outcome.CLOSED)
+        return HttpsAnswer(met=FrontOutcome.CLOSED)
 
 
-async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answered:
+async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> HttpsAnswer:
     reader, writer = await asyncio.open_connection(
         address.host, address.port, ssl=trust, server_hostname=wanted.name, ssl_handshake_timeout=TIMEOUT_S
     )
@@ -67,8 +67,8 @@ async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answ
         wanted.method, wanted.path, host=wanted.host, token=wanted.token, body=wanted.body, most_bytes=_MOST_BODY
     )
     answer = await exchange((reader, writer), asked)
-    return Answered(
-        met=Outcome.ANSWERED,
+    return HttpsAnswer(
+        met=FrontOutcome.ANSWERED,
         status=answer.status,
         reached=_FROM_UPSTREAM in answer.headers,
         serial=serial.lstrip("0"),

@@ -8,18 +8,21 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.rehearsals.network.clients import LISTENS, Asker, Clients, Dials, Json
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Place, Round
-from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.network.types import FrontOutcome, NetworkClient, NetworkPath, NetworkPlace, PathAttempt, Round
 
 API_PORT = 8080
 _OUTSIDE = {
-    Place.POSTGRES: "postgres",
-    Place.AUTH: "auth",
-    Place.FIRESTORE: "firestore",
-    Place.STORAGE: "storage",
-    Place.REMOTE_CONFIG: "remote_config",
+    NetworkPlace.POSTGRES: "postgres",
+    NetworkPlace.AUTH: "auth",
+    NetworkPlace.FIRESTORE: "firestore",
+    NetworkPlace.STORAGE: "storage",
+    NetworkPlace.REMOTE_CONFIG: "remote_config",
 }
-_HOW = {Place.POSTGRES: "postgres", Place.DNS_UDP: "dns_udp", Place.DNS_TCP: "dns_tcp"}  # the others: http
+_HOW = {
+    NetworkPlace.POSTGRES: "postgres",
+    NetworkPlace.DNS_UDP: "dns_udp",
+    NetworkPlace.DNS_TCP: "dns_tcp",
+}  # the others: http
 _DNS_METRICS_PORT = 9153
 
 
@@ -52,23 +55,25 @@ async def fixed(clients: Clients, service: str, outside: dict[str, str]) -> Fixe
     )
 
 
-def addresses(asker: Asker, place: Place, askers: list[Asker], known: Fixed) -> list[str]:
+def addresses(asker: Asker, place: NetworkPlace, askers: list[Asker], known: Fixed) -> list[str]:
     """``host:port`` of each that ``place`` is, for ``asker``; [] when there is none now."""
-    pods = [each.address for each in askers if each.client is Client.TARGET]
+    pods = [each.address for each in askers if each.client is NetworkClient.TARGET]
     if place in _OUTSIDE:
         found = known.outside.get(_OUTSIDE[place], "")
         return [found] if found else []
-    many: dict[Place, list[str]] = {
-        Place.POD: [f"{pod}:{API_PORT}" for pod in pods],
-        Place.POD_UNLISTED: [f"{pod}:{LISTENS}" for pod in pods],
-        Place.OTHER_POD: [f"{pod}:{API_PORT}" for pod in pods if pod != asker.address],
-        Place.SERVICE: [known.service],
-        Place.DNS_UDP: [f"{known.dns}:53"],
-        Place.DNS_TCP: [f"{known.dns}:53"],
-        Place.DNS_METRICS: [f"{known.dns}:{_DNS_METRICS_PORT}"],
-        Place.API_SERVER: [known.api_server],
-        Place.STRANGER: [f"{each.address}:{LISTENS}" for each in askers if each.client is Client.STRANGER],
-        Place.FOREIGN: [f"{each.address}:{LISTENS}" for each in askers if each.client is Client.FOREIGN],
+    many: dict[NetworkPlace, list[str]] = {
+        NetworkPlace.POD: [f"{pod}:{API_PORT}" for pod in pods],
+        NetworkPlace.POD_UNLISTED: [f"{pod}:{LISTENS}" for pod in pods],
+        NetworkPlace.OTHER_POD: [f"{pod}:{API_PORT}" for pod in pods if pod != asker.address],
+        NetworkPlace.SERVICE: [known.service],
+        NetworkPlace.DNS_UDP: [f"{known.dns}:53"],
+        NetworkPlace.DNS_TCP: [f"{known.dns}:53"],
+        NetworkPlace.DNS_METRICS: [f"{known.dns}:{_DNS_METRICS_PORT}"],
+        NetworkPlace.API_SERVER: [known.api_server],
+        NetworkPlace.STRANGER: [
+            f"{each.address}:{LISTENS}" for each in askers if each.client is NetworkClient.STRANGER
+        ],
+        NetworkPlace.FOREIGN: [f"{each.address}:{LISTENS}" for each in askers if each.client is NetworkClient.FOREIGN],
     }
     return many[place]
 
@@ -95,19 +100,19 @@ class Matrix:
             after_s=0.0 if since_ns is None else round((start_ns - since_ns) / NS, 1),
         )
 
-    async def through_the_node_port(self) -> Outcome:
+    async def through_the_node_port(self) -> FrontOutcome:
         """What the stranger gets at the Service's NodePort of a node: there the client is the node."""
-        stranger = next(each for each in await self._clients.askers() if each.client is Client.STRANGER)
+        stranger = next(each for each in await self._clients.askers() if each.client is NetworkClient.STRANGER)
         host, _, port = self._known.node_port.rpartition(":")
         said = await self._clients.ask(stranger, [("node_port", host, int(port), "http")])
-        return Outcome(said["node_port"])
+        return FrontOutcome(said["node_port"])
 
     async def policies(self) -> list[str]:
         """The namespace's NetworkPolicies by name."""
         listed: Json = await self._clients.read("get", "networkpolicies")
         return sorted(item["metadata"]["name"] for item in listed["items"])
 
-    async def _asked(self, asker: Asker, askers: list[Asker]) -> list[Attempt]:
+    async def _asked(self, asker: Asker, askers: list[Asker]) -> list[PathAttempt]:
         wanted = [
             (path, address)
             for path in self._paths
@@ -120,9 +125,9 @@ class Matrix:
             dials.append((str(number), host, int(port), _HOW.get(path.place, "http")))
         said = await self._clients.ask(asker, dials) if dials else {}
         return [
-            Attempt(
+            PathAttempt(
                 client=path.client, place=path.place, pod=asker.pod, address=address,
-                outcome=Outcome(said[str(number)]),
+                outcome=FrontOutcome(said[str(number)]),
             )
             for number, (path, address) in enumerate(wanted)
         ]  # fmt: skip

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from harness.checks.step_reads import READS_EXPECTED, reads_of_steps
+from harness.checks.read_facts import READS_EXPECTED
 from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
 from harness.rehearsals.network.facts import (
     PHRASES,
     ROUNDS,
@@ -28,10 +25,13 @@ from harness.rehearsals.network.facts import (
     seen_in,
 )
 from harness.rehearsals.network.facts_ingress import update_told
-from harness.rehearsals.network.flow import Course, fronted
-from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPlan
-from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
+from harness.rehearsals.network.flow import NetworkCourse, fronted
+from harness.rehearsals.network.types import ACCOUNTS, IngressEvidence, NetworkDetails, NetworkPlan, Scene
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.parts import answers
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import StackNeeds, WithOutside
 
@@ -68,49 +68,42 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
 
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
-    phrases = PHRASES
+    phrases, ruled_by = PHRASES, ("checks", "network")
 
-    #: Pods on nodes.
-    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_KUBERNETES,)}
+    #: Pods on nodes, and beside the nodes what pods are to reach.
+    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_KUBERNETES, Capability.NODES)}
 
-    def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
+    def expected(self, plan: NetworkPlan, facts: RunInfo) -> Iterator[Expected]:
         """Every check; and of a cluster, where there is load, what answers showed."""
         _ = plan
         yield from expected_of(CHECKS.items())
         if Capability.REAL_KUBERNETES in facts.capabilities:
             yield READS_EXPECTED
 
-    def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> StackNeeds:
+    def stack_spec(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without policies and without an Ingress: both are applied later."""
         _ = plan, manifests
         return StackNeeds(manifests=without_policies(without_ingress(fronted(options))))
 
-    async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
+    async def run(self, plan: NetworkPlan, on: RunContext[NetworkDetails]) -> None:
         """Every path, without the policies and with them; then the Ingress."""
         if isinstance(on.stack, WithOutside):
-            await Course(plan, on, on.stack).run()
+            await NetworkCourse(plan, on, on.stack).run()
 
-    def measured(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Fact]:
+    def measured(self, plan: NetworkPlan, seen: RunRecord[NetworkDetails]) -> Iterable[Fact]:
         """Of the paths, the kubelet, the users, the component, and the Ingress."""
         return facts(plan, seen.details, seen.evidence, rung=str(seen.facts.rung))
 
-    def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:
-        """By the rules; then what was seen besides, and what answers showed the users who loaded the Service."""
-        yield from super().judge(plan, seen)
+    def checks(self, plan: NetworkPlan, seen: RunRecord[NetworkDetails]) -> Iterator[Judgement]:
+        """What the cluster said besides, and what answers showed the users."""
         details = seen.details
         if details.node_port is not None:
             yield observation("node_port", node_port_told(details.node_port))
         if details.ingress is not None and details.ingress.update is not None:
             yield observation("ingress.update", (update_told(details.ingress.update),))
-        yield from reads_of_steps(
-            seen.evidence.requests,
-            users=ACCOUNTS,
-            seed=seen.facts.seed,
-            anchor_unix_ns=seen.facts.anchor.unix_ns,
-            steps=loads(plan, details),
-        )
+        yield from answers(seen, ACCOUNTS, loads(plan, details))
 
-    def sections(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Section]:
+    def sections(self, plan: NetworkPlan, seen: RunRecord[NetworkDetails]) -> Iterable[Section]:
         """Every path over the rounds, and every request by HTTPS."""
         if seen.details.rounds:
             yield _paths_table(plan, seen.details)

@@ -10,9 +10,9 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.model.message import Message, message
 from harness.model.scenario import MOST_DURATION_S, Scenario
-from harness.rehearsal.arguments import EVERYBODY, Paced, Simulable
-from harness.rehearsal.command import Duration, below, option
 from harness.rehearsals.one_stack.types import OneStackPlan, legs_of
+from harness.run.arguments import EVERYBODY, Paced, Simulable
+from harness.run.command import Duration, below, option
 
 _WEEKS = ("rollout_week1", "rollout_week2", "rollout_week3", EVERYBODY)
 #: The document rolls back by setting the flag off for all; it is tried where most is to be reconciled.
@@ -21,7 +21,7 @@ _PACE, _FETCH = Duration("40s"), Duration("15s")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneStack(Simulable, Paced):
+class OneStackCommand(Simulable, Paced):
     """Weeks 1 to 4 on one stack: walks live on, and are migrated.
 
     Before each step the walks of Firestore are migrated under live traffic; the users who move then ask the API for

@@ -2,59 +2,255 @@
 
 A leg: migrate -> publish its shares -> everybody has fetched them, and no earlier write is under way -> migrate what
 was written meanwhile -> ask the users who moved for their old walks -> measure.
+
+An account is deleted as the app can: at Firebase Auth. What of its user is there before and after, past the API.
+
+Of each user a consent lies in Firestore from the beginning, which a migration brings over with the walks.
+Users who have just moved ask the API for their old walks: those that they have not written since.
+What PostgreSQL has newer is written to Firestore, and looked at a second time: the word of it is evidence.
+
+Behind a roll back users go on in Firestore, and canaries at the API: of walks that the API is asked to write meanwhile,
+or was so shortly before that their mirror may be under way, and of those that a phone sends once more, the second look
+says nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, unix_ns
 from harness.base.errors import PartDied
-from harness.checks.stores import NotAsNamed
-from harness.judge.judge import judge
-from harness.judge.window import Window
-from harness.load.population.accounts import accounts, on_api
+from harness.checks.dual_write import document_id
+from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, Stores, user_rows
+from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short
+from harness.load.population.accounts import Account, accounts, canaries, on_api
+from harness.load.population.consents import consents
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
+from harness.migration.heal import twice
 from harness.migration.places import of_endpoints
+from harness.migration.source import DocumentSource
+from harness.model.direction import Direction
 from harness.model.due import DueList
-from harness.model.evidence import Side
+from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.manifests import Manifests
-from harness.model.message import message, of_error
+from harness.model.message import Message, message, of_error
 from harness.model.scenario import Scenario
-from harness.model.stack import Capability
-from harness.rehearsal.closing import check_whole_run
-from harness.rehearsal.mirror_steps import MirrorSteps, at_share
-from harness.rehearsal.running import Running
-from harness.rehearsals.one_stack.account import consent, end
-from harness.rehearsals.one_stack.old_walks import ask
-from harness.rehearsals.one_stack.reconciled import reconcile
+from harness.model.stack import Capability, Endpoints
 from harness.rehearsals.one_stack.types import (
     STOP,
+    EndedAccount,
     Leg,
     LegSeen,
     Migrated,
+    OldWalksShown,
     OneStackDetails,
     OneStackPlan,
+    UserRecords,
     due_of,
     legs_of,
     moving,
 )
-from harness.stack.firebase.documents import Documents
+from harness.rules.criteria import judge
+from harness.rules.judged import event
+from harness.rules.planned import AGAIN
+from harness.rules.window import Window
+from harness.run.closing import check_whole_run
+from harness.run.context import RunContext
+from harness.run.mirror_steps import MirrorSteps, at_share
+from harness.stack.firebase.documents import CONSENTS, Documents
+from harness.stack.firebase.rest import AccountEnd, end_account
+
+_LIST = "/v1/walks?page=1&limit=20"
+_COMMIT = 100  # documents
+
+
+async def consent(on: RunContext[Any], accounts: Sequence[Account]) -> None:
+    """Each gives one, in Firestore as the app does. Raises ``PartDied``."""
+    documents, users = _documents(on.stores), [each.user for each in accounts]
+    given = consents(users, on.options.seed, unix_ns(on.clock.anchor, on.clock.now_ns()), "one_stack:consents")
+    try:
+        for first in range(0, len(given), _COMMIT):
+            await documents.put_all(dict([*given.items()][first : first + _COMMIT]))
+    finally:
+        await documents.close()
+
+
+async def end(on: RunContext[Any], accounts: Sequence[Account]) -> EndedAccount | None:
+    """Deletes the account of whom Storage and PostgreSQL hold most; ``None`` where nobody has a walk. The load has
+    ended. Raises ``PartDied`` and ``NotAsNamed``."""
+    stores, clock, endpoints = on.stores, on.clock, on.stack.endpoints()
+    photos = Counter(name.split("/")[1] for name in await _photos(stores) if name.startswith("users/"))
+    walks = (await stores.walks()).walks
+    stored = Counter(walk.user for walk in walks)
+    account = max(accounts, key=lambda each: (photos[each.user] > 0, stored[each.user]), default=None)
+    if account is None or not stored[account.user]:
+        return None
+    user, written = account.user, on.evidence.writes.kept[Side.FIRESTORE]
+    own = {walk.id for walk in walks if walk.user == user} | {each for each, of in written.items() if of == user}
+    token = await stores.sign_in(account)
+    before = await _held(stores, user, own)
+    begun_ns = clock.now_ns()
+    await end_account(endpoints.auth, endpoints.project_id, user, AccountEnd.DELETED, 0)
+    await clock.sleep(DRAIN_LIMIT_S)
+    after = await _held(stores, user, own)
+    answer = await stores.exchange("GET", _LIST, token, b"")
+    seconds = (clock.now_ns() - begun_ns) / NS
+    return EndedAccount(user=user, before=before, after=after, old_token=answer.status, seconds=seconds)
+
+
+async def _held(stores: Stores, user: str, walks: Collection[str]) -> UserRecords:
+    """Walks by their ids: a user's row that goes leaves them without an owner."""
+    stored = [walk for walk in (await stores.walks()).walks if walk.id in walks]
+    documents = _documents(stores)
+    try:
+        there = await documents.get_many([document_id(each) for each in sorted(walks)])
+        given = await DocumentSource(documents).keys(CONSENTS)
+    finally:
+        await documents.close()
+    return UserRecords(
+        rows=await user_rows(stores.endpoints, user),
+        walks=len(stored),
+        locations=sum(len(walk.locations) for walk in stored),
+        documents=len(there),
+        photos=sum(name.startswith(f"users/{user}/") for name in await _photos(stores)),
+        consents=await _consents(stores.endpoints, user),
+        given=sum(path.startswith(f"users/{user}/") for path in given),
+    )
+
+
+async def _consents(endpoints: Endpoints, user: str) -> int | None:
+    """Rows of them; ``None`` where the contract's table is not there as named."""
+    try:
+        return await user_rows(endpoints, user, CONSENTS)
+    except NotAsNamed:
+        return None
+
+
+def _documents(stores: Stores) -> Documents:
+    return Documents(stores.endpoints.firestore, stores.endpoints.project_id)
+
+
+async def _photos(stores: Stores) -> list[str]:
+    return await stores.photos() if stores.endpoints.storage is not None else []
+
+
+#: Of each user.
+_MOST_WALKS = 3
+_EXAMPLES = 5
+_NOT_FOUND = 404
+
+
+async def ask(
+    stores: Stores, requests: Iterable[RequestRow], moved: Sequence[Account], since_ns: int, *, most: int
+) -> OldWalksShown:
+    """The first ``most`` of ``moved`` that have such walks. ``since_ns`` is when they were told to move. Raises
+    ``PartDied`` where Auth or Firestore does not answer."""
+    rows = [row for row in requests if row.operation in WRITES]
+    old, since = _old(rows, {each.user for each in moved}, since_ns), _since(rows)
+    asked = [each for each in moved if each.user in old][:most]
+    documents = stores.documents()
+    walks = short = unknown = behind = unread = 0
+    lacking: list[Message] = []
+    try:
+        for account in asked:
+            token = await stores.sign_in(account)
+            held = await documents.get_many([document_id(each) for each in old[account.user]])
+            for walk_id in old[account.user]:
+                document = held.get(document_id(walk_id))
+                if document is None:
+                    continue
+                walks += 1
+                answer = await stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
+                there = locations_shown(answer.status, answer.body)
+                wanted = len(document["location_data"].value) if "location_data" in document else 0
+                if there is not None and there >= wanted:
+                    continue
+                lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
+                if says_nothing(answer.status):
+                    unread += 1
+                    continue
+                short += there is not None
+                behind += there is not None and walk_id in since
+                unknown += answer.status == _NOT_FOUND
+    finally:
+        await documents.close()
+    missing, examples = len(lacking) - short - unread, tuple(lacking[:_EXAMPLES])
+    counts = {"missing": missing, "short": short, "unknown": unknown, "behind": behind, "unread": unread}
+    return OldWalksShown(users=len(asked), walks=walks, **counts, examples=examples)
+
+
+def _since(requests: Iterable[RequestRow]) -> set[str]:
+    """Walks that the API was asked to write once, and Firestore alone since: who was put back goes on there."""
+    api, since = set[str](), set[str]()
+    for row in sorted(requests, key=lambda row: row.sent_ns):
+        walk_id = row.walk_id.lower()
+        if row.operation in WRITES and row.side is Side.API:
+            api.add(walk_id)
+            since.discard(walk_id)
+        elif row.operation in WRITES and walk_id in api:
+            since.add(walk_id)
+    return since
+
+
+def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict[str, list[str]]:
+    """By user, at most ``_MOST_WALKS`` walks that Firestore acknowledged before ``since_ns`` and that nobody has asked
+    to write or to delete since, the first written first."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    touched = set()
+    for row in sorted(requests, key=lambda row: row.sent_ns):
+        if row.user not in users or row.operation not in WRITES:
+            continue
+        walk_id = row.walk_id.lower()
+        if row.operation is Operation.DELETE_WALK or row.done_ns >= since_ns:
+            touched.add(walk_id)
+        elif row.side is Side.FIRESTORE and row.acknowledged:
+            found[row.user][walk_id] = None
+    left = {user: [each for each in walks if each not in touched] for user, walks in found.items()}
+    return {user: walks[:_MOST_WALKS] for user, walks in left.items() if walks}
+
+
+async def reconcile(
+    on: RunContext[OneStackDetails],
+    part: str,
+    plan: OneStackPlan,
+    settled: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """In that ``part``; ``settled`` as ``heal`` takes it, where users go on. Raises as ``heal``."""
+    since_ns = on.clock.now_ns() - round(DRAIN_LIMIT_S * NS)
+
+    def written() -> set[str]:
+        probed = {each.walk_id for each in canaries(plan.weeks[-1].probes, on.options.seed)}
+        return probed | {
+            row.walk_id.lower()
+            for row in on.evidence.requests
+            if (row.side is Side.API or AGAIN in row.operation_id)
+            and row.operation in WRITES
+            and row.done_ns >= since_ns
+        }
+
+    beside = tuple if settled is None else written
+    done, found = await twice(on.stack.endpoints(), Direction.TO_FIRESTORE, on.evidence.writes, settled, beside)
+    on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
+    found = msgspec.structs.replace(found, part=part)
+    on.evidence.add([event(on.clock.now_ns(), found)])
+    on.print_verdict(found)
+
 
 _LOOK_EVERY_S = 1.0
 _TRIES = 3  # of a migration: it goes on where it was
-_FETCHED_WITHIN_S = 60.0  # beyond the fetch interval and the pace, after which everybody has fetched
 
 
-class Course:
+class LegsCourse:
     """The legs of a run, on a stack that is not yet up."""
 
-    def __init__(self, plan: OneStackPlan, on: Running[OneStackDetails]) -> None:
+    def __init__(self, plan: OneStackPlan, on: RunContext[OneStackDetails]) -> None:
         self._plan = plan
         self._on = on
         self._seed = on.options.seed
@@ -111,7 +307,7 @@ class Course:
         self._see(published_ns=published_ns)
         version = int(on.evidence.events[-1].data["version"])
         self._there = on_api(leg.scenario.population, self._seed)
-        self._see(moved_ns=await self._fetched(version))
+        self._see(moved_ns=await self._fetched(version, published_ns))
         if self._copies:
             await self._settled()  # a write to Firestore may have been under way while its phone fetched
         await self._migrate()
@@ -119,18 +315,18 @@ class Course:
         await self._measure(leg)
         on.mark(leg.part)
 
-    async def _fetched(self, version: int) -> int | None:
+    async def _fetched(self, version: int, published_ns: int) -> int | None:
         """When everybody had fetched the template; ``None`` where somebody has not, long after all should have."""
-        on, population = self._on, self._plan.population
-        limit_s = population.fetch_interval_s + population.pace_s + _FETCHED_WITHIN_S
-        end_ns = on.clock.now_ns() + round(limit_s * NS)
+        on, end_ns = self._on, published_ns + round(self._plan.fetched_within_s * NS)
         while on.clock.now_ns() < end_ns:
             on.evidence.gather()
             left = len(self._there - on.evidence.flag.fetched(version))
             if not left:
-                return on.clock.now_ns()
+                return min(on.clock.now_ns(), end_ns)
             users = len(self._there)
-            on.live(message("users have fetched version {version}", version=str(version)), done=users - left, of=users)
+            on.update_progress(
+                message("users have fetched version {version}", version=str(version)), done=users - left, of=users
+            )
             await on.clock.sleep(_LOOK_EVERY_S)
         return None
 
@@ -210,7 +406,7 @@ class Course:
         the mirror alone says nothing."""
         plan, on, endpoints = self._plan, self._on, self._on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
-        on.at_end(documents.close)
+        on.add_finalizer(documents.close)
         direct = on.evidence.writes.direct
         steps = MirrorSteps(on, documents, settle_s=plan.settle_s, counts=lambda walk_id, _: walk_id not in direct)
         first, *others = plan.shares_percent

@@ -10,19 +10,19 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.checks.ended_account import EndedAccount
-from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts, on_api
 from harness.load.population.due import probes_due, requests_due
 from harness.model.due import DueList
-from harness.model.message import Message, marked
+from harness.model.message import Message, gettext_noop
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario
+from harness.rules.window import Window
 
-ERRATUM_ONE_WAY = "dual_write.one_way"
 CLAIMS = ("migration.stepwise", "migration.firestore_read_only", "dual_write.stop")
 #: The part after the last week: the mirror is stopped stepwise.
 STOP = "mirror_stop"
+#: Beyond the fetch interval and the pace, after which everybody has fetched a template.
+_FETCHED_WITHIN_S = 60.0
 
 
 class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
     mirrored write may take."""
 
     name: str = "rollout_one_stack"
-    title: str = marked("The weeks of the rollout over one population")
+    title: str = gettext_noop("The weeks of the rollout over one population")
     claims: tuple[str, ...] = CLAIMS
     weeks: tuple[Scenario, ...]
     before_s: float = 60.0
@@ -56,6 +56,11 @@ class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(leg.scenario.window_s for leg in legs_of(self))
 
     @property
+    def fetched_within_s(self) -> float:
+        """How long everybody has to fetch a week's template."""
+        return self.population.fetch_interval_s + self.population.longest_silence_s + _FETCHED_WITHIN_S
+
+    @property
     def population(self) -> PopulationPlan:
         """By whose schedule everybody acts, in every week."""
         return self.weeks[-1].population
@@ -69,7 +74,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class OldWalksShown(msgspec.Struct, frozen=True, kw_only=True):
     """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
     asked for at the API by its owner; ``missing`` of them (``unknown`` to the API, 404), ``short`` of locations
     (``behind``: the API wrote them once, and Firestore alone since), ``unread``: the answer said nothing of them."""
@@ -97,6 +102,36 @@ class Migrated(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class UserRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there of one user: rows of ``users``, walks and their locations in PostgreSQL; documents in Firestore;
+    objects in Storage; ``consents`` in PostgreSQL, and those ``given`` in Firestore (``None``: not looked at)."""
+
+    rows: int
+    walks: int
+    locations: int
+    documents: int
+    photos: int
+    consents: int | None = None
+    given: int | None = None
+
+    @property
+    def all(self) -> int:
+        """Of whatever kind."""
+        consents = (self.consents or 0) + (self.given or 0)
+        return self.rows + self.walks + self.locations + self.documents + self.photos + consents
+
+
+class EndedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """``after`` counts of what was there ``before`` what there was still ``seconds`` after the account was deleted.
+    ``old_token`` is the API's status for a token that was given before, 0 where no answer came."""
+
+    user: str
+    before: UserRecords
+    after: UserRecords
+    old_token: int
+    seconds: float
+
+
 class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A leg that was entered. Times are monotonic ns, ``None`` for what was not come to. ``published_ns`` is when its
     template was, ``moving`` how many users it moves to the API and ``moved_ns`` when the last of all of its users had
@@ -108,7 +143,7 @@ class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
     migrated: tuple[Migrated, ...] = ()
     published_ns: int | None = None
     moved_ns: int | None = None
-    asked: Asked | None = None
+    asked: OldWalksShown | None = None
     start_ns: int | None = None
     end_ns: int | None = None
     judged_ns: int | None = None

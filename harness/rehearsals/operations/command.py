@@ -9,17 +9,17 @@ from pathlib import Path
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import Rehearsing, WithTarget
-from harness.rehearsal.command import flag, given_unread, option
-from harness.rehearsal.options import Options
+from harness.model.stack import EnvironmentKind
 from harness.rehearsals.operations.types import LABEL, OperationsPlan, Task
 from harness.report.summary import SUMMARY_MD
-from harness.stack.targets import resolve, resolve_command
+from harness.run.arguments import Rehearsing, WithTarget
+from harness.run.command import flag, given_unread, option
+from harness.run.options import Options
+from harness.stack.target.targets import resolve, resolve_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operations(Rehearsing, WithTarget):
+class OperationsCommand(Rehearsing, WithTarget):
     """An operator's daily, weekly or monthly page.
 
     It reads the running stack of processes, or a cluster by its context, and changes nothing. With
@@ -64,7 +64,7 @@ class Operations(Rehearsing, WithTarget):
         )
 
     def resolved(self) -> Options:
-        rung = Rung.LOCAL if self.context is None else Rung.KUBE
+        rung = EnvironmentKind.LOCAL if self.context is None else EnvironmentKind.KUBE
         target = resolve_command(self.target) if self.own_stack else resolve(self.target)
         return self.at(rung, target, OVERLAYS / rung)
 

@@ -1,31 +1,70 @@
-"""The operator's tasks of the document (運用タスク): what is there is read and told, and nothing is changed."""
+"""The operator's tasks of the document (運用タスク): what is there is read and told, and nothing is changed.
+
+Where the document's claims stand by the stored results, for the weekly and the monthly review.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from harness.base.clock import utc
 from harness.base.errors import StackNotStarted
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Section
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.operations.judge import TOPICS, expected, judged
-from harness.rehearsals.operations.review import reviewed
+from harness.model.stack import EnvironmentKind, Target
+from harness.model.verdict import Verdict
+from harness.rehearsals.operations.facts import PHRASES, TOPICS, expected, facts
 from harness.rehearsals.operations.seen import cluster, standing
-from harness.rehearsals.operations.seen.facts import Observed
+from harness.rehearsals.operations.seen.facts import ObservedStack, Reviewed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
+from harness.report.signoff.states import runs, standings
+from harness.report.signoff.types import ClaimStanding, EvidenceWanted, FoundRun
+from harness.rules.fact import Fact
+from harness.rules.register import bundled
+from harness.run.context import RunContext
+from harness.run.dependencies import gathered
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.stack.environments.choice import for_rung
+from harness.stack.environments.identity import digest
+from harness.stack.environments.standing import StackFacts, facts_of
 from harness.stack.kube import access
 from harness.stack.protocol import StackNeeds
-from harness.stack.standing import StackFacts, facts_of
 from harness.stack.state.lease import Lease, read_lease, run_folder
+
+_JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
+
+
+def reviewed(reports: Path, topics: Sequence[str], target: Target, now_utc: str) -> Iterator[Reviewed]:
+    """The claims whose id begins with one of ``topics``, as the sign-off page has them now."""
+    stored, _ = gathered(reports)
+    digests = dict.fromkeys(digest(for_rung(target, rung)) for rung in (EnvironmentKind.LOCAL, EnvironmentKind.KIND))
+    asked = EvidenceWanted(target=target.name, now_utc=now_utc, digests=tuple(filter(None, digests)))
+    claims = bundled().claims
+    known = {run.folder: run for run in runs(stored, asked, claims)}
+    for each in standings(claims, stored, asked):
+        if each.claim.partition(".")[0] in topics:
+            yield row(each, known)
+
+
+def row(standing: ClaimStanding, known: dict[str, FoundRun]) -> Reviewed:
+    """Where it stands, as a review has it."""
+    first = standing.evidence[0] if standing.evidence else None
+    return Reviewed(
+        claim=standing.claim,
+        state=str(standing.state),
+        why=standing.told,
+        folder="" if first is None else first.folder,
+        age_s=None if first is None else known[first.folder].age_s,
+        judged=any(each.judgement.verdict in _JUDGED for each in standing.evidence),
+    )
+
 
 _TITLES = {
     Task.DAILY: message("The daily look: pods, logs, metrics"),
@@ -40,22 +79,23 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
     name = "operations"
     only_looks = True
     plan, details = OperationsPlan, OperationsDetails
+    phrases = PHRASES
 
     def title(self, plan: OperationsPlan) -> Message:
         """The task."""
         return _TITLES[plan.task]
 
-    def expected(self, plan: OperationsPlan, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: OperationsPlan, facts: RunInfo) -> Iterable[Expected]:
         """The task, and whatever wants a look."""
         _ = facts
         return expected(plan)
 
-    def arrange(self, plan: OperationsPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
+    def stack_spec(self, plan: OperationsPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack as the manifests have it, where one is to be brought up."""
         _ = options
         return StackNeeds(manifests=manifests) if plan.own_stack else None
 
-    async def run(self, plan: OperationsPlan, on: Running[OperationsDetails]) -> None:
+    async def run(self, plan: OperationsPlan, on: RunContext[OperationsDetails]) -> None:
         """Looks, and reads the stored results of the task's topics."""
         on.phase("look", message("looking at what is there"))
         now_utc = utc(on.clock.anchor, on.clock.now_ns())
@@ -64,17 +104,17 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
             on.phase("review", message("reading the stored results"))
             on.details.reviewed += reviewed(on.options.reports, topics, on.options.target, now_utc)
 
-    def judge(self, plan: OperationsPlan, seen: Seen[OperationsDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: OperationsPlan, seen: RunRecord[OperationsDetails]) -> Iterable[Fact]:
         """From the details alone."""
-        return judged(plan, seen.details)
+        return facts(plan, seen.details)
 
-    def sections(self, plan: OperationsPlan, seen: Seen[OperationsDetails]) -> Iterable[Section]:
+    def sections(self, plan: OperationsPlan, seen: RunRecord[OperationsDetails]) -> Iterable[Section]:
         """The page."""
         _ = plan
         return sections(seen.details)
 
 
-async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now: datetime) -> Observed:
+async def _observed(plan: OperationsPlan, on: RunContext[OperationsDetails], now: datetime) -> ObservedStack:
     if plan.own_stack:
         await on.up()
         return await standing.observe(*_brought_up(on, now), on.clock, now)
@@ -84,7 +124,7 @@ async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now: d
     return await cluster.observe(of, plan.namespace, plan.selector, on.folder, now)
 
 
-def _brought_up(on: Running[OperationsDetails], now: datetime) -> tuple[StackFacts, Lease]:
+def _brought_up(on: RunContext[OperationsDetails], now: datetime) -> tuple[StackFacts, Lease]:
     """The run's own stack, as that of ``stack up`` is found."""
     facts = facts_of(
         on.run_id, on.options.rung, on.options.target.name, on.manifests,

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.rehearsals.operations.seen.facts import Observed, Reviewed
+from harness.rehearsals.operations.seen.facts import ObservedStack, Reviewed
 
 
 class Task(StrEnum):
@@ -37,5 +37,5 @@ class OperationsPlan(msgspec.Struct, frozen=True, kw_only=True):
 class OperationsDetails(msgspec.Struct, kw_only=True):
     """The facts: what was seen, and where the claims of the topics stand."""
 
-    observed: Observed | None = None
+    observed: ObservedStack | None = None
     reviewed: list[Reviewed] = []

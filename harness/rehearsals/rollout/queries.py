@@ -7,11 +7,12 @@ fired is read on the answers up to the one that broke it: the first ``samples`` 
 
 from __future__ import annotations
 
-from harness.judge.bounds import nearest_rank
-from harness.judge.ledger import MOST_RETRIED
-from harness.judge.window import NS, Window
+from harness.base.ticks import NS
 from harness.model.judgement import Judgement
 from harness.model.scenario import QUANTILE, Criterion, Metric, Sample
+from harness.rules.bounds import nearest_rank
+from harness.rules.ledger import MOST_RETRIED
+from harness.rules.window import Window
 
 _SAMPLE = """\
 WITH sample AS (

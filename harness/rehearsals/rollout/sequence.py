@@ -2,6 +2,11 @@
 
 Each week is a whole run of its own with its own stack. The rollout's result is written before the first week and after
 each, so that one that was interrupted, held or killed can be resumed at the week at which it stands.
+
+Going on with a rollout that was cut short: by one process alone, and with every attempt at a week that it had.
+
+A week that was killed, or whose rollout was before it heard of the week, is in the rollout's folder alone. It counts as
+an attempt, or a target would have one more try than is told; and where its evidence rolls back, so was the rollout.
 """
 
 from __future__ import annotations
@@ -9,36 +14,80 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
 
 from harness.base.clock import NS, utc
 from harness.base.errors import Exit, RehearsalError
 from harness.base.units import Unit
-from harness.judge.chance import advances
+from harness.evidence.gathered import stored
 from harness.model.judgement import Judgement, Kind, errata_of, observation
 from harness.model.message import Message, Told, english, joined, message, quantity
-from harness.model.result import Part
+from harness.model.result import Part, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import (
     WEEKS,
-    Attempt,
     PlannedWeek,
     RolloutDetails,
     RolloutPlan,
+    WeekAttempt,
     attempt_of,
     latest,
     next_week,
     part_of_week,
     stands,
 )
+from harness.report.published import RESULT, RESULT_JSON
 from harness.report.terminal import closing_lines
+from harness.rules.chance import advances
+from harness.rules.combine import combine
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import details_of, judged
+
+
+def with_killed(details: RolloutDetails, plan: RolloutPlan, folder: Path) -> RolloutDetails:
+    """``details`` with every attempt that lies in the rollout's ``folder`` and that they lack, behind the others. One
+    that had no result yet had not begun. Raises ``BadInput`` where a result cannot be read."""
+    weeks, attempts = {each.scenario.name: each for each in plan.weeks}, [*details.attempts]
+    known = {each.run_id for each in attempts}
+    there = {path.resolve() for path in folder.glob(f"*/{RESULT_JSON}")}  # the latest is there by its name, too
+    results = (RESULT.read(path) for path in there if path.parent.name not in known)
+    for result in sorted(results, key=lambda each: each.facts.started_utc):
+        week = weeks.get(result.plan)
+        if week is not None and result.rehearsal == WEEK.name:
+            number = 1 + sum(each.week == week.week for each in attempts)
+            attempts.append(_attempt(result, week, number, folder / result.run_id))
+    return msgspec.structs.replace(details, attempts=tuple(attempts))
+
+
+def _attempt(result: Result, week: PlannedWeek, number: int, folder: Path) -> WeekAttempt:
+    if result.exit_status is None:
+        result = _judged(result, week, folder)
+    return attempt_of(result, week=week.week, attempt=number, seconds=0.0)
+
+
+def _judged(result: Result, week: PlannedWeek, folder: Path) -> Result:
+    """A week that was killed, by what it left: it broke, or was rolled back."""
+    errors = [message("the run was killed before it could report, or is still under way: its own facts are missing")]
+    status, decision = Exit.RUN_BROKEN, None
+    try:
+        seen = RunRecord(facts=result.facts, details=details_of(WEEK, result), evidence=stored(folder), ended=False)
+        found = judged(WEEK, week.scenario, seen)
+    except Exception as error:  # what it left may be of any kind
+        found = ()
+        errors.append(message("what it left cannot be judged: {error}", error=repr(error)))
+    if combine(found) is Decision.ROLL_BACK:
+        status, decision = Exit.ROLLED_BACK, Decision.ROLL_BACK
+    facts = msgspec.structs.replace(result.facts, errors_told=tuple(errors))
+    return msgspec.structs.replace(result, facts=facts, judgements=found, decision=decision, exit_status=int(status))
 
 
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
@@ -46,6 +95,7 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
 
     name, decides = "rollout", True
     plan, details = RolloutPlan, RolloutDetails
+    ruled_by = ("rollout",)
 
     def title(self, plan: RolloutPlan) -> Message:
         """Which weeks."""
@@ -53,7 +103,7 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         weeks = first if first == last else message("{least} to {most}", least=first, most=last)
         return message("Rollout, weeks {weeks}", weeks=weeks)
 
-    def parts(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Sequence[Part]:
+    def parts(self, plan: RolloutPlan, seen: RunRecord[RolloutDetails]) -> Sequence[Part]:
         """A part a week."""
         took = {each.week: each.seconds for each in seen.details.attempts}
         return tuple(
@@ -65,7 +115,7 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         """A week that is refused is refused with the whole; each brings its own stack up and down."""
         return {"": [each for week in plan.weeks for each in WEEK.needs(week.scenario)[""]]}
 
-    async def run(self, plan: RolloutPlan, on: Running[RolloutDetails]) -> None:
+    async def run(self, plan: RolloutPlan, on: RunContext[RolloutDetails]) -> None:
         """The weeks in order, up to the first that does not advance."""
         details = on.details
         details.rollout, details.cut = on.run_id, False
@@ -83,8 +133,8 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
                 _stop(plan, details, last)
                 return
 
-    def judge(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Judgement]:
-        """A judgement on each week asked for, by its latest attempt, and the errata that the weeks saw: of this program
+    def checks(self, plan: RolloutPlan, seen: RunRecord[RolloutDetails]) -> Iterable[Judgement]:
+        """The word of each week asked for, by its latest attempt, and the errata that the weeks saw: of this program
         or image, for a week of another one speaks for itself alone."""
         begun, digest = latest(seen.details), seen.facts.target_digest
         for each in plan.weeks:
@@ -96,12 +146,12 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
             for erratum, told in errata_of(attempt.judgements).items():
                 yield observation(erratum, told, erratum=erratum, part=part_of_week(week))
 
-    def sections(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Section]:
+    def sections(self, plan: RolloutPlan, seen: RunRecord[RolloutDetails]) -> Iterable[Section]:
         """Where each week stands, with its criteria and figures."""
         return rollout_sections(plan, seen)
 
 
-def judged_week(week: int, attempt: Attempt | None, digest: str = "") -> Judgement:
+def judged_week(week: int, attempt: WeekAttempt | None, digest: str = "") -> Judgement:
     """What became of a week: a roll back is one of the rollout, too. ``digest`` is of the rollout's program or image
     now, as of the others."""
     part = part_of_week(week)
@@ -125,7 +175,7 @@ def judged_week(week: int, attempt: Attempt | None, digest: str = "") -> Judgeme
     )
 
 
-def final_check(begun: Mapping[int, Attempt], digest: str = "") -> Judgement:
+def final_check(begun: Mapping[int, WeekAttempt], digest: str = "") -> Judgement:
     """What is looked at in the last week: all four have advanced, with one program or image, and their evidence is in
     one report."""
     others = [str(each.week) for each in begun.values() if each.of_another(digest)]
@@ -146,7 +196,7 @@ def final_check(begun: Mapping[int, Attempt], digest: str = "") -> Judgement:
     return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=(told,))
 
 
-def _verdict(attempt: Attempt) -> Verdict:
+def _verdict(attempt: WeekAttempt) -> Verdict:
     if attempt.advanced:
         return Verdict.PASS
     failed = any(each.holds and each.verdict is Verdict.FAIL for each in attempt.judgements)
@@ -154,7 +204,7 @@ def _verdict(attempt: Attempt) -> Verdict:
     return Verdict.FAIL if decided and (failed or attempt.decision is Decision.ROLL_BACK) else Verdict.INCONCLUSIVE
 
 
-def _why(attempt: Attempt) -> Iterator[Message]:
+def _why(attempt: WeekAttempt) -> Iterator[Message]:
     yield attempt.done
     for each in attempt.judgements:
         if each.fired if attempt.decision is Decision.ROLL_BACK else each.holds:
@@ -176,7 +226,7 @@ def attempt_words(attempt: int) -> Message:
     )
 
 
-async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
+async def _enter(planned: PlannedWeek, on: RunContext[RolloutDetails]) -> None:
     details, started_ns = on.details, on.clock.now_ns()
     attempt = 1 + sum(each.week == planned.week for each in details.attempts)
     on.progress.plain("")
@@ -190,7 +240,7 @@ async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
         seconds = (on.clock.now_ns() - started_ns) / NS
         ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
     except RehearsalError as error:
-        ended = Attempt(
+        ended = WeekAttempt(
             week=planned.week,
             attempt=attempt,
             started_utc=utc(on.clock.anchor, started_ns),
@@ -203,7 +253,7 @@ async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
     on.publish()
 
 
-def _stop(plan: RolloutPlan, details: RolloutDetails, last: Attempt) -> None:
+def _stop(plan: RolloutPlan, details: RolloutDetails, last: WeekAttempt) -> None:
     """Ends a rollout whose week broke, was interrupted or left something as that week ended."""
     status = Exit(last.exit_status)
     if status in (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK):

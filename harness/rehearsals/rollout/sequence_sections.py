@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from harness.judge.words import beside
-from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, message, quantity, worded
-from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.model.section import Cell, Pairs, Row, Section, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.sections import NONE
-from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, latest, report_of, stands
+from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan, WeekAttempt, latest, report_of, stands
+from harness.run.rehearsal import RunRecord
 
 _DECISION = {
     Decision.ADVANCE: (Verdict.PASS, message("Advance")),
@@ -21,23 +18,15 @@ _DECISION = {
     Decision.ROLL_BACK: (Verdict.FAIL, message("Roll back")),
     None: (Verdict.NOT_EXERCISED, message("No decision")),
 }
-_KIND = {
-    Kind.CRITERION: message("success criterion"),
-    Kind.ROLLBACK_LIMIT: message("rollback limit"),
-    Kind.CHECK: message("check"),
-}
-_FIRED = {Verdict.PASS: message("did not fire"), Verdict.FAIL: message("fired")}
 
 
-def rollout_sections(plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterator[Section]:
+def rollout_sections(plan: RolloutPlan, seen: RunRecord[RolloutDetails]) -> Iterator[Section]:
     """In the order of the page."""
     details = seen.details
     told = stands(plan, details, ended=seen.ended)
     standing: Cell = told[0] if len(told) == 1 else message("{what} {next}", what=told[0], next=told[1])
     yield Pairs(pairs=((message("Where it stands"), standing),))
     yield _weeks(plan, details)
-    for attempt in details.attempts:
-        yield from _attempt(attempt)
     not_exercised = tuple(_not_exercised(details))
     if not_exercised:
         yield Table(
@@ -67,7 +56,7 @@ def _week(week: int) -> Message:
     return message("Week {week}", week=str(week))
 
 
-def _row(attempt: Attempt) -> Row:
+def _row(attempt: WeekAttempt) -> Row:
     verdict, word = _DECISION[attempt.decision]
     lines: list[Cell] = [*attempt.errors]
     lines += [message("left on the machine: {leak}", leak=leak) for leak in attempt.leaks]
@@ -84,54 +73,6 @@ def _row(attempt: Attempt) -> Row:
         lines=tuple(lines),
         link=report_of(attempt),
     )
-
-
-def _attempt(attempt: Attempt) -> Iterator[Section]:
-    """The criteria, the checks and the figures of one attempt, as its own page shows them."""
-    judged = [each for each in attempt.judgements if each.kind in _KIND]
-    if judged:
-        title = message("Criteria and checks of week {week}", week=str(attempt.week))
-        if attempt.attempt > 1:
-            title = message(
-                "Criteria and checks of week {week}, attempt {attempt}",
-                week=str(attempt.week),
-                attempt=str(attempt.attempt),
-            )
-        yield Table(
-            title=title,
-            heads=(
-                message("Criterion"),
-                message("Kind"),
-                message("Value"),
-                message("Bound (95 %)"),
-                message("Samples"),
-            ),
-            rows=tuple(_judged(each) for each in judged),
-            numbers=(2, 3, 4),
-            part=attempt.part,
-        )
-    for section in attempt.shown:
-        if isinstance(section, Table | Lines):
-            yield msgspec.structs.replace(section, part=attempt.part)
-
-
-def _judged(each: Judgement) -> Row:
-    name: Cell = each.asked[0] if each.asked else each.id
-    return Row(
-        cells=(name, _KIND[each.kind], _shown(each, each.value), _shown(each, each.bound), f"{each.samples:,}"),
-        verdict=each.verdict,
-        word=_FIRED.get(each.verdict) if each.kind is Kind.ROLLBACK_LIMIT else None,
-        lines=each.told,
-    )
-
-
-def _shown(each: Judgement, value: float | None) -> Cell:
-    """A value with as many digits as tell it from its limit."""
-    if value is None:
-        return NONE
-    if each.kind is Kind.CHECK:
-        return quantity(value, each.unit)
-    return worded(beside(value, value if each.limit is None else each.limit, each.unit), each.unit)
 
 
 def _not_exercised(details: RolloutDetails) -> Iterable[Row]:

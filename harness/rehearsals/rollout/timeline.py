@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.base.message import as_message
+from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.judge.window import Window
-from harness.judge.words import limit_quantity
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
 from harness.model.judgement import Kind
 from harness.model.message import message
 from harness.model.scenario import Metric, Sample, Scenario
 from harness.model.section import Band, Chart, Limit, Mark, Timeline
 from harness.model.words import KIND, subject_of
-from harness.rehearsals.rollout.observed import Observed
+from harness.rehearsals.rollout.observed import ObservedWindow
 from harness.report import course as charts
 from harness.report.course import gathered, with_others
-from harness.report.series import NS, Axis, Measured, series_of
+from harness.report.series import MeasuredSeries, TimeAxis, series_of
+from harness.rules.sentences import limit_quantity
+from harness.rules.window import Window
 
 MOST_MARKS = 30
 
@@ -26,7 +27,7 @@ MOST_MARKS = 30
 MARKED = frozenset({"fault", "flag", "decision", "measurement_error", "autoscaler", "node"})
 
 
-def timeline(plan: Scenario, evidence: Gathered, week: Observed) -> Timeline | None:
+def timeline(plan: Scenario, evidence: Gathered, week: ObservedWindow) -> Timeline | None:
     """The timeline; ``None`` where the evidence has no row."""
     measured = series_of(evidence)
     if measured is None:
@@ -52,11 +53,11 @@ def _in_order(events: Iterable[EventRow]) -> list[EventRow]:
     return sorted(events, key=lambda row: row.at_ns)
 
 
-def _seconds(axis: Axis, at_ns: int) -> float:
+def _seconds(axis: TimeAxis, at_ns: int) -> float:
     return min(axis.seconds, max(0.0, (at_ns - axis.start_ns) / NS))
 
 
-def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
+def _mark(axis: TimeAxis, row: EventRow, others: int) -> Mark:
     return Mark(
         at=_seconds(axis, row.at_ns),
         kind=row.kind,
@@ -66,7 +67,7 @@ def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
     )
 
 
-def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[Band]:
+def _phases(axis: TimeAxis, events: Iterable[EventRow], week: ObservedWindow) -> Iterator[Band]:
     """Each phase lasts until the next; the window begins with the first request, and what follows it is named so."""
     named = [row for row in events if row.kind == "phase" and row.subject != "window"]
     starts = [(row.at_ns, as_message(subject_of(row)), False) for row in named]
@@ -84,7 +85,7 @@ def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[
 # -- the charts, in their order on the page --------------------------------------------------------------------------
 
 
-def _charts(plan: Scenario, measured: Measured, probes: Sequence[ProbeRow], window: Window) -> Iterator[Chart]:
+def _charts(plan: Scenario, measured: MeasuredSeries, probes: Sequence[ProbeRow], window: Window) -> Iterator[Chart]:
     judged = [row for row in probes if window.start_ns <= row.due_ns < window.end_ns]
     yield from charts.availability(measured.axis, judged, _limits(plan))
     if measured.users:

@@ -1,25 +1,339 @@
-"""A week of the document's staged rollout: its users on the API for a window, judged, advanced, held or rolled back."""
+"""A week of the document's staged rollout: its users on the API for a window, judged, advanced, held or rolled back.
+
+A week under way: the window with its load and faults, judged as it runs, the roll back, the checkers' word.
+The faults of a week's window, each in its time. Planted is what the stack let in while the window lasted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from harness.base.clock import NS
+from harness.base.errors import PartDied
+from harness.base.message import as_message
+from harness.checks import answered
+from harness.checks.as_printed import applied
+from harness.checks.invariants import Invariants, switch_over_result
+from harness.checks.mirror_losses import structured
+from harness.load.population.accounts import on_api
+from harness.load.users import Users, users_of
+from harness.model.due import NOTHING_DUE, DueList
+from harness.model.evidence import WAITED
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
-from harness.model.result import Facts
+from harness.model.message import Message, Told, message, quantity
+from harness.model.result import RunInfo
 from harness.model.scenario import Scenario
 from harness.model.section import Section
-from harness.model.stack import PROXY_FAULTS, Capability
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.figures import window_figures
-from harness.rehearsals.rollout.judge import beside, deciding, judged_week
+from harness.model.stack import PROXY_FAULTS, Capability, Fault
+from harness.model.verdict import Decision
+from harness.model.words import DECISION
+from harness.rehearsals.rollout.checked import checks, of_flag, switched_of, unplanted
+from harness.rehearsals.rollout.expected import beside, deciding, not_exercised
+from harness.rehearsals.rollout.facts import PHRASES, facts
+from harness.rehearsals.rollout.observed import WeekDetails, observed
 from harness.rehearsals.rollout.sections import week_sections
-from harness.rehearsals.rollout.under_way import Week
-from harness.stack.protocol import StackNeeds
+from harness.report.terminal import under_way
+from harness.rules.chance import preflight_sentences
+from harness.rules.combine import combine
+from harness.rules.criteria import judge
+from harness.rules.fact import Fact, FactsOf
+from harness.rules.judged import event
+from harness.rules.machine_share import CROWDED_FROM
+from harness.rules.sentences import about
+from harness.rules.window import Window
+from harness.run.closing import measure_stores
+from harness.run.context import RunContext
+from harness.run.facts import mending
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import accounted, measurement
+from harness.stack.protocol import StackNeeds, Undo
+
+#: For how long the preflight measures the machine.
+MACHINE_MEASURED_S = 5.0
+
+
+class Week:
+    """One week's run. What it learns stands in the evidence; ``decision`` is ``None`` until it has decided."""
+
+    def __init__(self, plan: Scenario, on: RunContext[WeekDetails]) -> None:
+        self._plan = plan
+        self._on = on
+        self._users = Users(on, users_of(plan, on.options.seed))
+        self._planting = Planting(plan.faults, on)
+        self._window: Window | None = None
+        self._due: DueList | None = None  # of the whole window, once it has begun
+        self._results: tuple[Judgement, ...] = ()
+        self._checks: tuple[Judgement, ...] = ()
+        self._judged_ns = 0
+        self.decision: Decision | None = None
+
+    async def run(self) -> None:
+        """The steps in order; each may raise."""
+        for line in preflight_sentences(self._plan, every=self._on.progress.detail == "all"):
+            self._on.progress.plain(f"  {self._on.language.message(line)}")
+        await self._measure_machine()
+        if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
+            self._on.details.patches = mending(self._on.manifests)
+            self._on.details.applied = applied(self._on.manifests)
+            self._on.details.cpu_factor = self._on.stack.cpu_factor
+        await self._on.up()
+        await self._users.set_flag(on=True)
+        await self._admit()
+        window = await self._begin()
+        await self._hold(window)
+        if self.decision is None:
+            await self._users.answered(window)
+        await self._conclude()
+
+    async def _measure_machine(self) -> None:
+        """Says how busy the machine is before the stack comes up, where a criterion heeds it (``crowded_limit_ms``)."""
+        if all(each.crowded_limit_ms is None for each in self._plan.criteria):
+            return
+        before = self._on.environment.processors()
+        if WAITED not in before:
+            return
+        self._on.begin(message("measuring the machine"), lasts_s=MACHINE_MEASURED_S)
+        await self._on.clock.sleep(MACHINE_MEASURED_S)
+        waited = (self._on.environment.processors()[WAITED] - before[WAITED]) / MACHINE_MEASURED_S
+        told = message(
+            "this machine: for {share} of {seconds} s something waited for a processor",
+            share=f"{min(1.0, waited):.0%}",
+            seconds=f"{MACHINE_MEASURED_S:g}",
+        )
+        if waited >= CROWDED_FROM:
+            told = message("{measured}; a slow answer may be the machine's, and may hold the week", measured=told)
+        self._on.progress.plain(f"  {self._on.language.message(told)}")
+
+    async def _admit(self) -> None:
+        signing_in = message("signing in {count} simulated users", count=str(self._plan.population.users))
+        self._on.phase("admission", signing_in)
+        await self._users.admit()
+        self._on.mark("admitted")
+
+    async def _begin(self) -> Window:
+        """Lets everybody go; the window begins with the first request."""
+        plan, seed = self._plan, self._on.options.seed
+        start_ns = await self._users.go()
+        self._window = window = Window(start_ns=start_ns, end_ns=start_ns + int(plan.window_s * NS))
+        self._due = self._users.due(window)
+        measuring = message("measuring for {seconds} s", seconds=f"{plan.window_s:g}")
+        bucket = self._on.stack.endpoints().storage_bucket
+        span = {"start_ns": window.start_ns, "end_ns": window.end_ns}
+        self._on.phase("window", measuring, lasts_s=plan.window_s, seed=seed, bucket=bucket, **span)
+        return window
+
+    async def _hold(self, window: Window) -> None:
+        """Load, probes and faults for the window; a rollback limit that fires ends it at once."""
+        clock = self._on.clock
+        self._planting.begin(window)
+        try:
+            while clock.now_ns() < window.end_ns:
+                await clock.sleep(min(1.0, max(0.01, (window.end_ns - clock.now_ns()) / NS)))
+                self._planting.look()
+                if self._fired():
+                    self._planting.close()
+                    await self._roll_back()
+                    return
+        finally:
+            await self._planting.end()
+
+    async def _conclude(self) -> None:
+        """The final judgement of a window that ran to its end, and the checkers' word on the run."""
+        if self.decision is None and self._fired():
+            await self._roll_back()
+        if self.decision is None:
+            self._checks = self._of_flag(whole=True)
+            judged = message("the window is judged")
+            self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
+        await self._check_stores()
+        if self.decision is None:
+            on, of = self._on, self._on.options
+            asked = answered.ReadAnswers(
+                on.evidence.requests, self._plan.population, of.seed, on.clock.anchor, of.target.keeps
+            )
+            self._checks += tuple(answered.judged(asked))
+            seen = (*self._results, *self._checks)
+            absent = [*accounted(deciding(self._plan), seen)][len(seen) :]
+            others = (*self._checks, *unplanted(self._plan, self._on.details.planted), *absent)
+            others += tuple(measurement(self._on.evidence))
+            self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
+
+    async def _roll_back(self) -> None:
+        """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
+        on = self._on
+        self._checks = self._of_flag(whole=False)
+        self._decide(Decision.ROLL_BACK, [each for each in self._results if each.fired])
+        published_ns = await self._users.set_flag(on=False)
+        clients = on_api(self._plan.population, on.options.seed)
+        found = await self._users.all_back(clients, published_ns, self._plan.switch_over_limit_s)
+        self._tell(switch_over_result(found))
+        on.mark("switched_over")
+
+    async def _check_stores(self) -> None:
+        """Ends the load and every fault, and asks the checkers that stand outside what they check."""
+        on = self._on
+        on.begin(message("ending the load; checking what the stores hold against what was acknowledged"))
+        await self._planting.undo()
+        await self._users.stop()
+        on.evidence.gather()
+        on.mark("load_ended")
+        await measure_stores(on)
+        if Capability.REAL_PROCESSES in on.stack.capabilities:  # else a pod has no log
+            logs = (on.folder / "logs").glob("*.log")
+            on.details.logged = tuple(sorted(log.stem for log in logs if structured(log.read_bytes().splitlines())))
+        invariants = Invariants(
+            on.stores,
+            on.evidence,
+            on.clock,
+            scenario=self._plan,
+            manifests=on.manifests,
+            seed=on.options.seed,
+            due=self._due if self.decision is None and self._due is not None else NOTHING_DUE,
+        )
+        self._tell(*await invariants.results())
+        on.mark("checked")
+
+    def _of_flag(self, *, whole: bool) -> tuple[Judgement, ...]:
+        assert self._window is not None
+        flag, seed = self._on.evidence.flag, self._on.options.seed
+        return of_flag(self._plan, seed, flag, self._window, self._judged_ns, whole=whole)
+
+    def _tell(self, *found: Judgement) -> None:
+        for check in found:
+            self._on.evidence.add([event(self._on.clock.now_ns(), check)])
+        self._checks += found
+
+    def _fired(self) -> bool:
+        """Judges the growing evidence; true when a rollback limit fired."""
+        assert self._window is not None
+        on, details = self._on, self._on.details
+        on.evidence.gather()
+        self._judged_ns = now_ns = on.clock.now_ns()
+        lacking = not_exercised(self._plan, on.stack.capabilities)
+        ledger = on.evidence.ledger
+        self._results = judge(self._plan, ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
+        details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
+        on.update_progress(*self._live(), rows=under_way(self._results, on.language))
+        return any(each.fired for each in self._results)
+
+    def _live(self) -> Iterator[Message]:
+        for criterion, each in zip(self._plan.criteria, self._results, strict=True):
+            if each.value is not None and each.kind is Kind.CRITERION:
+                yield message(
+                    "{metric} {value} (n={count})",
+                    metric=about(criterion),
+                    value=quantity(each.value, each.unit),
+                    count=str(each.samples),
+                )
+
+    def _decide(self, decision: Decision, because: Sequence[Judgement]) -> None:
+        self.decision = decision
+        self._on.mark("decision")
+        # With the moment of the judgement, so that the same rows judged again give the same to the digit.
+        told = tuple(part for each in because for part in _with_id(each))
+        now_ns = self._on.clock.now_ns()
+        said = told or as_message(DECISION[decision])
+        self._on.evidence.event(now_ns, "decision", decision, said, judged_ns=self._judged_ns)
+
+
+def _with_id(each: Judgement) -> Told:
+    """Why it is what it is, beginning with its id."""
+    first, *more = each.told
+    return (message("{what}: {why}", what=each.id, why=first), *more)
+
+
+#: How long a fault that is being injected or undone as the window ends is waited for, s.
+LIMIT_S = 120.0
+
+
+class Planting:
+    """``begin`` lets their time run, ``close`` says that the window is over, ``end`` leaves none half planted."""
+
+    def __init__(self, faults: Sequence[Fault], on: RunContext[WeekDetails]) -> None:
+        self._faults = faults
+        self._on = on
+        self._over = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._acting: set[asyncio.Task[Any] | None] = set()  # injecting or undoing: half of it nobody undoes
+        self._undo: list[Undo] = []
+
+    def begin(self, window: Window) -> None:
+        """From now on each is injected, and ended, when the plan says."""
+        self._tasks = [asyncio.ensure_future(self._inject(fault, window)) for fault in self._faults]
+
+    def look(self) -> None:
+        """Raises what befell one of them."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    def close(self) -> None:
+        """The window is over: none is begun any more, and one that comes to be planted is undone."""
+        self._over = True
+
+    async def end(self) -> None:
+        """Gives up those whose time has not come, and waits for what is being injected or undone. Raises what befalls
+        one of them, and ``PartDied`` for one that does not end within ``LIMIT_S``.
+        """
+        self.close()
+        waiting = {task: fault for task, fault in zip(self._tasks, self._faults, strict=True) if not task.done()}
+        for task in waiting:
+            if task not in self._acting:
+                task.cancel()
+        try:
+            hanging = (await asyncio.wait(waiting, timeout=LIMIT_S))[1] if waiting else set()
+        finally:
+            for task in waiting:
+                task.cancel()
+        if hanging:
+            names = ", ".join(str(fault) for task, fault in waiting.items() if task in hanging)
+            raise PartDied(
+                message(
+                    "{names}: neither injected nor undone within {limit_s} s of the window's end",
+                    names=names,
+                    limit_s=f"{LIMIT_S:g}",
+                )
+            )
+        self.look()
+
+    async def undo(self) -> None:
+        """Ends every fault that there is."""
+        for undo in self._undo:
+            await undo()
+
+    async def _inject(self, fault: Fault, window: Window) -> None:
+        clock, task = self._on.clock, asyncio.current_task()
+        await clock.sleep((window.start_ns - clock.now_ns()) / NS + fault.after_s)
+        if self._over:
+            return
+        self._acting.add(task)
+        undo = await self._plant(fault, window)
+        self._acting.discard(task)
+        if undo is not None and fault.for_s:
+            await clock.sleep(fault.for_s)
+            self._acting.add(task)
+            await undo()
+            self._on.say(message("fault ended: {fault}", fault=fault.told))
+
+    async def _plant(self, fault: Fault, window: Window) -> Undo | None:
+        """Its undo; ``None`` of one that was undone again, for the window had ended."""
+        on = self._on
+        undo = await on.stack.inject(fault)
+        self._undo.append(undo)
+        on.add_finalizer(undo)
+        if self._over or on.clock.now_ns() >= window.end_ns:
+            await undo()
+            late = message("fault injected only after the window had ended, and undone: {fault}", fault=fault.told)
+            on.say(late)
+            return None
+        on.details.planted = (*on.details.planted, fault)
+        on.say(message("fault injected: {fault}", fault=fault.told))
+        return undo
 
 
 class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
@@ -27,35 +341,40 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
 
     name, decides = "rollout_week", True
     plan, details = Scenario, WeekDetails
+    phrases, ruled_by = PHRASES, ("checks", "rollout_week", "answers")
 
-    def expected(self, plan: Scenario, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: Scenario, facts: RunInfo) -> Iterable[Expected]:
         """What it is decided by, and what is told beside."""
-        return (*deciding(plan), *beside(plan, facts.capabilities))
+        of_answers = () if facts.keeps is None else answered.EXPECTED
+        return (*deciding(plan), *of_answers, *beside(plan, facts.capabilities))
 
     def needs(self, plan: Scenario) -> Mapping[str, Iterable[Capability]]:
         """What its faults are done with."""
         return {"": (Capability.POD_SIGNALS,) if {each.kind for each in plan.faults} - PROXY_FAULTS else ()}
 
-    def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> StackNeeds:
+    def stack_spec(self, plan: Scenario, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack as the manifests have it, with a place for faults where the plan has any."""
         _ = options
         return StackNeeds(manifests=manifests, fault_proxy=any(each.kind in PROXY_FAULTS for each in plan.faults))
 
-    async def run(self, plan: Scenario, on: Running[WeekDetails]) -> None:
+    async def run(self, plan: Scenario, on: RunContext[WeekDetails]) -> None:
         """Holds the window, decides, and carries out the roll back."""
         await Week(plan, on).run()
 
-    def judge(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Judgement]:
-        """The criteria as of the moment at which the run decided, and the checks."""
-        return judged_week(plan, seen)
+    def measured(self, plan: Scenario, seen: RunRecord[WeekDetails]) -> Iterable[Fact]:
+        """The criteria as of the moment at which the run decided, what else the week shows, and the checkers' word."""
+        yield from facts(plan, seen)
+        back = switched_of(plan, seen.evidence.rows, observed(seen.evidence.events))
+        if back is not None and back.last_s is not None:
+            yield FactsOf(PHRASES)("switched.last_s", back.last_s, of=back.clients)
 
-    def sections(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Section]:
-        """The window's figures, the switch back, the course, the events."""
+    def checks(self, plan: Scenario, seen: RunRecord[WeekDetails]) -> Iterable[Judgement]:
+        """Of the flag, of the faults, of the stores and of the manifests."""
+        return checks(plan, seen)
+
+    def sections(self, plan: Scenario, seen: RunRecord[WeekDetails]) -> Iterable[Section]:
+        """The plan, the course, the events."""
         return week_sections(plan, seen)
-
-    def figures(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Figure]:
-        """Every figure of the window."""
-        return window_figures(plan, seen)
 
 
 REHEARSAL = RolloutWeek()

@@ -8,20 +8,19 @@ import msgspec
 
 from harness.base.errors import BadInput, Exit
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, marked, message
+from harness.model.message import Message, Told, gettext_noop, message
 from harness.model.result import Child, Result
 from harness.model.scenario import Scenario
-from harness.model.section import Lines, Section, Table
 from harness.model.stack import Fault
 from harness.model.verdict import Decision
 from harness.report.files import REPORT_HTML
 
 WEEKS = (1, 2, 3, 4)
 _DONE = {
-    Decision.ADVANCE: marked("week {week} advanced"),
-    Decision.HOLD: marked("week {week} held"),
-    Decision.ROLL_BACK: marked("week {week} was rolled back"),
-    None: marked("week {week} broke"),
+    Decision.ADVANCE: gettext_noop("week {week} advanced"),
+    Decision.HOLD: gettext_noop("week {week} held"),
+    Decision.ROLL_BACK: gettext_noop("week {week} was rolled back"),
+    None: gettext_noop("week {week} broke"),
 }
 
 
@@ -50,10 +49,10 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(fault for each in self.weeks for fault in each.scenario.faults)
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class WeekAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt at a week, 1 or more after ``--resume``. ``run_id`` is "" when no run came about, ``seconds`` from
-    its beginning to its report, ``decision`` ``None`` when it broke. ``shown`` are the sections of its own page that
-    the rollout's page shows again, ``target_digest`` is of the program or image that it was of ("": not known).
+    its beginning to its report, ``decision`` ``None`` when it broke. ``target_digest`` is of the program
+    or image that it was of ("": not known).
     """
 
     week: int
@@ -64,7 +63,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
     exit_status: int = int(Exit.INTERNAL)
     judgements: tuple[Judgement, ...] = ()
-    shown: tuple[Section, ...] = ()
     leaks: tuple[str, ...] = ()
     errors: tuple[Message | str, ...] = ()
     target_digest: str = ""
@@ -107,7 +105,7 @@ class RolloutDetails(msgspec.Struct, kw_only=True):
     """
 
     rollout: str = ""
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[WeekAttempt, ...] = ()
     cut: bool = False
 
     @property
@@ -121,9 +119,9 @@ def part_of_week(week: int) -> str:
     return f"week{week}"
 
 
-def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> Attempt:
+def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> WeekAttempt:
     """The attempt that ``result`` is of."""
-    return Attempt(
+    return WeekAttempt(
         week=week,
         attempt=attempt,
         started_utc=result.facts.started_utc,
@@ -132,21 +130,13 @@ def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> At
         decision=result.decision,
         exit_status=int(result.status),
         judgements=result.judgements,
-        shown=tuple(each for each in result.sections if _is_shown(each)),
         leaks=result.facts.leaks,
         errors=result.facts.errors_told or result.facts.errors,
         target_digest=result.facts.target_digest,
     )
 
 
-def _is_shown(section: Section) -> bool:
-    """The figures of the window, and the switch back: all but the events, which are many."""
-    if isinstance(section, Table):
-        return section.title.text != "Events"
-    return isinstance(section, Lines)
-
-
-def latest(details: RolloutDetails) -> dict[int, Attempt]:
+def latest(details: RolloutDetails) -> dict[int, WeekAttempt]:
     """The latest attempt at each week that was begun."""
     return {each.week: each for each in details.attempts}
 
@@ -219,6 +209,6 @@ def stands(plan: RolloutPlan, details: RolloutDetails, *, ended: bool) -> Told:
     return (what,) if last.decision is Decision.ROLL_BACK else (what, resume)
 
 
-def report_of(attempt: Attempt) -> str:
+def report_of(attempt: WeekAttempt) -> str:
     """The attempt's own page, relative to the rollout's folder; "" when no run came about."""
     return f"{attempt.run_id}/{REPORT_HTML}" if attempt.run_id else ""

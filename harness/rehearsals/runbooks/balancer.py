@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from harness.base.errors import StackNotStarted
-from harness.load.http1 import status_of
+from harness.load.runtime import status_of
 from harness.model.message import message
 from harness.model.stack import Address
 from harness.rehearsals.runbooks.types import Balanced

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.base.message import marked
+from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, message
-from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails, RunbooksPlan, Typed
 from harness.rules.fact import Fact, FactsOf
 
 #: Each fact, in a sentence.
 PHRASES = {
-    "commands.failed": marked("{of} commands were typed, and {seen} failed"),
-    "commands.left": marked("the page was not typed to its end: {seen} of its commands are left"),
-    "commands.silent": marked("commands that showed nothing: {seen}"),
-    "deployments.listed": marked("`kubectl get all` listed {seen} deployments"),
-    "autoscaler.elsewhere": marked(
+    "commands.failed": gettext_noop("{of} commands were typed, and {seen} failed"),
+    "commands.left": gettext_noop("the page was not typed to its end: {seen} of its commands are left"),
+    "commands.silent": gettext_noop("commands that showed nothing: {seen}"),
+    "deployments.listed": gettext_noop("`kubectl get all` listed {seen} deployments"),
+    "autoscaler.elsewhere": gettext_noop(
         "{seen} exercises on the HPA, which is of a later phase, ran on the manifests of Phase 2"
     ),
-    "balancer.status": marked("{address}: /health answers {seen}"),
-    "walks.restored": marked("{walks} of {all} walks of the moment are there again"),
-    "walks.of_the_moment": marked("there were {seen} walks at the moment"),
-    "zone.known": marked("zones in which the API's pods are known to stand: {seen}"),
+    "balancer.status": gettext_noop("{address}: /health answers {seen}"),
+    "walks.restored": gettext_noop("{walks} of {all} walks of the moment are there again"),
+    "walks.of_the_moment": gettext_noop("there were {seen} walks at the moment"),
+    "zone.known": gettext_noop("zones in which the API's pods are known to stand: {seen}"),
 }
 PHASE_2 = "learning.phase2"
 _GET_ALL = "kubectl get all"
@@ -55,7 +55,7 @@ def _commands(fact: FactsOf, typed: Sequence[Typed], left: int | None) -> Iterat
     yield fact("commands.silent", len(silent), of=len(typed), besides=_said(silent))
 
 
-def _of_page(fact: FactsOf, page: Page, details: RunbooksDetails) -> Iterator[Fact]:
+def _of_page(fact: FactsOf, page: RunbookPage, details: RunbooksDetails) -> Iterator[Fact]:
     """What a page's rule may read beside its commands."""
     typed = details.typed[page.name]
     listed = [each.ran.output for each in typed if each.ran.command == _GET_ALL]
@@ -73,7 +73,7 @@ def _balancer(fact: FactsOf, seen: Balanced | None) -> Fact:
     return fact("balancer.status", seen.status, besides=none, address=seen.address or "–")
 
 
-def _restored(fact: FactsOf, seen: Restored | None, of: int) -> Iterator[Fact]:
+def _restored(fact: FactsOf, seen: RestoredWalks | None, of: int) -> Iterator[Fact]:
     """Every walk of the moment has to be there again, too. The page shows that there is none behind it."""
     if seen is None:
         yield fact("walks.restored", of=of, void=_UNASKED, walks="–", all="–")

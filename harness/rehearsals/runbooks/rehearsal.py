@@ -10,22 +10,29 @@ from harness.base.data import ROOT
 from harness.base.errors import NotCapable
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
-from harness.model.message import message, verbatim
+from harness.model.message import message, raw_text
 from harness.model.parts import listed, nth
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
-from harness.rehearsals.runbooks import balancer, practice
+from harness.rehearsals.runbooks import actions, balancer
+from harness.rehearsals.runbooks.actions import TypedCommand, commands, scripts
 from harness.rehearsals.runbooks.facts import PHRASES, facts
-from harness.rehearsals.runbooks.typed import Command, commands, scripts
-from harness.rehearsals.runbooks.types import Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.types import (
+    RestoredWalks,
+    RunbookPage,
+    RunbooksDetails,
+    RunbooksPlan,
+    RunbookTarget,
+    Typed,
+)
 from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.stack.local.site import Site
 from harness.stack.protocol import ByKubectl, StackNeeds
-from harness.stack.site import Site
 
 DOCS = ROOT / "docs"
 #: What exercises apply: a copy lies at hand under its own name.
@@ -49,31 +56,31 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
         """What each page names."""
         return {page.name: page.needs for page in plan.parts}
 
-    def parts(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Sequence[Part]:
+    def parts(self, plan: RunbooksPlan, seen: RunRecord[RunbooksDetails]) -> Sequence[Part]:
         """The pages."""
         typed = seen.details.typed.items()
         return listed(plan.parts, {page: sum(each.seconds for each in of) for page, of in typed})
 
-    def arrange(self, plan: RunbooksPlan, options: Options, manifests: Manifests) -> StackNeeds:
+    def stack_spec(self, plan: RunbooksPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A cluster that nobody else is on: nodes are drained."""
         _ = plan, options
         return StackNeeds(manifests=manifests, use_kept=False)
 
-    async def run(self, plan: RunbooksPlan, on: Running[RunbooksDetails]) -> None:
+    async def run(self, plan: RunbooksPlan, on: RunContext[RunbooksDetails]) -> None:
         """The pages that the environment can have."""
-        pages = [page for page in plan.parts if not self.lacking(plan, on.stack.capabilities, page.name)]
-        if any(page.ground is not Ground.DATABASE for page in pages):
+        pages = [page for page in plan.parts if not self.missing_capabilities(plan, on.stack.capabilities, page.name)]
+        if any(page.ground is not RunbookTarget.DATABASE for page in pages):
             await on.up()
         for page in pages:
             on.phase(page.name, nth(pages, page))
-            await (_run_scripts if page.ground is Ground.DATABASE else _type)(plan, page, on)
+            await (_run_scripts if page.ground is RunbookTarget.DATABASE else _type)(plan, page, on)
             on.mark(page.name)
 
-    def measured(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Fact]:
+    def measured(self, plan: RunbooksPlan, seen: RunRecord[RunbooksDetails]) -> Iterable[Fact]:
         """From the details alone."""
         return facts(plan, seen.details)
 
-    def sections(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Section]:
+    def sections(self, plan: RunbooksPlan, seen: RunRecord[RunbooksDetails]) -> Iterable[Section]:
         """What each command said."""
         _ = plan
         for name, typed in seen.details.typed.items():
@@ -91,11 +98,11 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
             )
 
 
-async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) -> None:
+async def _type(plan: RunbooksPlan, page: RunbookPage, on: RunContext[RunbooksDetails]) -> None:
     stack = on.stack
     if not isinstance(stack, ByKubectl):
         raise NotCapable("this environment has no kubectl", remedy="use --on kind")
-    if page.ground is Ground.BALANCED:
+    if page.ground is RunbookTarget.BALANCED:
         await balancer.give_address(stack, plan.limit_s)
     zone = await _zone(stack) if Capability.NODES in page.needs else ""
     if zone:
@@ -104,47 +111,47 @@ async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) ->
         async def uncordon() -> None:
             await stack.kubectl("uncordon", "-l", f"topology.kubernetes.io/zone={zone}", limit_s=plan.limit_s)
 
-        on.at_end(uncordon)
+        on.add_finalizer(uncordon)
     lines = [*commands((DOCS / page.page).read_text("utf-8"), {"ZONE": zone})]
     on.details.lines[page.name] = len(lines)
     typed = on.details.typed.setdefault(page.name, [])
     for line in lines if zone or Capability.ZONES not in page.needs else ():
-        on.say(verbatim(f"kubectl {' '.join(line.words)}"))
+        on.say(raw_text(f"kubectl {' '.join(line.words)}"))
         begun_ns = on.clock.now_ns()
         ran = await stack.kubectl(*line.words, limit_s=plan.limit_s, folder=EXERCISES)
         typed.append(_typed(line, ran, begun_ns, on.clock))
         if ran.status != 0:
             return
-    if page.ground is Ground.BALANCED:
+    if page.ground is RunbookTarget.BALANCED:
         on.details.balanced = await balancer.asked(stack, plan.limit_s)
 
 
-async def _run_scripts(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) -> None:
+async def _run_scripts(plan: RunbooksPlan, page: RunbookPage, on: RunContext[RunbooksDetails]) -> None:
     site = Site.begin(f"{on.run_id}-{page.name}", on.folder / "logs", on.clock)
-    on.hold(site)
+    on.register_cleanup(site)
     await site.provide(on.progress)
-    variables = practice.variables_in(site)
+    variables = actions.variables_in(site)
 
     async def stop() -> None:
-        await practice.stop(site, variables, plan.limit_s)
+        await actions.stop(site, variables, plan.limit_s)
 
-    on.at_end(stop)
-    variables["MOMENT"] = await practice.damaged(site, variables, plan.limit_s)
+    on.add_finalizer(stop)
+    variables["MOMENT"] = await actions.damaged(site, variables, plan.limit_s)
     blocks = [*scripts((DOCS / page.page).read_text("utf-8"))]
     on.details.lines[page.name] = len(blocks)
     typed = on.details.typed.setdefault(page.name, [])
     for block in blocks:
-        on.say(verbatim(block.heading))
+        on.say(raw_text(block.heading))
         begun_ns = on.clock.now_ns()
-        ran = await practice.run_script(site, block.words[0], variables, plan.limit_s)
+        ran = await actions.run_script(site, block.words[0], variables, plan.limit_s)
         typed.append(_typed(block, ran, begun_ns, on.clock))
         if ran.status != 0:
             return
-    walks = await practice.walks_again(site, variables, plan.limit_s)
-    on.details.restored = Restored(walks=walks, of=practice.WALKS)
+    walks = await actions.walks_again(site, variables, plan.limit_s)
+    on.details.restored = RestoredWalks(walks=walks, of=actions.WALKS)
 
 
-def _typed(line: Command, ran: Ran, begun_ns: int, clock: Clock) -> Typed:
+def _typed(line: TypedCommand, ran: Ran, begun_ns: int, clock: Clock) -> Typed:
     seconds = (clock.now_ns() - begun_ns) / NS
     return Typed(chapter=line.chapter, heading=line.heading, ran=ran, seconds=seconds)
 

@@ -10,10 +10,10 @@ from harness.base.planfile import once
 from harness.base.units import Seconds
 from harness.model.command import Ran
 from harness.model.stack import Capability
-from scenarios.claims import ClaimId
+from harness.rules.register import ClaimId
 
 
-class Ground(StrEnum):
+class RunbookTarget(StrEnum):
     """What a page's commands act on."""
 
     CLUSTER = "cluster"  # the run's own, by kubectl
@@ -21,7 +21,7 @@ class Ground(StrEnum):
     DATABASE = "database"  # a PostgreSQL that lost a table, by a shell
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class RunbookPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the manual, below ``docs/``. ``claims`` by the heading of level 2 whose commands are the exercise of
     each, "" for the whole page; ``needs`` is what it cannot be typed without, ``ground`` what it is typed on."""
 
@@ -30,7 +30,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     page: str
     claims: dict[str, ClaimId]
     needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
-    ground: Ground = Ground.CLUSTER
+    ground: RunbookTarget = RunbookTarget.CLUSTER
 
 
 class RunbooksPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class RunbooksPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "runbooks"
     title: str
     limit_s: Seconds
-    parts: tuple[Page, ...]
+    parts: tuple[RunbookPage, ...]
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for two pages of one name."""
@@ -63,7 +63,7 @@ class Balanced(msgspec.Struct, frozen=True, kw_only=True):
     status: int
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
+class RestoredWalks(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the walks that were there at the moment are there again, ``None`` where nobody could be asked."""
 
     walks: int | None
@@ -79,4 +79,4 @@ class RunbooksDetails(msgspec.Struct, kw_only=True):
     lines: dict[str, int] = {}
     zone: str = ""
     balanced: Balanced | None = None
-    restored: Restored | None = None
+    restored: RestoredWalks | None = None

@@ -1,51 +1,184 @@
-"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge."""
+"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge.
+
+The document's kubectl commands, as written, in the run's namespace. The last ones break the run's Deployment.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from harness.base.clock import NS, polling
 from harness.base.data import KUBERNETES
 from harness.checks.budget import desired
-from harness.judge.endpoints import endpoints_now
-from harness.judge.resizes import resizes
-from harness.judge.zones import fullest, placement
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
+from harness.model.command import Ran
 from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import ProgressCallback, message, raw_text
 from harness.model.stack import Fault, FaultKind
 from harness.model.step import ACCOUNTS, Step
-from harness.rehearsal.running import Running
-from harness.rehearsals.scaling.by_kubectl import Commands
-from harness.rehearsals.scaling.facts_latency import external
+from harness.rehearsals.scaling.facts import external
 from harness.rehearsals.scaling.facts_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
     Did,
     Drained,
+    Effect,
     Loaded,
     Manual,
-    Part,
-    PartKind,
     ScalingDetails,
+    ScalingPart,
+    ScalingPartKind,
     Slowed,
     TakenBack,
     ZoneLost,
     controlled,
     step_of,
 )
-from harness.stack.injecting import injecting
+from harness.rules.endpoints import endpoints_now
+from harness.rules.resizes import resizes
+from harness.rules.zones import fullest, placement
+from harness.run.context import RunContext
+from harness.stack.environments.choice import manifests_of
+from harness.stack.faults.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
-from harness.stack.manifests.cpu import scaled
+from harness.stack.manifests.quantity import scaled
 from harness.stack.protocol import ByKubectl, WithExternalMetrics
-from harness.stack.rungs import manifests_of
+
+#: The seven that the document names; its folder's kustomization.yaml is ours.
+SEVEN = ("deployment", "service", "serviceaccount", "configmap", "secret", "hpa", "poddisruptionbudget")
+_FOLLOWED_S = 5.0  # of `logs -f`, which never ends by itself
+_STATUS_S = 25.0  # of a rollout that never ends; the document's own waits out the deadline of 600 s
+_UNDONE_S = 150.0
+_ENDED = -1
+_KEPT = 4000  # characters of what a command said, in kubectl.txt
+#: What the API server adds to an object; a person who edits a file has none of it.
+_SERVERS = ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink")
+
+Reached = Callable[[int], Awaitable[tuple[int, float | None]]]
+
+
+class Commands:
+    """Runs them in an order that shows what they do to each other; ``ran`` and ``effects`` grow.
+
+    ``folder`` gets what each said, and the manifests that were applied. ``reached`` waits until so many pods are
+    endpoints, and tells since when and after how many seconds they were, or ``None``.
+    """
+
+    def __init__(
+        self, stack: ByKubectl, part: ScalingPart, name: str, *, document: Path, folder: Path, say: ProgressCallback,
+        reached: Reached,
+    ) -> None:  # fmt: skip
+        self.ran: dict[str, Ran] = {}
+        self.effects: list[Effect] = []
+        self._stack = stack
+        self._part = part
+        self._name = name
+        self._folder = folder
+        self._copy = copied(document, self._folder / "base")
+        self._say = say
+        self._reached = reached
+
+    async def run(self) -> None:
+        """All of them. One that goes on by its nature is ended, and counts as status 0 when it had said something.
+
+        Raises what the stack raises, never for what kubectl says.
+        """
+        await self._monitoring()
+        await self._do("delete hpa", "delete", "hpa", "--all")
+        await self._do("scale before", "scale", "deployment", self._name, f"--replicas={self._part.low}")
+        at_ns, low_s = await self._reached(self._part.low)
+        if low_s is not None:
+            await self._numbers(autoscaler=False)
+        else:  # what is set next would show nothing; that this was not reached does
+            command = self.ran["scale before"].command
+            self.effects.append(
+                Effect(command=command, autoscaler=False, pods=self._part.low, after_s=None, at_ns=at_ns)
+            )
+        await self._do("apply hpa", "apply", "-f", "base/hpa.yaml", folder=self._copy)
+        await self._numbers(autoscaler=True)
+        await self._versions()
+        await self._do("apply folder", "apply", "-f", "base/", folder=self._copy)
+        await self._do("get all", "get", "all")
+        await self._do("get svc", "get", "svc", self._name)
+
+    async def _monitoring(self) -> None:
+        await self._do("get pods", "get", "pods")
+        await self._do("logs", "logs", "-f", f"deployment/{self._name}", limit_s=_FOLLOWED_S)
+        logs = self.ran["logs"]
+        if logs.status == _ENDED and logs.output.strip():
+            self.ran["logs"] = Ran(command=logs.command, status=0, output=logs.output)
+        await self._do("top pods", "top", "pods")
+        await self._do("get hpa", "get", "hpa")
+        await self._do("get events", "get", "events", "--sort-by=.lastTimestamp")
+
+    async def _numbers(self, *, autoscaler: bool) -> None:
+        """Both of the document's ways to another number of pods, up and down."""
+        part, hpa = self._part, "on" if autoscaler else "off"
+        await self._do(f"scale, HPA {hpa}", "scale", "deployment", self._name, f"--replicas={part.high}")
+        await self._effect(part.high, autoscaler=autoscaler)
+        for replicas in (part.low, part.high, part.low):
+            file = await self._edited(replicas)
+            key = f"apply replicas {replicas}, HPA {hpa}"
+            await self._do(key, "apply", "-f", f"{file.parent.name}/{file.name}", folder=file.parent)
+            await self._effect(replicas, autoscaler=autoscaler)
+
+    async def _effect(self, pods: int, *, autoscaler: bool) -> None:
+        command = list(self.ran.values())[-1].command
+        if f"replicas={pods}" not in command:
+            command += f" (replicas: {pods})"
+        at_ns, after_s = await self._reached(pods)
+        self.effects.append(Effect(command=command, autoscaler=autoscaler, pods=pods, after_s=after_s, at_ns=at_ns))
+
+    async def _edited(self, replicas: int) -> Path:
+        """The Deployment as a person keeps it in a file, with another number: as it runs here, not as the document
+        prints it, whose image no cluster but the author's can pull."""
+        found = await self._do("get deployment", "get", "deployment", self._name, "--output=json")
+        file = self._folder / "edited" / "deployment.yaml"
+        file.parent.mkdir(exist_ok=True)
+        if found.status == 0:
+            file.write_text(json.dumps(edited(json.loads(found.output), replicas), indent=2))  # JSON is YAML
+        return file
+
+    async def _versions(self) -> None:
+        deployment = f"deployment/{self._name}"
+        await self._do("set image", "set", "image", deployment, "api=gcr.io/PROJECT_ID/tekutoko-api:0000000")
+        await self._do("rollout status", "rollout", "status", deployment, limit_s=_STATUS_S)
+        await self._do("rollout undo", "rollout", "undo", deployment)
+        await self._do("status after undo", "rollout", "status", deployment, limit_s=_UNDONE_S)
+
+    async def _do(self, key: str, *words: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
+        self._say(raw_text(f"kubectl {' '.join(words)}"))
+        one = self.ran[key] = await self._stack.kubectl(*words, limit_s=limit_s, folder=folder)
+        with (self._folder / "kubectl.txt").open("a") as file:
+            file.write(f"$ {one.command}\n{one.output[:_KEPT]}\n# status {one.status}\n\n")
+        return one
+
+
+def edited(deployment: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """What the API server says of a Deployment as a manifest again, with ``replicas``."""
+    metadata = {name: value for name, value in deployment["metadata"].items() if name not in _SERVERS}
+    metadata.pop("annotations", None)
+    spec = {**deployment["spec"], "replicas": replicas}
+    return {"apiVersion": deployment["apiVersion"], "kind": deployment["kind"], "metadata": metadata, "spec": spec}
+
+
+def copied(document: Path, to: Path) -> Path:
+    """The seven files, byte for byte, in a folder of their own."""
+    to.mkdir(parents=True)
+    for name in SEVEN:
+        shutil.copyfile(document / f"{name}.yaml", to / f"{name}.yaml")
+    return to
+
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
@@ -56,13 +189,13 @@ _LIGHT_S = 30.0
 _BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
 
 
-class Acts:
+class ScalingActs:
     """Runs parts on a stack that is up, with ``plain`` manifests: those of the run without its autoscaler.
 
     ``manifests`` have it, and requests as applied.
     """
 
-    def __init__(self, on: Running[ScalingDetails], manifests: Manifests, plain: Manifests) -> None:
+    def __init__(self, on: RunContext[ScalingDetails], manifests: Manifests, plain: Manifests) -> None:
         self._on = on
         self._stack = on.stack
         self._clock = on.clock
@@ -71,21 +204,21 @@ class Acts:
         self._plain = plain
         self._users = StepUsers(on, seed=on.options.seed, accounts=ACCOUNTS)
 
-    async def run(self, part: Part) -> Did:
+    async def run(self, part: ScalingPart) -> Did:
         """Raises what the stack raises."""
         does = {
-            PartKind.MANUAL: self._manual,
-            PartKind.APPLY: self._apply,
-            PartKind.DRAIN: self._drain,
-            PartKind.TAKES_BACK: self._takes_back,
-            PartKind.HPA: self._hpa,
-            PartKind.HPA_LATENCY: self._hpa_latency,
-            PartKind.ZONE: self._zone,
-            PartKind.COMMANDS: self._commands,
+            ScalingPartKind.MANUAL: self._manual,
+            ScalingPartKind.APPLY: self._apply,
+            ScalingPartKind.DRAIN: self._drain,
+            ScalingPartKind.TAKES_BACK: self._takes_back,
+            ScalingPartKind.HPA: self._hpa,
+            ScalingPartKind.HPA_LATENCY: self._hpa_latency,
+            ScalingPartKind.ZONE: self._zone,
+            ScalingPartKind.COMMANDS: self._commands,
         }[part.kind]
         return await does(part)
 
-    async def _manual(self, part: Part) -> Did:
+    async def _manual(self, part: ScalingPart) -> Did:
         """From ``low``, whatever the manifests ask for."""
         await self._stack.scale(part.low)
         await self._settle()
@@ -98,7 +231,7 @@ class Acts:
         await self._settle()
         return Manual(up_ns=up_ns, down_ns=down_ns)
 
-    async def _apply(self, part: Part) -> Did:
+    async def _apply(self, part: ScalingPart) -> Did:
         await self._stack.scale(part.high)
         applied_ns = await self._settle()
         replicas = self._plain.deployment.replicas
@@ -107,7 +240,7 @@ class Acts:
         await self._settle()
         return Applied(applied_ns=applied_ns, replicas=replicas)
 
-    async def _drain(self, part: Part) -> Did:
+    async def _drain(self, part: ScalingPart) -> Did:
         load = await self._admitted() if part.rate_per_s else None
         since_ns = self._clock.now_ns()
         draining = asyncio.ensure_future(self._stack.drain(limit_s=part.wait_s))
@@ -126,7 +259,7 @@ class Acts:
             took_s=drained.took_s,
         )
 
-    async def _takes_back(self, part: Part) -> Did:
+    async def _takes_back(self, part: ScalingPart) -> Did:
         await self._stack.apply(self._manifests)
         scaled_ns = await self._settle()
         await self._stack.scale(part.high)
@@ -134,7 +267,7 @@ class Acts:
         await self._until(lambda: self._smaller(scaled_ns, part.high), part.wait_s)
         return TakenBack(scaled_ns=scaled_ns)
 
-    async def _hpa(self, part: Part) -> Did:
+    async def _hpa(self, part: ScalingPart) -> Did:
         await self._stack.apply(self._manifests)
         load = None if part.hold else await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
@@ -154,7 +287,7 @@ class Acts:
         await self._until(lambda: self._lowered(load_ns, part.low), part.wait_s)
         return Loaded(load_ns=load_ns, end_ns=end_ns)
 
-    async def _hpa_latency(self, part: Part) -> Did:
+    async def _hpa_latency(self, part: ScalingPart) -> Did:
         """Light load all the while, so that there is a p95; for ``load_s`` of it the database is slow."""
         stack, manifests = self._stack, self._with_external_metric(part)
         assert isinstance(stack, WithExternalMetrics)  # the part needs external_metrics
@@ -177,7 +310,7 @@ class Acts:
         await stack.stop_external_metrics()  # the next part applies manifests without it
         return Slowed(load_ns=slow_ns, end_ns=end_ns, controlled=controlled(manifests))
 
-    async def _light(self, part: Part, load: StageProcesses, seconds: float) -> None:
+    async def _light(self, part: ScalingPart, load: StageProcesses, seconds: float) -> None:
         step = msgspec.structs.replace(step_of(part), seconds=seconds)
         await self._step(load, step, self._clock.now_ns() + round(_LEAD_S * NS))
 
@@ -185,14 +318,14 @@ class Acts:
         await load.step(step, start_ns)
         self._on.details.steps.append((step, start_ns))
 
-    def _with_external_metric(self, part: Part) -> Manifests:
+    def _with_external_metric(self, part: ScalingPart) -> Manifests:
         """The run's own where their HPA asks for one; else the overlay beside them, where there is one."""
         folder = self._beside(part.component)
         if external(self._manifests.hpa) is None and folder is not None and folder.is_dir():
             return self._overlay(folder)
         return self._manifests
 
-    async def _hold(self, part: Part, end_ns: int) -> None:
+    async def _hold(self, part: ScalingPart, end_ns: int) -> None:
         """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
         held: set[str] = set()
         async with injecting(self._stack) as inject:
@@ -203,7 +336,7 @@ class Acts:
                         held.add(pod)
                 await self._clock.sleep(_POLL_S)
 
-    async def _zone(self, part: Part) -> Did:
+    async def _zone(self, part: ScalingPart) -> Did:
         manifests = without_autoscaler(self._overlay(self._beside(part.component)), self._plain.deployment.replicas)
         await self._stack.apply(manifests)
         load = await self._admitted()
@@ -222,7 +355,7 @@ class Acts:
         spread = spreads_over_zones(manifests)
         return ZoneLost(zone=zone, load_ns=load_ns, lost_ns=lost_ns, end_ns=await self._settle(), spread=spread)
 
-    async def _commands(self, part: Part) -> Did:
+    async def _commands(self, part: ScalingPart) -> Did:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
         await self._stack.apply(self._manifests)
         document = KUBERNETES / "document"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.rehearsal.arguments import Parts, Staged
 from harness.rehearsals.scaling.types import ScalingPlan
+from harness.run.arguments import PartsOfPlan, Staged
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scaling(Parts, Staged):
+class ScalingCommand(PartsOfPlan, Staged):
     """Pods scaled by hand, by manifest and by the HPA; a drain.
 
     And the document's kubectl commands, with the HPA on and off.
@@ -23,7 +23,7 @@ class Scaling(Parts, Staged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZoneLoss(Scaling):
+class ZoneLossCommand(ScalingCommand):
     """A zone lost under load, as written and with a spread (kind).
 
     Every node of it is frozen, on a cluster of its own.

@@ -17,7 +17,7 @@ from harness.model.parts import PartsDetails
 from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS
 from harness.model.stack import Capability
 from harness.model.step import ACCOUNTS, Arrivals, Step
-from scenarios.claims import ClaimOrErratumId
+from harness.rules.register import ClaimOrErratumId
 
 Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]
 #: Of the memory limit; the target itself needs the rest.
@@ -25,7 +25,7 @@ Hold = Annotated[Ratio, msgspec.Meta(le=0.9, description="at most 90%")]
 Rate = Annotated[PerSecond, msgspec.Meta(ge=0, le=MOST_RATE_PER_S, description="at most 2000/s")]
 
 
-class PartKind(StrEnum):
+class ScalingPartKind(StrEnum):
     """What a part does. All but those of ``PLAIN`` run with the autoscaler, which nothing takes away again."""
 
     MANUAL = "manual"  # low -> high -> low by ``kubectl scale``
@@ -39,15 +39,17 @@ class PartKind(StrEnum):
 
 
 #: Without the autoscaler.
-PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN, PartKind.ZONE)
-_WAITING = ReadBy(tuple(each for each in PartKind if each is not PartKind.ZONE))
-_SIZED = ReadBy(tuple(each for each in PartKind if each is not PartKind.DRAIN))  # which evicts the pods that there are
-_HPA = ReadBy((PartKind.HPA,))
-_FALLING = ReadBy((PartKind.HPA, PartKind.HPA_LATENCY))
-_LOADED = ReadBy((PartKind.DRAIN, PartKind.ZONE, *_FALLING.kinds))
+PLAIN = (ScalingPartKind.MANUAL, ScalingPartKind.APPLY, ScalingPartKind.DRAIN, ScalingPartKind.ZONE)
+_WAITING = ReadBy(tuple(each for each in ScalingPartKind if each is not ScalingPartKind.ZONE))
+_SIZED = ReadBy(
+    tuple(each for each in ScalingPartKind if each is not ScalingPartKind.DRAIN)
+)  # which evicts the pods that there are
+_HPA = ReadBy((ScalingPartKind.HPA,))
+_FALLING = ReadBy((ScalingPartKind.HPA, ScalingPartKind.HPA_LATENCY))
+_LOADED = ReadBy((ScalingPartKind.DRAIN, ScalingPartKind.ZONE, *_FALLING.kinds))
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ScalingPart(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the plan, with the limits it is judged by. Times in seconds.
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
@@ -59,7 +61,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: PartKind
+    kind: ScalingPartKind
     title: str
     claims: tuple[ClaimOrErratumId, ...]
     needs: tuple[Capability, ...] = ()
@@ -67,24 +69,24 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     low: Annotated[Pods, _SIZED] = 2
     high: Annotated[Pods, _SIZED] = 2
     up_after_s: Annotated[Seconds, _HPA] = 0.0
-    up_within_s: Annotated[Seconds, ReadBy((PartKind.MANUAL, PartKind.ZONE, *_FALLING.kinds))] = 300.0
+    up_within_s: Annotated[Seconds, ReadBy((ScalingPartKind.MANUAL, ScalingPartKind.ZONE, *_FALLING.kinds))] = 300.0
     down_after_s: Annotated[Seconds, _FALLING] = 0.0
-    down_within_s: Annotated[Seconds, ReadBy((PartKind.MANUAL, *_FALLING.kinds))] = 300.0
+    down_within_s: Annotated[Seconds, ReadBy((ScalingPartKind.MANUAL, *_FALLING.kinds))] = 300.0
     wait_s: Annotated[Seconds, _WAITING] = 300.0
     load_s: Annotated[Seconds, msgspec.Meta(ge=0, le=MOST_STEP_S, description="at most 10min"), _LOADED] = 0.0
-    in_flight: Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS), ReadBy((PartKind.ZONE, *_FALLING.kinds))] = 0
+    in_flight: Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS), ReadBy((ScalingPartKind.ZONE, *_FALLING.kinds))] = 0
     hold: Annotated[Hold, _HPA] = 0.0
     held: Annotated[int, _HPA] = 0
     rate_per_s: Annotated[Rate, _LOADED] = 0.0
-    delay_ms: Annotated[Milliseconds, ReadBy((PartKind.HPA_LATENCY,))] = 0.0
-    component: Annotated[str, ReadBy((PartKind.HPA_LATENCY, PartKind.ZONE))] = ""
+    delay_ms: Annotated[Milliseconds, ReadBy((ScalingPartKind.HPA_LATENCY,))] = 0.0
+    component: Annotated[str, ReadBy((ScalingPartKind.HPA_LATENCY, ScalingPartKind.ZONE))] = ""
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for fewest pods above the most, a drain's load that never lasts, and two loads."""
         if self.low > self.high:
             what = message("low is {low}, above high, {high}", low=str(self.low), high=str(self.high))
             raise RuleError(what, "low")
-        if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
+        if self.kind is ScalingPartKind.DRAIN and self.rate_per_s and self.load_s < 1:
             raise RuleError("the load of a drain needs a length of at least 1 s", "load")
         loads = [field for field in ("hold", "rate_per_s", "in_flight") if getattr(self, field)]
         if len(loads) > 1:
@@ -93,7 +95,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def corrected(self) -> str:
         """The component that the document does not print: one for latency only prints what the document names."""
-        return self.component if self.kind is PartKind.ZONE else ""
+        return self.component if self.kind is ScalingPartKind.ZONE else ""
 
     @property
     def resource(self) -> str:
@@ -101,7 +103,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return "memory" if self.hold else "cpu"
 
 
-def step_of(part: Part) -> Step:
+def step_of(part: ScalingPart) -> Step:
     """The part's load. Each request is on a connection of its own, as phones that ask once in 50 s: a kept one stays
     with its pod, and new pods would get nothing of the load."""
     return Step(
@@ -120,13 +122,13 @@ class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    parts: Annotated[tuple[Part, ...], msgspec.Meta(min_length=1)]
+    parts: Annotated[tuple[ScalingPart, ...], msgspec.Meta(min_length=1)]
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for another order: nothing takes the autoscaler away again."""
         kinds = [part.kind for part in self.parts]
         with_it = [kind not in PLAIN for kind in kinds]
-        if with_it != sorted(with_it) or PartKind.COMMANDS in kinds[:-1]:
+        if with_it != sorted(with_it) or ScalingPartKind.COMMANDS in kinds[:-1]:
             raise ValueError("the order is: manual, apply, drain, zone; then takes_back, hpa; commands last, once")
         once(part.name for part in self.parts)
 

@@ -1,43 +1,183 @@
-"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge."""
+"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge.
+
+The pods that are tried: the manifests as the base has them, with the document's volume put back in three ways.
+The database's login roles, by its superuser: what a person does who rotates a password.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
+import asyncpg
 import msgspec
 
 from harness.base.clock import NS, polling
+from harness.base.errors import StackNotStarted
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
+from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.secrets import Credentials, Synced
+from harness.model.stack import DatabaseAccess, EnvironmentKind
 from harness.model.step import ACCOUNTS
-from harness.rehearsal.running import Running
-from harness.rehearsals.secret_rotation import trials
-from harness.rehearsals.secret_rotation.roles import Roles, other
 from harness.rehearsals.secret_rotation.types import (
+    ALONE,
+    CLASSLESS,
+    EXISTING,
     AsWritten,
-    Course,
     Did,
-    PartKind,
     Rotated,
+    RotationCourse,
     RotationDetails,
     RotationPart,
+    RotationPartKind,
     Started,
     step_of,
 )
+from harness.run.context import RunContext
+from harness.stack.manifests import kustomize, load
 from harness.stack.protocol import WithSecretStore
+
+_SECRET = "Secret/app-secret"  # noqa: S105 - its key among the documents
+
+
+def manifests_of(corrected: Path, rung: EnvironmentKind) -> dict[str, Manifests]:
+    """By trial. ``corrected`` is the overlay of ``rung`` with the component ``secret-manager``; the document and the
+    rung's own overlay lie beside it.
+
+    ``ALONE`` has the volume as printed and nothing else of it; ``CLASSLESS`` the mount besides; ``EXISTING`` is the
+    component as it is, with the document's ``secret.yaml`` applied too.
+    """
+    plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")), rung)
+    full = load(corrected, rung)
+    document = kustomize.render(corrected.parents[1] / "document").documents
+    printed = _pod(document, full.deployment.name)["volumes"]
+    mounts = _pod(full.documents, full.deployment.name)["containers"][0]["volumeMounts"]
+    existing = full.documents | {_SECRET: _with_user(plain.documents[_SECRET])}
+    return {
+        ALONE: _with(plain, volumes=printed),
+        CLASSLESS: _with(plain, volumes=printed, mounts=mounts),
+        EXISTING: msgspec.structs.replace(full, documents=existing),
+    }
+
+
+def _with(manifests: Manifests, *, volumes: list[Any], mounts: list[Any] | None = None) -> Manifests:
+    documents = copy.deepcopy(manifests.documents)
+    pod = _pod(documents, manifests.deployment.name)
+    pod["volumes"] = copy.deepcopy(volumes)
+    if mounts is not None:
+        pod["containers"][0]["volumeMounts"] = copy.deepcopy(mounts)
+    return msgspec.structs.replace(manifests, documents=documents)
+
+
+def _with_user(secret: dict[str, Any]) -> dict[str, Any]:
+    """The template and the user's name, which the component reads from the same Secret: "tekutoko"."""
+    return secret | {"data": secret["data"] | {"db_user": "dGVrdXRva28="}}
+
+
+def _pod(documents: dict[str, Any], name: str) -> dict[str, Any]:
+    pod: dict[str, Any] = documents[f"Deployment/{name}"]["spec"]["template"]["spec"]
+    return pod
+
+
+#: They log in in turn; both are members of the role that owns the tables, and inherit its rights.
+PAIR = ("tekutoko_a", "tekutoko_b")
+_LIMIT_S = 10.0
+
+
+async def first(access: DatabaseAccess, password: str) -> Credentials:
+    """Makes the first of ``PAIR`` with ``password``. Raises ``StackNotStarted``."""
+    made = Credentials(user=PAIR[0], password=password)
+    await Roles(access).prepare(made)
+    return made
+
+
+def other(user: str) -> str:
+    """The idle one of ``PAIR``."""
+    return PAIR[1] if user == PAIR[0] else PAIR[0]
+
+
+class Roles:
+    """Changes the roles of one instance. Every method raises ``StackNotStarted`` when the database refuses."""
+
+    def __init__(self, access: DatabaseAccess) -> None:
+        self._access = access
+
+    async def prepare(self, wanted: Credentials) -> None:
+        """The role ``wanted.user`` may log in with ``wanted.password`` from now on; made where it is missing."""
+        async with self._connected() as database:
+            there = await database.fetchval("select 1 from pg_roles where rolname = $1", wanted.user)
+            verb = "alter role %I login password %L" if there else "create role %I login password %L in role %I"
+            arguments = (wanted.user, wanted.password, *(() if there else (self._access.database,)))
+            await _say(database, verb, *arguments)
+
+    async def sessions(self, user: str) -> int:
+        """How many are open."""
+        async with self._connected() as database:
+            return int(await database.fetchval("select count(*) from pg_stat_activity where usename = $1", user))
+
+    async def end_sessions(self, user: str) -> int:
+        """Ends all that are open; how many there were."""
+        async with self._connected() as database:
+            ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = $1"
+            return int(await database.fetchval(ended, user))
+
+    async def revoke(self, user: str) -> None:
+        """The role may log in no more, with any password."""
+        async with self._connected() as database:
+            await _say(database, "alter role %I nologin password null", user)
+
+    async def logs_in(self, credentials: Credentials) -> bool:
+        """Whether a new session opens with ``credentials``."""
+        login = {**self._access.login, "user": credentials.user, "password": credentials.password}
+        try:
+            connection = await asyncpg.connect(**login, timeout=_LIMIT_S)
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
+            return False
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise self._failed(error) from error
+        with suppress(TimeoutError):  # it has let us in; a busy machine is slow to say goodbye
+            await connection.close(timeout=_LIMIT_S)
+        return True
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        try:
+            database = await asyncpg.connect(**self._access.login, timeout=_LIMIT_S, command_timeout=_LIMIT_S)
+            try:
+                yield database
+            finally:
+                await database.close(timeout=_LIMIT_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StackNotStarted:
+        what = f"the database refused a change of its roles: {type(error).__name__}: {error}"
+        return StackNotStarted(
+            what, where=str(self._access.address), remedy="see logs/postgres.log in the report's folder"
+        )
+
+
+async def _say(database: asyncpg.Connection, form: str, *arguments: str) -> None:
+    """A statement that takes no parameters, quoted by the database itself."""
+    places = ", ".join(f"${number + 2}::text" for number in range(len(arguments)))
+    await database.execute(await database.fetchval(f"select format($1, {places})", form, *arguments))
+
 
 _LEAD_S = 0.5
 _BEFORE_S = 10.0  # of undisturbed load before the first step
 _POLL_S = 0.25
 
 
-class Acts:
+class RotationActs:
     """Runs parts on a stack that is up, with ``replicas`` pods."""
 
-    def __init__(self, on: Running[RotationDetails], replicas: int) -> None:
+    def __init__(self, on: RunContext[RotationDetails], replicas: int) -> None:
         stack = on.stack
         assert isinstance(stack, WithSecretStore)  # the parts need real_kubernetes
         self._on = on
@@ -53,15 +193,15 @@ class Acts:
     async def run(self, part: RotationPart) -> Did:
         """Raises what the stack and the database raise."""
         does = {
-            PartKind.AS_WRITTEN: self._as_written,
-            PartKind.START: self._start,
-            PartKind.NAIVE: self._naive,
-            PartKind.TWO_ROLES: self._two_roles,
+            RotationPartKind.AS_WRITTEN: self._as_written,
+            RotationPartKind.START: self._start,
+            RotationPartKind.NAIVE: self._naive,
+            RotationPartKind.TWO_ROLES: self._two_roles,
         }[part.kind]
         return await does(part)
 
     async def _as_written(self, part: RotationPart) -> Did:
-        tried = trials.manifests_of(self._on.options.manifests, self._stack.rung)
+        tried = manifests_of(self._on.options.manifests, self._stack.rung)
         found = (self._store.trial(name, manifests, part.watch_s) for name, manifests in tried.items())
         return AsWritten(trials=tuple(await asyncio.gather(*found)))
 
@@ -84,7 +224,7 @@ class Acts:
         new = Credentials(user=other(self._credentials.user), password=self._store.new_password())
         return await self._under_load(part, lambda: self._in_turn(part, new))
 
-    async def _in_place(self, part: RotationPart, new: Credentials) -> Course:
+    async def _in_place(self, part: RotationPart, new: Credentials) -> RotationCourse:
         """The one role's password changed: what no running pod can follow."""
         begun_ns = self._tell(part, message("the password of {user} is changed", user=new.user))
         await self._roles.prepare(new)
@@ -103,7 +243,7 @@ class Acts:
         self._credentials = new
         return msgspec.structs.replace(course, sessions_ended=ended, old_refused=refused)
 
-    async def _in_turn(self, part: RotationPart, new: Credentials) -> Course:
+    async def _in_turn(self, part: RotationPart, new: Credentials) -> RotationCourse:
         """The idle role gets the new password; the old role goes when nobody uses it any more."""
         old = self._credentials
         begun_ns = self._tell(part, message("the idle role {user} is prepared", user=new.user))
@@ -120,18 +260,18 @@ class Acts:
         self._credentials = new
         return msgspec.structs.replace(course, revoked_ns=revoked_ns, sessions_ended=ended, old_refused=refused)
 
-    async def _published(self, part: RotationPart, new: Credentials, begun_ns: int) -> Course:
+    async def _published(self, part: RotationPart, new: Credentials, begun_ns: int) -> RotationCourse:
         name = await self._store.publish(new)
         published_ns = self._tell(part, message("{name} is published", name=name))
         self._version = name
-        return Course(
+        return RotationCourse(
             begun_ns=begun_ns,
             published_ns=published_ns,
             old_digest=self._credentials.digest,
             new_digest=new.digest,
         )
 
-    async def _followed(self, part: RotationPart, new: Credentials, course: Course) -> Course:
+    async def _followed(self, part: RotationPart, new: Credentials, course: RotationCourse) -> RotationCourse:
         """Until every pod's files and the Secret are of the new version, or the time has passed."""
         files_ns: int | None = None
         synced_ns: int | None = None
@@ -148,7 +288,7 @@ class Acts:
         seen = await self._store.seen(sorted(await self._store.versions()))
         return msgspec.structs.replace(course, files_ns=files_ns, synced_ns=synced_ns, variables_before_restart=seen)
 
-    async def _restarted(self, part: RotationPart, course: Course) -> Course:
+    async def _restarted(self, part: RotationPart, course: RotationCourse) -> RotationCourse:
         if course.synced_ns is None:
             return course
         restarted_ns = self._tell(part, message("the pods are restarted"))
@@ -157,7 +297,7 @@ class Acts:
             course, restarted_ns=restarted_ns, settled_ns=self._tell(part, message("the restart is complete"))
         )
 
-    async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[Course]]) -> Did:
+    async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[RotationCourse]]) -> Did:
         """``rotate`` with the part's load over it."""
         load = await self._admitted()
         origin_ns = self._clock.now_ns() + round(_LEAD_S * NS)

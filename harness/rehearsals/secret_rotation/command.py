@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.rehearsal.arguments import Parts, Staged
 from harness.rehearsals.secret_rotation.types import RotationPlan
+from harness.run.arguments import PartsOfPlan, Staged
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecretRotation(Parts, Staged):
+class SecretRotationCommand(PartsOfPlan, Staged):
     """Secret Manager by CSI, a password rotated (kind).
 
     The volume as written, as corrected; the database password in place, and by two roles in turn.

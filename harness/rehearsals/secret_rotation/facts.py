@@ -1,5 +1,8 @@
 """The facts of the Secret Manager CSI pattern: of the pods that were tried, of those that started, and of each rotation
-under load. Pure."""
+under load. Pure.
+
+The figures of a rotation under load: its phases, and its times from the publishing. Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,87 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.base.message import marked
-from harness.judge.lacking import lacking
-from harness.judge.ledger import Calls, Ledger
-from harness.judge.window import NS
+import numpy as np
+
+from harness.base.message import gettext_noop
+from harness.base.ticks import NS
 from harness.load.population.arrivals import due_of_step
+from harness.model.evidence import Side
 from harness.model.message import Message, Told, message
 from harness.model.parts import ended
-from harness.model.secrets import Synced, Trial
-from harness.rehearsals.secret_rotation.facts_course import after, between, calls_of, failed
+from harness.model.secrets import Synced, VolumeTrial
 from harness.rehearsals.secret_rotation.types import (
     ALONE,
     CLASSLESS,
     EXISTING,
     AsWritten,
-    Course,
-    PartKind,
     Rotated,
+    Rotation,
+    RotationCourse,
     RotationDetails,
     RotationPart,
+    RotationPartKind,
+    RotationPhase,
     RotationPlan,
     Started,
     step_of,
 )
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.ledger import Calls, Ledger
+from harness.rules.missing_samples import missing_samples
+from harness.rules.window import Window
+
+
+def calls_of(did: Rotated, ledger: Ledger) -> Calls:
+    """The requests that were due while the load lasted."""
+    end_ns = did.course.loaded_ns or did.origin_ns
+    return ledger.requests_due(Window(start_ns=did.origin_ns, end_ns=end_ns), Side.API)
+
+
+def rotation(course: RotationCourse, calls: Calls) -> Rotation:
+    """The figures: phases between the steps that were reached, and times from the publishing."""
+    marks = [("changed", course.begun_ns), ("published", course.published_ns)]
+    later = {"old password out": course.revoked_ns, "synced": course.synced_ns, "restarted": course.restarted_ns}
+    later["settled"] = course.settled_ns
+    marks += [(name, at_ns) for name, at_ns in later.items() if at_ns is not None]
+    marks.sort(key=lambda mark: mark[1])
+    ends = [*(at_ns for _, at_ns in marks[1:]), course.loaded_ns or marks[-1][1]]
+    phases = [_phase("before", calls, 0, course.begun_ns)]
+    phases += [_phase(name, calls, at_ns, end_ns) for (name, at_ns), end_ns in zip(marks, ends, strict=True)]
+    failed_ns = np.sort(calls["due_ns"][~calls["ok"]])
+    return Rotation(
+        files_after_s=after(course, course.files_ns),
+        synced_after_s=after(course, course.synced_ns),
+        settled_after_s=after(course, course.settled_ns),
+        revoked_after_s=after(course, course.revoked_ns),
+        outage_s=round(float(failed_ns[-1] - failed_ns[0]) / NS, 3) if len(failed_ns) else None,
+        phases=tuple(phases),
+    )
+
+
+def _phase(name: str, calls: Calls, since_ns: int, until_ns: int) -> RotationPhase:
+    rows = between(calls, since_ns, until_ns)
+    start_ns = since_ns or (int(rows["due_ns"].min()) if len(rows) else until_ns)
+    return RotationPhase(
+        name=name, seconds=round((until_ns - start_ns) / NS, 3), requests=len(rows), failed=failed(rows)
+    )
+
+
+def between(calls: Calls, since_ns: int, until_ns: int) -> Calls:
+    """Those due from one moment until before another."""
+    rows: Calls = calls[(calls["due_ns"] >= since_ns) & (calls["due_ns"] < until_ns)]
+    return rows
+
+
+def failed(calls: Calls) -> int:
+    """How many of them failed."""
+    return int(np.count_nonzero(~calls["ok"]))
+
+
+def after(course: RotationCourse, at_ns: int | None) -> float | None:
+    """Seconds from the publishing to ``at_ns``."""
+    return None if at_ns is None else round((at_ns - course.published_ns) / NS, 3)
+
 
 #: Beyond the poll interval: the driver's work on its queue, the API server, and our own look twice a second.
 SLACK_S = 10.0
@@ -38,38 +98,50 @@ _MOUNT_FAILED = "FailedMount"
 _ROTATION_FAILED = "SecretRotationFailed"  # the driver's event, at every poll
 #: Each fact, in a sentence.
 PHRASES = {
-    "trials.watched": marked("{seen} of {of} pods were watched"),
-    "alone.driver": marked("the volume alone: {pod}, {driver}, its container has {mounts} mounts of secrets"),
-    "alone.started": marked("the volume alone: {pod}, {driver}, its container has {mounts} mounts of secrets"),
-    "classless.started": marked("with a mount and no class: {pod} within {seconds} s ({event})"),
-    "classless.unexplained": marked("pods that did not start, without an event of a mount: {seen}"),
-    "existing.taken_over": marked(
+    "trials.watched": gettext_noop("{seen} of {of} pods were watched"),
+    "alone.driver": gettext_noop("the volume alone: {pod}, {driver}, its container has {mounts} mounts of secrets"),
+    "alone.started": gettext_noop("the volume alone: {pod}, {driver}, its container has {mounts} mounts of secrets"),
+    "classless.started": gettext_noop("with a mount and no class: {pod} within {seconds} s ({event})"),
+    "classless.unexplained": gettext_noop("pods that did not start, without an event of a mount: {seen}"),
+    "existing.taken_over": gettext_noop(
         "with the template applied first, the driver mounted the files and {left}; {pod} ({event})"
     ),
-    "files.published": marked("pods whose files are of {version}: {seen} of {of}"),
-    "variables.published": marked("pods whose DB_PASSWORD is the published one (by digest): {seen} of {of}"),
-    "pods.asked": marked("{seen} pods were asked"),
-    "followed_s": marked("{what}"),
-    "allowed_s": marked("{seen} are allowed: the driver looks every {poll} s"),
-    "variables.old": marked(
+    "files.published": gettext_noop("pods whose files are of {version}: {seen} of {of}"),
+    "variables.published": gettext_noop("pods whose DB_PASSWORD is the published one (by digest): {seen} of {of}"),
+    "pods.asked": gettext_noop("{seen} pods were asked"),
+    "followed_s": gettext_noop("{what}"),
+    "allowed_s": gettext_noop("{seen} are allowed: the driver looks every {poll} s"),
+    "variables.old": gettext_noop(
         "once synced, before a restart: {files} of {of} pods have the new file, {seen} the old DB_PASSWORD"
     ),
-    "files.new": marked("{seen} of {of} pods have the new file"),
-    "secret.synced": marked("Secrets that the new version reached in the time given: {seen}"),
-    "load.past_s": marked("the load ended {seen} after the rotation did"),
-    "calls.there": marked("{seen} requests are in evidence"),
-    "calls.due": marked("{seen} requests were due"),
-    "begun.failed": marked("{seen} had failed before the password was changed"),
-    "sessions.ended": marked("{seen} old sessions were ended"),
-    "gap.failed": marked(
+    "files.new": gettext_noop("{seen} of {of} pods have the new file"),
+    "secret.synced": gettext_noop("Secrets that the new version reached in the time given: {seen}"),
+    "load.past_s": gettext_noop("the load ended {seen} after the rotation did"),
+    "calls.there": gettext_noop("{seen} requests are in evidence"),
+    "calls.due": gettext_noop("{seen} requests were due"),
+    "begun.failed": gettext_noop("{seen} had failed before the password was changed"),
+    "sessions.ended": gettext_noop("{seen} old sessions were ended"),
+    "gap.failed": gettext_noop(
         "{before} of {early} requests failed while the old sessions lived; {seen} of {all} once {sessions} of them "
         "were ended, until the restart with the synced Secret was complete ({seconds} s)"
     ),
-    "gap.failed_before_restart": marked("{seen} of {of} of them before the restart began"),
-    "after.failed": marked("{seen} of {of} failed after it"),
-    "calls.failed": marked("{seen} of {of} requests failed from before the first step to after the last"),
-    "steps.missing": marked("steps that were not reached: {seen}; the old role is refused: {refused}"),
+    "gap.failed_before_restart": gettext_noop("{seen} of {of} of them before the restart began"),
+    "after.failed": gettext_noop("{seen} of {of} failed after it"),
+    "calls.failed": gettext_noop("{seen} of {of} requests failed from before the first step to after the last"),
+    "phase.failed": gettext_noop("{seen} of {of} requests failed in the {seconds} s from {since} on"),
+    "trial.events": gettext_noop("{name}: {events}"),
+    "steps.missing": gettext_noop("steps that were not reached: {seen}; the old role is refused: {refused}"),
 }  # fmt: skip
+#: What a phase begins with.
+PHASE = {
+    "before": message("before the first step"),
+    "changed": message("the first step"),
+    "published": message("the new version published"),
+    "old password out": message("the old password out"),
+    "synced": message("the Secret synced"),
+    "restarted": message("the restart begun"),
+    "settled": message("the restart complete"),
+}
 _UNASKED = message("the running pods could not be asked for their file and variable")
 
 
@@ -87,6 +159,9 @@ def facts(plan: RotationPlan, details: RotationDetails, ledger: Ledger) -> Itera
 def of_part(part: RotationPart, did: AsWritten | Started) -> Iterator[Fact]:
     """Of a part without load."""
     fact = FactsOf(PHRASES, part.name)
+    for each in did.trials if isinstance(did, AsWritten) else ():
+        of_trial = FactsOf(PHRASES, part.name, each.name)
+        yield of_trial("trial.events", len(each.events), name=each.name, events="; ".join(each.events) or "–")
     yield from _as_written(fact, did) if isinstance(did, AsWritten) else _started(fact, did)
 
 
@@ -107,11 +182,11 @@ def _as_written(fact: FactsOf, did: AsWritten) -> Iterator[Fact]:
     yield _existing(fact, existing)
 
 
-def _pod(trial: Trial) -> Message:
+def _pod(trial: VolumeTrial) -> Message:
     return message("the pod started") if trial.started else message("the pod did not start")
 
 
-def _classless(fact: FactsOf, trial: Trial) -> Iterator[Fact]:
+def _classless(fact: FactsOf, trial: VolumeTrial) -> Iterator[Fact]:
     failures = [event for event in trial.events if _MOUNT_FAILED in event]
     event = failures[-1][:300] if failures else message("without an event of a mount")
     seconds = f"{trial.watched_s:.0f}"
@@ -119,7 +194,7 @@ def _classless(fact: FactsOf, trial: Trial) -> Iterator[Fact]:
     yield fact("classless.unexplained", int(not trial.started and not failures))
 
 
-def _existing(fact: FactsOf, trial: Trial | None) -> Fact:
+def _existing(fact: FactsOf, trial: VolumeTrial | None) -> Fact:
     if trial is None or not trial.asked:
         nothing = message("the driver gave no volume to the pod that was to show it")
         return fact("existing.taken_over", void=(nothing,), left="–", pod="–", event="–")
@@ -168,7 +243,7 @@ def _made(synced: Synced | None) -> Message:
     return message("a Secret of the driver's") if synced.managed else message("a Secret of others")
 
 
-def rotated(part: RotationPart, course: Course, calls: Calls) -> Iterator[Fact]:
+def rotated(part: RotationPart, course: RotationCourse, calls: Calls) -> Iterator[Fact]:
     """Of a rotation under load: whether its requests can carry a pass, then what its kind shows."""
     fact = FactsOf(PHRASES, part.name)
     last_ns = max(at_ns or 0 for at_ns in (course.begun_ns, course.settled_ns, course.revoked_ns))
@@ -178,7 +253,11 @@ def rotated(part: RotationPart, course: Course, calls: Calls) -> Iterator[Fact]:
     yield fact("load.past_s", past_s)
     yield fact("calls.there", there)
     yield fact("calls.due", due)
-    if part.kind is PartKind.NAIVE:
+    for each in rotation(course, calls).phases:
+        since, seconds = PHASE[each.name], f"{each.seconds:.1f}"
+        of_phase = FactsOf(PHRASES, part.name, each.name)
+        yield of_phase("phase.failed", each.failed, of=each.requests, since=since, seconds=seconds)
+    if part.kind is RotationPartKind.NAIVE:
         yield from _gap(fact, course, calls)
         yield from _renewed(fact, course)
     else:
@@ -189,15 +268,15 @@ def rotated(part: RotationPart, course: Course, calls: Calls) -> Iterator[Fact]:
         yield from _two_roles(fact, course, calls, missing=max(0, due - there), open_=open_)
 
 
-def _counted(part: RotationPart, course: Course, calls: Calls) -> tuple[int, int]:
+def _counted(part: RotationPart, course: RotationCourse, calls: Calls) -> tuple[int, int]:
     """How many requests of the plan are in evidence, and how many have to be."""
     step = step_of(part)
     due_ns = due_of_step(step, 0, (course.loaded_ns or 0) - round(step.seconds * NS)) or []
-    there = len(due_ns) - len(lacking(due_ns, calls["due_ns"].tolist()))
+    there = len(due_ns) - len(missing_samples(due_ns, calls["due_ns"].tolist()))
     return there, max(part.least_requests, len(due_ns))
 
 
-def _gap(fact: FactsOf, course: Course, calls: Calls) -> Iterator[Fact]:
+def _gap(fact: FactsOf, course: RotationCourse, calls: Calls) -> Iterator[Fact]:
     """By what failed before the restart began: pods that are replaced may lose requests by themselves."""
     missing = sum(each is None for each in (course.revoked_ns, course.settled_ns))
     refused = message("not asked")
@@ -222,7 +301,7 @@ def _gap(fact: FactsOf, course: Course, calls: Calls) -> Iterator[Fact]:
     yield fact("after.failed", failed(later), of=len(later))
 
 
-def _renewed(fact: FactsOf, course: Course) -> Iterator[Fact]:
+def _renewed(fact: FactsOf, course: RotationCourse) -> Iterator[Fact]:
     """What the running pods had before a restart. Files that had not followed by then may do so yet."""
     seen = course.variables_before_restart
     blind = not seen or any(not each.variable or not each.file for each in seen) or not course.new_digest
@@ -236,7 +315,7 @@ def _renewed(fact: FactsOf, course: Course) -> Iterator[Fact]:
     yield fact("secret.synced", int(course.synced_ns is not None))
 
 
-def _two_roles(fact: FactsOf, course: Course, calls: Calls, *, missing: int, open_: Told) -> Iterator[Fact]:
+def _two_roles(fact: FactsOf, course: RotationCourse, calls: Calls, *, missing: int, open_: Told) -> Iterator[Fact]:
     """Nothing may fail, and each request that is missing may have failed. Where those in evidence cannot carry a pass,
     which ``open_`` says, steps that were not reached show nothing either. The old role must be out, and the new version
     be found in time."""

@@ -10,10 +10,10 @@ import msgspec
 from harness.base.planfile import once
 from harness.base.units import PerSecond, ReadBy, Seconds
 from harness.model.parts import PartsDetails
-from harness.model.secrets import Seen, Synced, Trial
+from harness.model.secrets import SecretSeen, Synced, VolumeTrial
 from harness.model.stack import Capability
 from harness.model.step import ACCOUNTS, Arrivals, Step
-from scenarios.claims import ClaimOrErratumId
+from harness.rules.register import ClaimOrErratumId
 
 MOST_RATE_PER_S = 50.0  # this is no load test
 MOST_LOAD_S = 600.0
@@ -22,7 +22,7 @@ MOST_LOAD_S = 600.0
 ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
 
 
-class PartKind(StrEnum):
+class RotationPartKind(StrEnum):
     """What a part does."""
 
     AS_WRITTEN = "as_written"  # the document's volume alone, and with a mount but no class
@@ -31,7 +31,7 @@ class PartKind(StrEnum):
     TWO_ROLES = "two_roles"  # the idle role prepared, published, synced, restarted, and the old role revoked
 
 
-_ROTATES = ReadBy((PartKind.NAIVE, PartKind.TWO_ROLES))
+_ROTATES = ReadBy((RotationPartKind.NAIVE, RotationPartKind.TWO_ROLES))
 
 
 class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,15 +43,15 @@ class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: PartKind
+    kind: RotationPartKind
     title: str
     claims: tuple[ClaimOrErratumId, ...]
-    needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
+    needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES, Capability.NODES)  # the driver is on every node
     pods: Annotated[int, msgspec.Meta(ge=1)] = 6  # two, the surge, and the three that are tried
     rate_per_s: Annotated[PerSecond, _ROTATES] = 10.0
     load_s: Annotated[Seconds, _ROTATES] = 0.0
     wait_s: Annotated[Seconds, _ROTATES] = 120.0
-    watch_s: Annotated[Seconds, ReadBy((PartKind.AS_WRITTEN,))] = 30.0
+    watch_s: Annotated[Seconds, ReadBy((RotationPartKind.AS_WRITTEN,))] = 30.0
     least_requests: Annotated[int, _ROTATES] = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
         once(part.name for part in self.parts)
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class RotationCourse(msgspec.Struct, frozen=True, kw_only=True):
     """A rotation's steps in monotonic ns; ``None`` for what was not reached.
 
     ``begun_ns`` is the first step (the role's password changed, or the idle role prepared). ``files_ns`` and
@@ -97,7 +97,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     loaded_ns: int | None = None
     sessions_ended: int = 0
     old_refused: bool | None = None
-    variables_before_restart: tuple[Seen, ...] = ()
+    variables_before_restart: tuple[SecretSeen, ...] = ()
     old_digest: str = ""
     new_digest: str = ""
 
@@ -105,7 +105,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 class AsWritten(msgspec.Struct, frozen=True, kw_only=True, tag="as_written"):
     """What became of the pods that were tried."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[VolumeTrial, ...]
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
@@ -114,7 +114,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
 
     wanted: int
     versions: dict[str, str]
-    seen: tuple[Seen, ...]
+    seen: tuple[SecretSeen, ...]
     synced: Synced | None
     published: str
     digest: str
@@ -124,7 +124,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True, tag="rotated"):
     """A rotation under a load that began at ``origin_ns``."""
 
     origin_ns: int
-    course: Course
+    course: RotationCourse
 
 
 Did = AsWritten | Started | Rotated
@@ -136,7 +136,7 @@ class RotationDetails(PartsDetails, kw_only=True):
     did: dict[str, Did] = msgspec.field(default_factory=dict)
 
 
-class Phase(msgspec.Struct, frozen=True, kw_only=True):
+class RotationPhase(msgspec.Struct, frozen=True, kw_only=True):
     """The requests that were due between two steps. ``name`` is a key of ``sections.PHASE``."""
 
     name: str
@@ -153,4 +153,4 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     settled_after_s: float | None
     revoked_after_s: float | None
     outage_s: float | None
-    phases: tuple[Phase, ...]
+    phases: tuple[RotationPhase, ...]

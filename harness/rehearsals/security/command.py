@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.rehearsal.arguments import Staged
-from harness.rehearsal.only import chosen, only
 from harness.rehearsals.security.types import SecurityPlan
-from harness.stack.targets import resolve
+from harness.run.arguments import Staged
+from harness.run.only import chosen, only
+from harness.stack.target.targets import resolve
 
 
 @dataclass(frozen=True, kw_only=True)
-class Security(Staged):
+class SecurityCommand(Staged):
     """Tokens, identities, injection, secrets, privileges.
 
     The bundled API is tried in production mode, too: signed tokens of an issuer on this machine.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.contract.bench import Bench, Ground
-from harness.contract.http import Exchange
+from harness.checks.contract.check import CheckFixture, ContractClient
+from harness.checks.contract.http import HttpExchange
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.model.message import Message
@@ -28,10 +28,10 @@ class Canaries(msgspec.Struct, kw_only=True):
     planted: dict[str, str] = {}
     unanswered: Message | None = None
     answers: int = 0
-    told: list[tuple[str, Exchange]] = []
+    told: list[tuple[str, HttpExchange]] = []
 
 
-class SecurityGround(Ground, frozen=True, kw_only=True):
+class SecurityGround(CheckFixture, frozen=True, kw_only=True):
     """``issuer`` signs where signatures are verified, ``None`` against the emulator. ``pods`` share the requests.
     ``folder`` is the run's, ``facts`` what will be written of it besides. ``role`` reads the target's role in
     PostgreSQL, ``kubectl`` asks the API server, ``images`` looks into the pods' images and tells what is wrong;
@@ -49,7 +49,7 @@ class SecurityGround(Ground, frozen=True, kw_only=True):
     images: Callable[[], Awaitable[list[str]]] | None = None
 
 
-def of(bench: Bench) -> SecurityGround:
+def of(bench: ContractClient) -> SecurityGround:
     """The ground of ``bench``."""
     assert isinstance(bench.ground, SecurityGround)
     return bench.ground

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.base.clock import NS, Clock, unix_ns, utc
-from harness.contract.people import User, part
+from harness.checks.contract.people import SignedUpUser, part
 from harness.model.stack import Address
 
 KEY_ID = "rehearsal-1"
@@ -59,7 +59,7 @@ class Issuer:
         """Where a token may say that they are; a certificate of the other key."""
         return f"http://{self.address}/strangers"
 
-    def user(self, uid: str) -> User:
+    def user(self, uid: str) -> SignedUpUser:
         """A user who signed in just now."""
         now_s = unix_ns(self._clock.anchor, self._clock.now_ns()) // NS
         claims = {
@@ -72,7 +72,7 @@ class Issuer:
             "exp": now_s + _HOUR_S,
             "firebase": {"identities": {}, "sign_in_provider": "password"},
         }
-        return User(uid=uid, token=self.seal({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}, claims))
+        return SignedUpUser(uid=uid, token=self.seal({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}, claims))
 
     def seal(self, head: object, claims: object) -> str:
         """A token of those parts, signed by the key that the certificate is of, with RS256."""

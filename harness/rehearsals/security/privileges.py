@@ -16,7 +16,7 @@ import msgspec
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints
 from harness.rehearsals.security import layers
-from harness.stack.manifests.selecting import picks
+from harness.stack.manifests.spec import picks
 
 Document = dict[str, Any]
 #: A password in an address, among a driver's words, or under a key of YAML or JSON. One that is taken from a variable,

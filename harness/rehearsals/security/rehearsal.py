@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.contract import judged as contract
-from harness.contract.sections import not_covered, requests
+from harness.checks.contract import facts as contract
+from harness.checks.contract.sections import not_covered
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.result import Facts
+from harness.model.result import RunInfo
 from harness.model.section import Section
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
 from harness.rehearsals.security.acts import act
 from harness.rehearsals.security.checks import NOT_COVERED
-from harness.rehearsals.security.judge import CLAIMS, asked, judged
+from harness.rehearsals.security.facts import CLAIMS, PHRASES, TOLD, asked, facts
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
+from harness.rules.fact import Fact
+from harness.run.context import RunContext
+from harness.run.options import Options
+from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import StackNeeds
 
@@ -27,30 +27,31 @@ class Security(Rehearsal[SecurityPlan, SecurityDetails]):
 
     name = "security"
     plan, details = SecurityPlan, SecurityDetails
-    promised = CLAIMS  # of the pods' account, and of the roles
+    promised = (*CLAIMS, TOLD)
+    phrases = PHRASES
+    ruled_by = ("contract", "security")
 
-    def expected(self, plan: SecurityPlan, facts: Facts) -> Iterable[Expected]:
+    def expected(self, plan: SecurityPlan, facts: RunInfo) -> Iterable[Expected]:
         """The checks, and the claims."""
         return (*contract.expected(asked(plan), {}), *super().expected(plan, facts))
 
-    def arrange(self, plan: SecurityPlan, options: Options, manifests: Manifests) -> StackNeeds:
+    def stack_spec(self, plan: SecurityPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """As many pods as the manifests name, and no more: the limit of requests is each pod's own."""
         _ = plan, options
         return StackNeeds(manifests=without_autoscaler(manifests, manifests.deployment.replicas))
 
-    async def run(self, plan: SecurityPlan, on: Running[SecurityDetails]) -> None:
+    async def run(self, plan: SecurityPlan, on: RunContext[SecurityDetails]) -> None:
         """What is asked of the target, what is asked in production mode, and what then lies about."""
         await act(plan, on)
         on.mark("checks")
 
-    def judge(self, plan: SecurityPlan, seen: Seen[SecurityDetails]) -> Iterable[Judgement]:
+    def measured(self, plan: SecurityPlan, seen: RunRecord[SecurityDetails]) -> Iterable[Fact]:
         """From the details alone."""
-        return judged(plan, seen.details)
+        return facts(plan, seen.details)
 
-    def sections(self, plan: SecurityPlan, seen: Seen[SecurityDetails]) -> Iterable[Section]:
-        """The requests that show a finding, and what no check here can tell."""
-        _ = plan
-        yield from requests(seen.details.checks)
+    def sections(self, plan: SecurityPlan, seen: RunRecord[SecurityDetails]) -> Iterable[Section]:
+        """What no check here can tell."""
+        _ = plan, seen
         yield not_covered(NOT_COVERED)
 
 

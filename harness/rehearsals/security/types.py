@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.contract.run import CheckRun
-from harness.model.message import marked
+from harness.checks.contract.run import CheckRun
+from harness.model.message import gettext_noop
 
 
 class SecurityPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,12 +13,14 @@ class SecurityPlan(msgspec.Struct, frozen=True, kw_only=True):
     bundled API, which is tried as production has it, too."""
 
     name: str = "security"
-    title: str = marked("Security: tokens, identities, injection, secrets, privileges")
+    title: str = gettext_noop("Security: tokens, identities, injection, secrets, privileges")
     only: tuple[str, ...] = ()
     production: bool = True
 
 
 class SecurityDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run: ``checks`` in the order in which they ran."""
+    """The facts of a run: ``checks`` in the order in which they ran. ``environment`` is what the folder tells its pods
+    to be, and so was told to the API in production mode; "" where that was not tried."""
 
     checks: list[CheckRun] = []
+    environment: str = ""

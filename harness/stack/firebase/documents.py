@@ -1,4 +1,7 @@
-"""Firestore documents as they lie in the emulator, with the type of every value."""
+"""Firestore documents as they lie in the emulator, with the type of every value.
+
+Documents to be written to the emulator, whole, with the type of every value.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,86 @@ import msgspec
 from harness.base.errors import PartDied
 from harness.model.message import message
 from harness.model.stack import COLLECTION, Address
+
+_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
+
+
+def cell(value: Value) -> dict[str, Any]:
+    """The value as Google's generated client takes it."""
+    if value.kind == "array":
+        return {"array_value": {"values": [cell(each) for each in value.value]}}
+    if value.kind == "map":
+        return {"map_value": {"fields": cells(value.value)}}
+    if value.kind == "null":
+        return {"null_value": 0}
+    return {f"{value.kind}_value": value.value}
+
+
+def cells(fields: Mapping[str, Value]) -> dict[str, Any]:
+    """The fields of a document."""
+    return {name: cell(value) for name, value in fields.items()}
+
+
+def plain(value: Value) -> Any:
+    """What the official client would give for it, as ``harness.migration`` reads a document."""
+    match value.kind:
+        case "array":
+            return [plain(each) for each in value.value]
+        case "map":
+            return plain_fields(value.value)
+        case "null":
+            return None
+        case "geo_point":
+            return {"latitude": value.value.latitude, "longitude": value.value.longitude}
+        case "reference":
+            return DocumentReference(value.value)
+    return value.value
+
+
+def plain_fields(fields: Fields) -> dict[str, Any]:
+    """A document as the official client gives it."""
+    return {name: plain(value) for name, value in fields.items()}
+
+
+def typed(value: object) -> Value:
+    """A value as Google's client writes it, with its type."""
+    if kind := _KINDS.get(type(value)):
+        return Value(kind, value)
+    if value is None:
+        return Value("null", 0)
+    if isinstance(value, Mapping):
+        return Value("map", {name: typed(each) for name, each in value.items()})
+    assert isinstance(value, Sequence), f"nothing writes a {type(value)}"
+    return Value("array", [typed(each) for each in value])
+
+
+def fill(target: Any, fields: Mapping[str, Any]) -> None:
+    """Fills the fields of a protocol buffer with what Google's client would be given, at a tenth of its cost."""
+    for name, value in fields.items():
+        _fill(target[name], value)
+
+
+def _fill(cell: Any, value: Any) -> None:
+    if value is None:
+        cell.null_value = 0
+    elif isinstance(value, bool):
+        cell.boolean_value = value
+    elif isinstance(value, float):
+        cell.double_value = value
+    elif isinstance(value, int):
+        cell.integer_value = value
+    elif isinstance(value, str):
+        cell.string_value = value
+    elif isinstance(value, datetime):
+        cell.timestamp_value.FromDatetime(value)
+    elif isinstance(value, Mapping):
+        cell.map_value.SetInParent()
+        fill(cell.map_value.fields, value)
+    else:
+        cell.array_value.SetInParent()
+        for each in value:
+            _fill(cell.array_value.values.add(), each)
+
 
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
 _BATCH_TIMEOUT_S = 20.0  # the emulator is one thread, and takes seconds for a document of 20,000 locations
@@ -43,7 +126,7 @@ class Value(msgspec.Struct, frozen=True):
 Fields = dict[str, Value]
 
 
-class Reference(msgspec.Struct, frozen=True):
+class DocumentReference(msgspec.Struct, frozen=True):
     """A reference as a plain value: a document's path in the project, and no text."""
 
     path: str
@@ -52,14 +135,14 @@ class Reference(msgspec.Struct, frozen=True):
         return self.path
 
 
-class Held(msgspec.Struct, frozen=True):
+class StoredDocument(msgspec.Struct, frozen=True):
     """A document as it was read; ``version`` is Firestore's own time of its last write, a protocol buffer."""
 
     fields: Fields
     version: Any
 
 
-class Page(msgspec.Struct, frozen=True):
+class DocumentPage(msgspec.Struct, frozen=True):
     """Documents as protocol buffers, by path, and when Firestore read them, by its own clock."""
 
     documents: Sequence[Any]
@@ -103,10 +186,10 @@ class Documents:
         """Every walk's document by id. Raises ``PartDied``."""
         return {name: fields async for name, fields in self.each()}
 
-    async def held(self) -> dict[str, Held]:
+    async def held(self) -> dict[str, StoredDocument]:
         """The same with their versions, for ``put_over`` and ``delete_seen``. Raises ``PartDied``."""
         async with aclosing(self.raw(COLLECTION)) as documents:
-            return {self._id(raw): Held(_fields(raw.fields), raw.update_time) async for raw in documents}
+            return {self._id(raw): StoredDocument(_fields(raw.fields), raw.update_time) async for raw in documents}
 
     async def each(self) -> AsyncIterator[tuple[str, Fields]]:
         """The same, one by one. Raises ``PartDied``."""
@@ -131,7 +214,7 @@ class Documents:
                 for document in page.documents:
                     yield document
 
-    async def pages(self, collection: str, after: str = "", *, keys: bool = False) -> AsyncGenerator[Page]:
+    async def pages(self, collection: str, after: str = "", *, keys: bool = False) -> AsyncGenerator[DocumentPage]:
         """They by pages: a query holds up everybody else until its last document. The next one is asked for while
         one is used. ``keys``: without their fields, but with Firestore's times of them. Raises ``PartDied``."""
         size = _KEYS_PAGE if keys else PAGE
@@ -172,14 +255,14 @@ class Documents:
             query["start_at"] = {"values": [{"reference_value": f"{self._root}/{after}"}], "before": False}
         return query
 
-    async def _page(self, collection: str, after: str, size: int, *, keys: bool) -> Page:
+    async def _page(self, collection: str, after: str, size: int, *, keys: bool) -> DocumentPage:
         query = self._behind(collection, after) | {"limit": size}
         if keys:
             query["select"] = {"fields": [{"field_path": _NAME}]}
         client = self._open()
         answers = await self._all(client.run_query, {"parent": self._root, "structured_query": query}, _PAGE_TIMEOUT_S)
         found = [answer.document for answer in answers if answer.document.name]
-        return Page(found, answers[-1].read_time.ToDatetime(tzinfo=UTC))
+        return DocumentPage(found, answers[-1].read_time.ToDatetime(tzinfo=UTC))
 
     async def raw_many(self, paths: Sequence[str]) -> list[Any]:
         """Those of the documents that exist, as protocol buffers; in one request. Raises ``PartDied``."""
@@ -201,7 +284,7 @@ class Documents:
         """Writes the whole document. Raises ``PartDied``."""
         await self._commit(self._whole(document_id, fields))
 
-    async def put_over(self, document_id: str, fields: Fields, seen: Held | None) -> bool:
+    async def put_over(self, document_id: str, fields: Fields, seen: StoredDocument | None) -> bool:
         """The same only where the document is as it was ``seen`` (``None``: it was not there); whether it was.
 
         Raises ``PartDied``.
@@ -212,8 +295,6 @@ class Documents:
     async def put_all(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """Writes whole documents, by path, in one commit; as Google's client is given them. Raises ``PartDied``."""
         from google.cloud.firestore_v1.types import CommitRequest
-
-        from harness.stack.firebase.document_writes import fill
 
         request = CommitRequest.pb()(database=self._database)
         for path, fields in documents.items():
@@ -226,13 +307,12 @@ class Documents:
         """Deletes the document, if there is one. Raises ``PartDied``."""
         await self._commit({"delete": f"{self._folder}{document_id}"})
 
-    async def delete_seen(self, document_id: str, seen: Held) -> bool:
+    async def delete_seen(self, document_id: str, seen: StoredDocument) -> bool:
         """Deletes the document only where it is as it was ``seen``; whether it was. Raises ``PartDied``."""
         write = {"delete": f"{self._folder}{document_id}", "current_document": {"update_time": seen.version}}
         return await self._commit_if(write)
 
     def _whole(self, document_id: str, fields: Fields) -> dict[str, Any]:
-        from harness.stack.firebase.document_writes import cells
 
         return {"update": {"name": f"{self._folder}{document_id}", "fields": cells(fields)}}
 

@@ -1,27 +1,70 @@
-"""What a run has in its namespace besides the target and brings something of into the whole cluster.
+"""What a run brings into a whole cluster and takes away again, alone or with something in its namespace.
 
-It goes with the namespace, and that with it: one run at a time has it (``cluster_wide``).
+One run at a time has it. A lock in the cluster's folder dies with its process; a mark beside it says that the thing is,
+or may be, there. Whoever finds the mark without the lock removes what it stands for.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.model.message import Message, Tell, message
-from harness.stack.kind.cluster_wide import ClusterWide
+from harness.model.message import Message, ProgressCallback, message
+from harness.stack.kind import record
 from harness.stack.kind.images.build import ensure
 from harness.stack.kind.images.load import load
 from harness.stack.kind.images.recipe import Recipe
-from harness.stack.kind.kubectl_runner import run_kubectl
-from harness.stack.kind.network import kubectl
-from harness.stack.kind.record import Cluster
-from harness.stack.kubernetes.inside import Inside
+from harness.stack.kind.network import kubectl, on_control_plane
+from harness.stack.kind.record import Cluster, locked
+from harness.stack.kubernetes.namespace_session import NamespaceSession
 
+LOCK_LIMIT_S = 900.0  # another run's whole rehearsal
 READY_LIMIT_S = 120.0
+
+
+class ClusterWide:
+    """``name`` in ``cluster``: ``take`` before it is made, ``unmark`` once it is gone, ``release`` in the end."""
+
+    def __init__(self, cluster: str, name: str) -> None:
+        self._lock = record.folder(cluster) / f"{name}.lock"
+        self._mark = record.folder(cluster) / name
+        self._held = contextlib.AsyncExitStack()
+        self.installed = False  # or may be: by this run, not yet unmarked
+
+    async def take(self, clock: Clock, progress: ProgressCallback) -> None:
+        """Waits while another run has it. Raises ``StackNotStarted`` after 15 minutes."""
+        await self._held.enter_async_context(locked(self._lock, clock, progress, limit_s=LOCK_LIMIT_S))
+        self._mark.touch()
+        self.installed = True
+
+    def unmark(self) -> None:
+        """It is gone."""
+        self._mark.unlink(missing_ok=True)
+        self.installed = False
+
+    async def release(self) -> None:
+        """Another run may have it."""
+        await self._held.aclose()
+
+    @contextlib.contextmanager
+    def left(self) -> Iterator[bool]:
+        """Whether a killed run left it; nobody takes it meanwhile."""
+        if not self._mark.exists():
+            yield False
+            return
+        with self._lock.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False  # a run has it
+                return
+            yield True
 
 
 class Wide(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +80,7 @@ class Wide(msgspec.Struct, frozen=True, kw_only=True):
         gone = ("delete", "--namespace=kube-system", *self.things, "--ignore-not-found", "--timeout=60s")
         await kubectl(made.control_plane, *gone, what=f"removing {self.told}", limit_s=90)
 
-    async def sweep(self, found: Cluster, progress: Tell) -> None:
+    async def sweep(self, found: Cluster, progress: ProgressCallback) -> None:
         """Removes what a killed run left. Raises ``StackNotStarted``."""
         place = ClusterWide(found.name, self.mark)
         with place.left() as left:
@@ -47,17 +90,13 @@ class Wide(msgspec.Struct, frozen=True, kw_only=True):
                 progress(message("removed {what} from {cluster}", what=Message(text=self.told), cluster=found.name))
 
 
-class Addon:
-    """That of one run, until ``remove``: a Deployment by the name ``name``. ``scratch`` holds what is only needed
-    meanwhile."""
+class Brought:
+    """What one run brings into the whole cluster, until ``remove``."""
 
     wide: Wide
-    name: str
 
-    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Tell) -> None:
+    def __init__(self, made: Cluster, clock: Clock, progress: ProgressCallback) -> None:
         self._made = made
-        self._inside = inside
-        self._scratch = scratch
         self._clock = clock
         self._progress = progress
         self._place = ClusterWide(made.name, self.wide.mark)
@@ -66,6 +105,35 @@ class Addon:
     def installed(self) -> bool:
         """Whether this run brought anything into the cluster, or may have, and it is not removed yet."""
         return self._place.installed
+
+    async def remove(self, *, whole_cluster_goes: bool = False) -> None:
+        """Removes what is of the whole cluster, unless that goes; what is of the namespace goes with that.
+
+        Raises ``StackNotStarted``.
+        """
+        try:
+            if self.installed and not whole_cluster_goes:
+                await self.wide.delete(self._made)
+                self._place.unmark()
+        finally:
+            await self._place.release()
+
+    async def kubectl(self, *arguments: str, what: str, limit_s: float = 60.0, stdin: str = "") -> str:
+        """kubectl on the whole cluster. Raises ``StackNotStarted``."""
+        return await kubectl(self._made.control_plane, *arguments, what=what, limit_s=limit_s, stdin=stdin)
+
+
+class Addon(Brought):
+    """With a Deployment by the name ``name``. ``scratch`` holds what is only needed meanwhile."""
+
+    name: str
+
+    def __init__(
+        self, made: Cluster, inside: NamespaceSession, *, scratch: Path, clock: Clock, progress: ProgressCallback
+    ) -> None:
+        super().__init__(made, clock, progress)
+        self._inside = inside
+        self._scratch = scratch
 
     async def take(self, recipe: Recipe) -> str:
         """The cluster's is this run's from then on; the image, in the nodes.
@@ -107,23 +175,7 @@ class Addon:
         if self.installed:
             (folder / f"{self.wide.mark}.log").write_text(await self.log())
 
-    async def remove(self, *, whole_cluster_goes: bool) -> None:
-        """Removes what is of the whole cluster, unless that goes; the rest goes with the namespace.
-
-        Raises ``StackNotStarted``.
-        """
-        try:
-            if self.installed and not whole_cluster_goes:
-                await self.wide.delete(self._made)
-                self._place.unmark()
-        finally:
-            await self._place.release()
-
     async def in_namespace(self, *words: str, limit_s: float = 30.0) -> tuple[int, str]:
         """kubectl in the run's namespace: its status, and what it said."""
-        ran = await run_kubectl(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
+        ran = await on_control_plane(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
         return ran.status, ran.output
-
-    async def kubectl(self, *arguments: str, what: str, stdin: str = "") -> str:
-        """kubectl on the whole cluster. Raises ``StackNotStarted``."""
-        return await kubectl(self._made.control_plane, *arguments, what=what, limit_s=60, stdin=stdin)

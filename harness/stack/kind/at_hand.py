@@ -10,8 +10,8 @@ import functools
 import shutil
 import subprocess
 
-from harness.model.message import marked
-from harness.stack.kind.images import choice, node
+from harness.model.message import gettext_noop
+from harness.stack.kind.images import choice, offline
 
 _ASK_LIMIT_S = 5.0
 
@@ -20,11 +20,11 @@ def lacking() -> str:
     """What a run on kind would lack or first have to make, a message id; "" when Docker and a node image are at
     hand."""
     if shutil.which("docker") is None:
-        return marked("there is no Docker")
+        return gettext_noop("there is no Docker")
     if not docker_answers():
-        return marked("Docker does not answer")
+        return gettext_noop("Docker does not answer")
     if node_image() is None:
-        return marked("Docker has no node image yet; --on kind gets one first")
+        return gettext_noop("Docker has no node image yet; --on kind gets one first")
     return ""
 
 
@@ -36,11 +36,14 @@ def docker_answers() -> bool:
 
 def node_image() -> str | None:
     """The worker's node image that a cluster would be made of, when Docker has it."""
-    own = node.images()
-    for pair in ((choice.official_name(),), (own.worker, own.control_plane)):
-        if all(ask("image", "inspect", "--format", "{{.Id}}", image) for image in pair):
-            return pair[0]
-    return None
+    if _has(official := choice.official_name()):
+        return official
+    own = offline.node_images()
+    return own.worker if _has(own.worker) and _has(own.control_plane) else None
+
+
+def _has(image: str) -> bool:
+    return bool(ask("image", "inspect", "--format", "{{.Id}}", image))
 
 
 def ask(*arguments: str, limit_s: float = _ASK_LIMIT_S) -> str | None:

@@ -16,16 +16,15 @@ import yaml
 from harness.base.clock import NS, Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
-from harness.model.message import Message, Tell, message
+from harness.model.message import Message, ProgressCallback, message
 from harness.stack.kind import config, docker, network, parts, record, uses
 from harness.stack.kind.commands import run
-from harness.stack.kind.images import choice, node
-from harness.stack.kind.images.node import NodeImages
+from harness.stack.kind.images import choice, offline
+from harness.stack.kind.images.offline import NodeImages
 from harness.stack.kind.images.recipe import REPOSITORY
-from harness.stack.kind.lock import locked
-from harness.stack.kind.record import Cluster
+from harness.stack.kind.record import Cluster, locked
+from harness.stack.process.waiting import together
 from harness.stack.state.processes import identify, marked, signal_group, wait_gone
-from harness.stack.waiting import together
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -44,7 +43,7 @@ _API_PORT = 6443  # the API server's, in the control plane
 async def ensure(
     label: str,
     clock: Clock,
-    progress: Tell,
+    progress: ProgressCallback,
     *,
     kept: bool,
     source: Path = config.CONFIG,
@@ -59,8 +58,8 @@ async def ensure(
     """
     name, wanted = record.name_of(label), config.read(source)
     await docker.engine()
-    images = await choice.ensure_images(clock, progress)
-    kind = await choice.ensure_kind(clock, progress)
+    images = await choice.ensure_images(progress)
+    kind = await choice.ensure_kind(progress)
     async with locked(home() / "kind" / "create.lock", clock, progress, limit_s=_WAIT_LIMIT_S):
         await sweep(progress)
         planned = plan(name, wanted, images, kept=kept)
@@ -80,7 +79,7 @@ async def ensure(
             raise
 
 
-async def take(label: str, clock: Clock, progress: Tell, *, source: Path = config.CONFIG) -> Cluster:
+async def take(label: str, clock: Clock, progress: ProgressCallback, *, source: Path = config.CONFIG) -> Cluster:
     """Take the cluster that a person made by kind of ``source`` as the kept one for ``label``, with metrics-server.
 
     It stays that person's: ``delete`` forgets it. Raises ``BadInput`` where none runs, or where a cluster of ours is
@@ -89,7 +88,7 @@ async def take(label: str, clock: Clock, progress: Tell, *, source: Path = confi
     name, wanted = record.name_of(label), config.read(source)
     by_hand = str(wanted.get("name", "kind"))
     await docker.engine()
-    kind = await choice.ensure_kind(clock, progress)
+    kind = await choice.ensure_kind(progress)
     async with locked(home() / "kind" / "create.lock", clock, progress, limit_s=_WAIT_LIMIT_S):
         if (found := record.read(name)) is not None and not found.by_hand:
             told = message("the cluster {name} is kept already", name=name)
@@ -99,7 +98,7 @@ async def take(label: str, clock: Clock, progress: Tell, *, source: Path = confi
         bound = {
             int(port.split("/")[0]): int(at[0]["HostPort"]) for port, at in seen["HostConfig"]["PortBindings"].items()
         }
-        images = node.images() if seen["Config"]["Image"].startswith(f"{REPOSITORY}/") else choice.official()
+        images = offline.node_images() if seen["Config"]["Image"].startswith(f"{REPOSITORY}/") else choice.official()
         taken = msgspec.structs.replace(
             plan(name, config.read(), images, kept=True),
             by_hand=by_hand,
@@ -130,7 +129,7 @@ async def made_by_kind(name: str) -> list[str]:
     return sorted((each.name for each in found), key=lambda node: ("control-plane" not in node, node))
 
 
-async def delete(name: str, progress: Tell, *, force: bool = False) -> bool:
+async def delete(name: str, progress: ProgressCallback, *, force: bool = False) -> bool:
     """Removes the cluster's containers, volumes, network and files, without need of kind; whether there was any.
 
     A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when other runs use
@@ -151,7 +150,7 @@ def _used(name: str, by: str, why: str) -> StackNotStarted:
     )
 
 
-async def _delete(name: str, progress: Tell) -> bool:
+async def _delete(name: str, progress: ProgressCallback) -> bool:
     makers = [process.pid for process, _ in marked(MARKER, [name])]
     for pid in makers:
         signal_group(pid, signal.SIGKILL)
@@ -167,7 +166,7 @@ async def _delete(name: str, progress: Tell) -> bool:
     return existed
 
 
-async def sweep(progress: Tell) -> list[str]:
+async def sweep(progress: ProgressCallback) -> list[str]:
     """Deletes our clusters that nobody will use: half-created or not kept, their maker gone. Returns their names."""
     gone = []
     for name in await names():
@@ -239,7 +238,7 @@ def _digest(wanted: dict[str, Any]) -> str:
 
 def outdated(found: Cluster) -> bool:
     """Whether it is of another configuration or other images than this checkout's."""
-    images = node.images() if found.own_images else choice.official()
+    images = offline.node_images() if found.own_images else choice.official()
     wanted = sorted({images.control_plane, images.worker})
     return (found.images, found.config_digest) != (wanted, _digest(config.read()))
 
@@ -266,7 +265,7 @@ async def _create(
     made: dict[str, Any],
     *,
     clock: Clock,
-    progress: Tell,
+    progress: ProgressCallback,
     meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None,
 ) -> Cluster:
     record.write(planned)
@@ -287,13 +286,14 @@ async def _create(
 async def _equip(
     planned: Cluster,
     clock: Clock,
-    progress: Tell,
+    progress: ProgressCallback,
     meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None = None,
 ) -> Cluster:
     """Give a cluster that kind has made its parts; its record is complete."""
     start_ns = clock.now_ns()
     if planned.own_images:
-        await network.connect(planned.control_plane, len(planned.nodes), clock)
+        connect = ("connect", planned.control_plane, str(len(planned.nodes)))
+        await offline.ask(*connect, what="connecting the nodes' pods", progress=progress)
     await parts.apply(planned)
     await _nodes_ready(planned, clock)
     progress(

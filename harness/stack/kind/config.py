@@ -13,8 +13,8 @@ from harness.base import planfile, yamltext
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.typed import PROGRAM
-from harness.model.message import marked, message
-from harness.stack.kind.images.node import NodeImages
+from harness.model.message import gettext_noop, message
+from harness.stack.kind.images.offline import NodeImages
 from harness.stack.kind.record import Cluster
 from harness.stack.state.ports import HOST, can_bind
 
@@ -22,7 +22,7 @@ CONFIG = KIND_CONFIG
 # Above the ranges of runs (harness/stack/state/ports.py), below the ephemeral ports: a kept cluster outlives runs.
 FIRST_PORT = 32_100
 LAST_PORT = 32_700
-_CORRECT = marked("write it as https://kind.sigs.k8s.io/docs/user/configuration says, with its nodes")
+_CORRECT = gettext_noop("write it as https://kind.sigs.k8s.io/docs/user/configuration says, with its nodes")
 
 
 class _Mapping(msgspec.Struct):

@@ -22,7 +22,7 @@ import msgspec
 
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import StackNotStarted
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, gettext_noop, message
 from harness.stack.kind.commands import run
 from harness.stack.kind.images.recipe import REPOSITORY
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 ASK_LIMIT_S = 15.0
 FREE_BYTES = 6 * 2**30  # four nodes' /var, the images, the build context
-NO_DOCKER = marked("install and start Docker; as root on Debian: .ci/dockerd")
+NO_DOCKER = gettext_noop("install and start Docker; as root on Debian: .ci/dockerd")
 NOT_FOUND, CONFLICT = 404, 409
 _POLL_S = 0.2
 _FREEZES = 5
-_NO_SPACE = marked("free some space, for instance with: docker system prune")
+_NO_SPACE = gettext_noop("free some space, for instance with: docker system prune")
 _THREADS = ThreadPoolExecutor(16, thread_name_prefix="docker")
 #: By DOCKER_HOST, so that an engine is asked for it once.
 _api_versions: dict[str, str] = {}
@@ -51,7 +51,7 @@ class EngineRefused(StackNotStarted):
         self.status = status
 
 
-class Container(msgspec.Struct, frozen=True, kw_only=True):
+class DockerContainer(msgspec.Struct, frozen=True, kw_only=True):
     """A container of the engine's list."""
 
     id: str = msgspec.field(name="Id")
@@ -175,18 +175,6 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
         )
 
 
-async def check_privileged(image: str, labels: dict[str, str]) -> None:
-    """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
-    await ask(
-        lambda client: client.containers.run(
-            image, entrypoint="/bin/true", privileged=True, remove=True, labels=labels
-        ),
-        what="running a privileged container",
-        remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
-        "that does without it",
-    )
-
-
 async def execute(container: str, *command: str, what: str, limit_s: float = 60.0) -> str:
     """Runs ``command`` in a container; returns its output. Raises ``StackNotStarted``, also when the command fails."""
 
@@ -205,10 +193,10 @@ async def execute(container: str, *command: str, what: str, limit_s: float = 60.
     return output.decode(errors="replace")
 
 
-async def containers(what: str, filters: Mapping[str, str]) -> list[Container]:
+async def containers(what: str, filters: Mapping[str, str]) -> list[DockerContainer]:
     """All that the filters of ``docker ps`` leave, those that ended too. Raises ``StackNotStarted``."""
     listed = await ask(lambda client: client.api.containers(all=True, filters=dict(filters)), what=what)
-    return msgspec.convert(listed, list[Container])
+    return msgspec.convert(listed, list[DockerContainer])
 
 
 async def address_of(container: str, network: str) -> str:

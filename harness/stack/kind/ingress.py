@@ -1,7 +1,7 @@
 """A real Ingress controller in a run's namespace, for the runs that ask for it: Contour and the Envoy it leads.
 
 It may read nothing but that namespace and goes with it. Contour's own kinds, without which it does not start, are of
-the whole cluster, so one run at a time has it (``cluster_wide``).
+the whole cluster, so one run at a time has it (``addon``).
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ import yaml
 
 from harness.base.clock import Clock
 from harness.model.entry import IngressEntry
-from harness.model.message import Tell, marked
+from harness.model.message import ProgressCallback, gettext_noop
 from harness.model.stack import Address
 from harness.stack.kind.addon import Addon, Wide
-from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kind.record import Cluster
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.namespace_session import NamespaceSession
 
 ADDON = Path(__file__).parent / "addons" / "ingress.yaml"
 NAME = "ingress-controller"
 _KINDS = ("httpproxies.projectcontour.io", "tlscertificatedelegations.projectcontour.io")
 WIDE = Wide(
-    mark="ingress", told=marked("the Ingress controller's kinds"), things=tuple(f"crd/{name}" for name in _KINDS)
+    mark="ingress", told=gettext_noop("the Ingress controller's kinds"), things=tuple(f"crd/{name}" for name in _KINDS)
 )
 _KINDS_FILE = "examples/contour/01-crds.yaml"  # of Contour's module
 _CLASS = "--ingress-class-name="
@@ -40,7 +39,9 @@ class KindIngress(Addon):
 
     wide, name = WIDE, NAME
 
-    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Tell) -> None:
+    def __init__(
+        self, made: Cluster, inside: NamespaceSession, *, scratch: Path, clock: Clock, progress: ProgressCallback
+    ) -> None:
         super().__init__(made, inside, scratch=scratch, clock=clock, progress=progress)
         self._image = ""
         self._node_port = 0
@@ -51,7 +52,7 @@ class KindIngress(Addon):
         Waits while another run has the cluster's. Raises ``StackNotStarted``.
         """
         if not self._image:
-            self._image = await self.take(recipes.ingress(self._clock))
+            self._image = await self.take(recipes.ingress())
             text = await _kinds()
             await self.kubectl("apply", "--server-side", "--filename=-", what="adding Contour's kinds", stdin=text)
             await self.kubectl("wait", "--for=condition=Established", *WIDE.things, what="waiting for Contour's kinds")
@@ -94,8 +95,5 @@ def documents(image: str, ingress_class: str, pod_labels: Mapping[str, str]) -> 
 
 async def _kinds() -> str:
     """The two of Contour's kinds that it needs, from its module."""
-    module = binaries.CONTOUR
-    command = [binaries.go("Contour's kinds"), "list", "-m", "-f", "{{.Dir}}", module.version_of]
-    where = await run(command, what="finding Contour's module", limit_s=60, folder=binaries.SOURCES / module.name)
-    known = yaml.safe_load_all((Path(where.strip()) / _KINDS_FILE).read_text())
+    known = yaml.safe_load_all((await binaries.source(binaries.CONTOUR) / _KINDS_FILE).read_text())
     return yaml.safe_dump_all([each for each in known if each["metadata"]["name"] in _KINDS])

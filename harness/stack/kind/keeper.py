@@ -11,16 +11,16 @@ import psutil
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.model.message import Message, Tell, message, of_error
-from harness.model.stack import Rung
-from harness.stack.keeping import PartStatus, Standing
+from harness.model.message import Message, ProgressCallback, message, of_error
+from harness.model.stack import EnvironmentKind
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses
 from harness.stack.kind.ground import kept_cluster
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.load import load
+from harness.stack.state.keeping import LeftRunning, PartStatus
 
 
-async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.CONFIG) -> record.Cluster:
+async def keep(label: str, clock: Clock, progress: ProgressCallback, source: Path = config.CONFIG) -> record.Cluster:
     """The kept cluster for ``label`` with its metrics, made where none fits. When cancelled, none is left half-way.
 
     Raises ``StackNotStarted``, ``BadInput``.
@@ -37,7 +37,7 @@ async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.C
     return made
 
 
-async def take(label: str, clock: Clock, progress: Tell, source: Path = config.CONFIG) -> record.Cluster:
+async def take(label: str, clock: Clock, progress: ProgressCallback, source: Path = config.CONFIG) -> record.Cluster:
     """Take the cluster that a person made by kind of ``source``, with its metrics and the images of the pods.
 
     Raises ``StackNotStarted``, ``BadInput``.
@@ -57,12 +57,12 @@ def ended(name: str) -> Message:
     return message("given back; {command} deletes it", command=f"kind delete cluster --name {found.by_hand}")
 
 
-async def keep_for_runs(clock: Clock, progress: Tell) -> None:
+async def keep_for_runs(clock: Clock, progress: ProgressCallback) -> None:
     """Keep the cluster that runs use where it stands. Ctrl-C in the middle leaves nothing."""
     await keep(kept_cluster().removeprefix(record.mark()), clock, progress)
 
 
-def status() -> Standing | None:
+def status() -> LeftRunning | None:
     """Return what the record and Docker tell of the kept cluster, or ``None`` without one. Its parts are its nodes."""
     if not record.recorded():
         return None  # without making anything
@@ -71,9 +71,9 @@ def status() -> Standing | None:
         return None
     found = record.read(name)
     nodes = [_part(node) for node in found.nodes] if found is not None else []
-    return Standing(
+    return LeftRunning(
         kind="kept",
-        rung=Rung.KIND,
+        rung=EnvironmentKind.KIND,
         run_id=name,
         since_utc=_since(name),
         owner_pid=0,

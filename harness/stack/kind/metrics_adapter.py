@@ -1,7 +1,7 @@
 """External metrics for the HPA of a run: a Prometheus that scrapes its pods, and the adapter that serves what it makes.
 
 The rules are those a team would run (``deploy/monitoring/prometheus-adapter``). The API of external metrics is of the
-whole cluster, so one run at a time has it (``cluster_wide``). Without its adapter no namespace would ever be gone (the
+whole cluster, so one run at a time has it (``addon``). Without its adapter no namespace would ever be gone (the
 namespace controller asks every API what is left in it): it is removed before the run's.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from harness.base.data import MONITORING
-from harness.model.message import marked
+from harness.model.message import gettext_noop
 from harness.stack.kind.addon import Addon, Wide
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kubernetes import labels
@@ -27,7 +27,7 @@ API = "apiservice/v1beta1.external.metrics.k8s.io"
 _BINDING = "tekutoko-rehearsal-prometheus-adapter"
 WIDE = Wide(
     mark=NAME,
-    told=marked("the API of external metrics"),
+    told=gettext_noop("the API of external metrics"),
     things=(API, f"clusterrolebinding/{_BINDING}", f"rolebinding/{_BINDING}"),
 )
 _OURS = "deployment,service,configmap,rolebinding,role,serviceaccount"
@@ -43,7 +43,7 @@ class MetricsAdapter(Addon):
 
         Waits while another run has the cluster's. Raises ``StackNotStarted``.
         """
-        image = await self.take(recipes.metrics_adapter(self._clock))
+        image = await self.take(recipes.metrics_adapter())
         found = documents(image, where, self._inside.namespace)
         registration = [each for each in found if each["kind"] == "APIService"]
         await self._apply([each for each in found if each not in registration])

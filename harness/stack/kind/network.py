@@ -1,35 +1,59 @@
-"""Pod networking for nodes of our own image: each node's pods behind ``ptp``, and a route to every other node's.
+"""The cluster's nodes, by the control plane's own kubectl.
 
-kindnet does this in the official image. Enforcing NetworkPolicies is kube-router's part (``addons/``).
+kubectl on kind: the control plane's own, so that no version is another's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from harness.base.clock import Clock, polling
-from harness.base.errors import StackNotStarted
-from harness.model.message import message
+from harness.model.command import Ran
 from harness.stack.kind.commands import run
-from harness.stack.kind.docker import execute
+from harness.stack.kind.docker import docker, execute
+from harness.stack.kubernetes.kubectl_runner import run_kubectl
+from harness.stack.kubernetes.labels import ZONE
 
-POD_SUBNET = "10.244.0.0/16"  # kind's default
-SERVICE_SUBNET = "10.96.0.0/16"  # kind's default
+_IN = "/root/rehearsal-by-hand"  # in the control plane's container, whose /tmp is a tmpfs that `docker cp` does not see
+_CONFIG = "--kubeconfig=/etc/kubernetes/admin.conf"
+_GRACE_S, _SLACK_S = 5, 30.0
+
+
+async def on_control_plane(
+    control_plane: str, namespace: str, *arguments: str, limit_s: float, folder: Path | None = None
+) -> Ran:
+    """Runs it where a copy of ``folder`` lies, if one is named. Ended after ``limit_s``: status -1, with what was said.
+
+    Raises ``StackNotStarted`` when the folder cannot be copied.
+    """
+    at = f"{_IN}/{namespace}"
+    place: tuple[str, ...] = ()
+    if folder is not None:
+        place = ("--workdir", at)
+        await execute(control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
+        await docker("cp", folder, f"{control_plane}:{at}/", what="copying manifests for kubectl")
+    # Ended inside the node: ending the client of `docker exec` leaves the program running there.
+    bounded = ("timeout", f"--kill-after={_GRACE_S}", f"{limit_s:g}")
+    program = ("docker", "exec", *place, control_plane, *bounded, "kubectl", _CONFIG)
+    try:
+        ran = await run_kubectl(program, namespace, *arguments, limit_s=limit_s + _GRACE_S + _SLACK_S)
+    finally:
+        if folder is not None:
+            await execute(control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
+    return msgspec.structs.replace(ran, status=-1) if ran.status in (124, 137) else ran  # timeout's own
+
+
 ASK_LIMIT_S = 30.0
-_CIDR_LIMIT_S = 30.0
-_POLL_S = 0.25
-_CONFLIST = "/etc/cni/net.d/10-tekutoko.conflist"
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A node of the running cluster; ``pod_cidr`` is "" until the controller manager gave it one."""
+    """A node of the running cluster."""
 
     name: str
     address: str
-    pod_cidr: str
     ready: bool
     zone: str
 
@@ -46,82 +70,13 @@ async def nodes(control_plane: str) -> list[Node]:
     return [_node(item) for item in listed["items"]]
 
 
-async def connect(control_plane: str, expected: int, clock: Clock) -> None:
-    """Gives every node its CNI configuration and its routes. May be called again, and must be after a node restarted.
-
-    Raises ``StackNotStarted`` when the ``expected`` nodes have no pod ranges after 30 s, or a node refuses.
-    """
-    again = polling(clock, limit_s=_CIDR_LIMIT_S, every_s=_POLL_S)
-    while len(ready := [node for node in await nodes(control_plane) if node.pod_cidr]) < expected:
-        if not await again():
-            raise StackNotStarted(
-                message(
-                    "{count} of {expected} nodes have a pod range after {cidr_limit_s} s",
-                    count=str(len(ready)),
-                    expected=str(expected),
-                    cidr_limit_s=f"{_CIDR_LIMIT_S:g}",
-                )
-            )
-    await asyncio.gather(*(_connect(node, [other for other in ready if other.name != node.name]) for node in ready))
+def _node(item: dict[str, Any]) -> Node:
+    addresses = {each["type"]: each["address"] for each in item["status"].get("addresses", [])}
+    labels = item["metadata"].get("labels", {})
+    return Node(item["metadata"]["name"], addresses.get("InternalIP", ""), is_ready(item), labels.get(ZONE, ""))
 
 
-async def _connect(node: Node, others: list[Node]) -> None:
-    rule = f"POSTROUTING -s {node.pod_cidr} ! -d {POD_SUBNET} -j MASQUERADE"
-    inside = [f"{chain} -d {SERVICE_SUBNET} -j REJECT" for chain in ("OUTPUT", "FORWARD")]
-    lines = [
-        "set -e",
-        *(f"ip route replace {other.pod_cidr} via {other.address}" for other in others),
-        f"iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -A {rule}",
-        # A service's address that kube-proxy does not know yet must not leave the node: what answers outside would
-        # stay the API server's connection to metrics-server.
-        *(f"iptables -w -C {kept} 2>/dev/null || iptables -w -A {kept}" for kept in inside),
-        f"mkdir -p {_CONFLIST.rpartition('/')[0]}",
-        f"printf '%s' '{json.dumps(_conflist(node.pod_cidr))}' >{_CONFLIST}.half",
-        f"mv {_CONFLIST}.half {_CONFLIST}",
-    ]
-    await execute(node.name, "sh", "-c", "\n".join(lines), what=f"connecting {node.name}'s pods")
-
-
-def _conflist(pod_cidr: str) -> dict[str, object]:
-    ipam = {"type": "host-local", "dataDir": "/run/cni-ipam-state", "ranges": [[{"subnet": pod_cidr}]]}
-    ptp = {"type": "ptp", "ipMasq": False, "mtu": 1500, "ipam": {**ipam, "routes": [{"dst": "0.0.0.0/0"}]}}
-    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "0.3.1", "name": "tekutoko", "plugins": [ptp, portmap]}
-
-
-def _node(item: dict[str, object]) -> Node:
-    found = msgspec.convert(item, _Item)
-    addresses = {address.type: address.address for address in found.status.addresses}
-    ready = any(condition.type == "Ready" and condition.status == "True" for condition in found.status.conditions)
-    zone = found.metadata.labels.get("topology.kubernetes.io/zone", "")
-    return Node(found.metadata.name, addresses.get("InternalIP", ""), found.spec.podCIDR, ready, zone)
-
-
-class _Metadata(msgspec.Struct):
-    name: str
-    labels: dict[str, str] = {}
-
-
-class _Spec(msgspec.Struct):
-    podCIDR: str = ""  # noqa: N815 - Kubernetes' name
-
-
-class _Address(msgspec.Struct):
-    type: str
-    address: str
-
-
-class _Condition(msgspec.Struct):
-    type: str
-    status: str
-
-
-class _Status(msgspec.Struct):
-    addresses: list[_Address] = []
-    conditions: list[_Condition] = []
-
-
-class _Item(msgspec.Struct):
-    metadata: _Metadata
-    spec: _Spec
-    status: _Status
+def is_ready(node: dict[str, Any]) -> bool:
+    """The node's condition Ready (core/v1 Node)."""
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -6,13 +6,13 @@ import json
 import shutil
 
 from harness.base.errors import StackNotStarted
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.stack.kind import cluster, docker, ingress, metrics_adapter, network, record, secrets_driver
 from harness.stack.kind.images import building
 from harness.stack.kubernetes import labels
 
 
-async def sweep(progress: Tell, aside: Tell) -> None:
+async def sweep(progress: ProgressCallback, aside: ProgressCallback) -> None:
     """Removes containers, clusters and namespaces of runs of ours whose owner is dead. Raises ``StackNotStarted``.
 
     What other users of the engine have, in other containers or on other machines, is left, and named to ``aside``:
@@ -21,9 +21,9 @@ async def sweep(progress: Tell, aside: Tell) -> None:
     others = await cluster.of_others()
     for each in await docker.containers("listing containers", {"label": labels.OWNER}):
         whose = labels.owned(each.labels)
-        if whose is labels.Owned.FOREIGN:
+        if whose is labels.Owner.FOREIGN:
             others.append(each.name)
-        elif whose is labels.Owned.DEAD:
+        elif whose is labels.Owner.DEAD:
             await docker.remove([each.id], what=f"removing {each.name}", limit_s=60)
             progress(message("removed container {name}", name=each.name))
     if others:
@@ -34,12 +34,11 @@ async def sweep(progress: Tell, aside: Tell) -> None:
         found_cluster = record.read(name)
         if found_cluster is not None and found_cluster.complete and await cluster.answers(found_cluster):
             await _sweep_namespaces(found_cluster, progress)
-            await secrets_driver.sweep(found_cluster, progress)
-            for wide in (ingress.WIDE, metrics_adapter.WIDE):
+            for wide in (secrets_driver.WIDE, ingress.WIDE, metrics_adapter.WIDE):
                 await wide.sweep(found_cluster, progress)
 
 
-async def _sweep_builds(progress: Tell) -> None:
+async def _sweep_builds(progress: ProgressCallback) -> None:
     """Removes interim containers and images of builds of ours whose process is gone."""
     for each in await docker.containers("listing interim containers", {"name": f"^/?{record.mark()}"}):
         if building.left_behind(each.name):
@@ -53,13 +52,13 @@ async def _sweep_builds(progress: Tell) -> None:
             progress(message("removed image {name}", name=image))
 
 
-async def _sweep_namespaces(found: record.Cluster, progress: Tell) -> None:
+async def _sweep_namespaces(found: record.Cluster, progress: ProgressCallback) -> None:
     selector = f"--selector={labels.MANAGED}={labels.MANAGER}"
     what = "listing namespaces"
     listed = await network.kubectl(found.control_plane, "get", "namespaces", selector, "--output=json", what=what)
     for item in json.loads(listed)["items"]:
         name = item["metadata"]["name"]
-        if labels.owned(item["metadata"].get("annotations", {})) is labels.Owned.DEAD:
+        if labels.owned(item["metadata"].get("annotations", {})) is labels.Owner.DEAD:
             progress(message("removing namespace {name} of {cluster}", name=name, cluster=found.name))
             arguments = ("delete", "namespace", name, "--wait=false")
             await network.kubectl(found.control_plane, *arguments, what=f"removing namespace {name}")

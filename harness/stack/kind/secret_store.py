@@ -14,13 +14,13 @@ from harness.base.clock import NS, Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.secrets import Credentials, Seen, Synced, Trial
+from harness.model.secrets import Credentials, SecretSeen, Synced, VolumeTrial
 from harness.model.stack import Address
 from harness.stack.firebase.rest import request
-from harness.stack.kind.kubectl_runner import run_kubectl
+from harness.stack.kind.network import on_control_plane
 from harness.stack.kubernetes import labels
-from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kubernetes.password import new_password
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError, Json
+from harness.stack.kubernetes.compose import new_password
 from harness.stack.kubernetes.workload import GONE_LIMIT_S
 from harness.stack.state import Lease
 
@@ -75,11 +75,11 @@ class KindSecretStore:
             found[status.get("podName", "")] = versions.pop() if len(versions) == 1 else ""
         return found
 
-    async def seen(self, pods: Sequence[str]) -> tuple[Seen, ...]:
+    async def seen(self, pods: Sequence[str]) -> tuple[SecretSeen, ...]:
         """What the target's container of each has; "" where it cannot be asked."""
         return tuple([await self._seen(pod) for pod in pods])
 
-    async def trial(self, name: str, manifests: Manifests, watch_s: float) -> Trial:
+    async def trial(self, name: str, manifests: Manifests, watch_s: float) -> VolumeTrial:
         """One pod of ``manifests`` in a namespace of its own, watched for ``watch_s``, then removed."""
         namespace = f"{self._namespace[: _LONGEST - len(name) - 1]}-{name}"
         self._trials.append(namespace)
@@ -115,13 +115,13 @@ class KindSecretStore:
     async def _there(self, namespace: str) -> bool:
         try:
             await self._api.get(f"/api/v1/namespaces/{namespace}")
-        except Refused as error:
+        except ApiServerError as error:
             if error.status != NOT_FOUND:
                 raise
             return False
         return True
 
-    async def _trial(self, name: str, namespace: str, watched_s: float) -> Trial:
+    async def _trial(self, name: str, namespace: str, watched_s: float) -> VolumeTrial:
         pods = (await self._api.get(f"/api/v1/namespaces/{namespace}/pods"))["items"]
         events = (await self._api.get(f"/api/v1/namespaces/{namespace}/events"))["items"]
         statuses = (await self._api.get(_STATUSES.format(namespace)))["items"]
@@ -135,7 +135,7 @@ class KindSecretStore:
             for event in sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
             if event.get("involvedObject", {}).get("kind") == "Pod"
         }
-        return Trial(
+        return VolumeTrial(
             name=name,
             watched_s=round(watched_s, 1),
             started=started,
@@ -149,7 +149,7 @@ class KindSecretStore:
     async def _secret(self, namespace: str) -> Synced | None:
         try:
             found = await self._api.get(f"/api/v1/namespaces/{namespace}/secrets/{SYNCED}")
-        except Refused as error:
+        except ApiServerError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
@@ -158,12 +158,12 @@ class KindSecretStore:
         managed = found["metadata"].get("labels", {}).get(MANAGED) == "true"
         return Synced(user=credentials.user, digest=credentials.digest, managed=managed)
 
-    async def _seen(self, pod: str) -> Seen:
+    async def _seen(self, pod: str) -> SecretSeen:
         asked = f'printf %s "$DB_PASSWORD" | sha256sum; sha256sum <{shlex.quote(MOUNTED)}/db_password'
         lines = (await self._in_container(self._namespace, pod, asked)).splitlines()
         digests = [line.split()[0] if line.split() and len(line.split()[0]) == 64 else "" for line in lines]
         variable, file, *_ = [*digests, "", ""]
-        return Seen(pod=pod, variable=variable, file=file)
+        return SecretSeen(pod=pod, variable=variable, file=file)
 
     async def _mounts(self, namespace: str, pod: str) -> tuple[str, ...]:
         lines = (await self._in_container(namespace, pod, "cat /proc/self/mounts")).splitlines()
@@ -174,7 +174,7 @@ class KindSecretStore:
 
     async def _in_container(self, namespace: str, pod: str, script: str) -> str:
         words = ("exec", pod, f"--container={self._container}", "--", "sh", "-c", script)
-        ran = await run_kubectl(self._control_plane, namespace, *words, limit_s=_EXEC_LIMIT_S)
+        ran = await on_control_plane(self._control_plane, namespace, *words, limit_s=_EXEC_LIMIT_S)
         return ran.output if ran.status == 0 else ""
 
     def _marked(self, namespace: str) -> Json:

@@ -21,7 +21,7 @@ from harness.stack.state import lives
 from harness.stack.state.processes import ProcessIdentity, identify
 
 
-class User(msgspec.Struct, frozen=True):
+class ClusterUser(msgspec.Struct, frozen=True):
     """A run, the process that owns it, and whether it has come or gone."""
 
     run_id: str
@@ -29,10 +29,10 @@ class User(msgspec.Struct, frozen=True):
     gone: bool = False
 
 
-class Use:
+class ClusterUse:
     """One user's share, until ``end``."""
 
-    def __init__(self, lock: IO[bytes], user: User) -> None:
+    def __init__(self, lock: IO[bytes], user: ClusterUser) -> None:
         self._lock = lock
         self._user = user
         self._write()
@@ -49,7 +49,7 @@ class Use:
         self._lock.flush()
 
 
-def share(name: str, run_id: str) -> Use | None:
+def share(name: str, run_id: str) -> ClusterUse | None:
     """Holds the cluster ``name`` for ``run_id``; ``None`` when it is being removed."""
     owner = identify(os.getpid())
     assert owner is not None
@@ -58,7 +58,7 @@ def share(name: str, run_id: str) -> Use | None:
     if not _taken(lock, name, fcntl.LOCK_SH):
         lock.close()
         return None
-    return Use(lock, User(run_id, owner))
+    return ClusterUse(lock, ClusterUser(run_id, owner))
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def alone(name: str) -> Iterator[bool]:
 def users(name: str) -> list[str]:
     """The ids of the live runs that use it."""
     try:
-        said = [msgspec.json.decode(line, type=User) for line in _path(name).read_bytes().splitlines()]
+        said = [msgspec.json.decode(line, type=ClusterUser) for line in _path(name).read_bytes().splitlines()]
     except (OSError, *NOT_JSON):
         return []
     gone = {user.run_id for user in said if user.gone}

@@ -36,7 +36,7 @@ class LinkBroken(Exception):  # noqa: N818 - an outcome
     """The byte stream ended, or what came is no frame."""
 
 
-class Stream:
+class MuxStream:
     """One TCP connection at this end."""
 
     def __init__(self, link: "Link", number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +112,7 @@ class Early:
         """The other end gave up."""
         self._gone = True
 
-    def hand_over(self, stream: Stream) -> None:
+    def hand_over(self, stream: MuxStream) -> None:
         """To the connection that stands now."""
         for data in self._kept:
             stream.arrived(data)
@@ -129,7 +129,7 @@ class Link:
         self._connect = connect
         self._address = ("", 0)
         self._buffer = b""
-        self._streams: dict[int, Stream | Early] = {}
+        self._streams: dict[int, MuxStream | Early] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0
         self.ponged: Callable[[bytes], None] = lambda _payload: None
@@ -153,7 +153,7 @@ class Link:
         """A new connection here, led to the other end."""
         self._opened += 1
         number = self._opened
-        stream = self._streams[number] = Stream(self, number, reader, writer)
+        stream = self._streams[number] = MuxStream(self, number, reader, writer)
         try:
             await self.send(OPEN, number)
             await stream.run()
@@ -214,7 +214,7 @@ class Link:
             self._streams.pop(number, None)
             await self.send(RESET, number)
             return
-        stream = self._streams[number] = Stream(self, number, reader, writer)
+        stream = self._streams[number] = MuxStream(self, number, reader, writer)
         early.hand_over(stream)
         try:
             await stream.run()

@@ -1,6 +1,6 @@
 """The way's end on this machine: loopback ports, each led through one long port-forward to the gateway pod.
 
-Run as a module by ``tunnel.py`` with ``--namespace``, ``--pod`` and ``NAME=PORT`` for each port; a process of its own,
+Run as a module by ``stack.py`` with ``--namespace``, ``--pod`` and ``NAME=PORT`` for each port; a process of its own,
 so that a busy harness holds no request up. It listens once the way stands, says each round trip on stdout, ends with a
 line on stderr when a port-forward breaks, and when its stdin does, so that it never outlives its harness.
 """
@@ -161,7 +161,7 @@ async def _stdin_ended() -> None:
 
 
 def options() -> argparse.Namespace:
-    """The command line, which ``tunnel.py`` writes."""
+    """The command line, which ``stack.py`` writes."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("kubeconfig", "context", "namespace", "pod"):
         parser.add_argument(f"--{name}", required=True)

@@ -16,7 +16,7 @@ from harness.base.clock import Clock
 from harness.base.errors import NOT_JSON, RehearsalError, StackNotStarted
 from harness.base.typed import PROGRAM
 from harness.model.message import message
-from harness.stack.scraping import ClientCertificate
+from harness.stack.target.scraping import ClientCertificate
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 Query = Mapping[str, str | int]
 
 
-class Refused(RehearsalError):  # noqa: N818 - an outcome, as in harness.base.errors
+class ApiServerError(RehearsalError):
     """The API server answered with an error status, or not at all (status 0)."""
 
     exit = StackNotStarted.exit
@@ -92,42 +92,42 @@ class ApiServer:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def get(self, path: str, **query: str | int) -> Json:
-        """Raises ``Refused``."""
+        """Raises ``ApiServerError``."""
         return await self._ask("GET", path, query)
 
     async def apply(self, document: Json, namespace: str) -> Json:
-        """Server-side apply of one document, into ``namespace`` where its kind has one. Raises ``Refused``."""
+        """Server-side apply of one document, into ``namespace`` where its kind has one. Raises ``ApiServerError``."""
         path = await self.path_of(document, namespace)
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._ask("PATCH", path, query, document, "application/apply-patch+yaml")
 
     async def post(self, path: str, document: Json) -> Json:
-        """Creates. Raises ``Refused``."""
+        """Creates. Raises ``ApiServerError``."""
         return await self._ask("POST", path, {"fieldManager": FIELD_MANAGER}, document, "application/json")
 
     async def patch(self, path: str, document: Json) -> Json:
-        """A merge patch. Raises ``Refused``."""
+        """A merge patch. Raises ``ApiServerError``."""
         query = {"fieldManager": FIELD_MANAGER}
         return await self._ask("PATCH", path, query, document, "application/merge-patch+json")
 
     async def delete(self, path: str, **query: str | int) -> None:
-        """Begins a deletion; what is not there is deleted. Raises ``Refused``."""
+        """Begins a deletion; what is not there is deleted. Raises ``ApiServerError``."""
         await self._delete(path, query)
 
     async def delete_own(self, path: str, uid: str) -> None:
-        """As ``delete``, of the object with ``uid`` and no namesake. Raises ``Refused``."""
+        """As ``delete``, of the object with ``uid`` and no namesake. Raises ``ApiServerError``."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         await self._delete(path, {}, options, "application/json")
 
     async def _delete(self, path: str, query: Query, body: Json | None = None, content: str = "") -> None:
         try:
             await self._ask("DELETE", path, query, body, content)
-        except Refused as error:
+        except ApiServerError as error:
             if error.status != NOT_FOUND:
                 raise
 
     async def path_of(self, document: Json, namespace: str) -> str:
-        """Where a document lies. Raises ``Refused`` when the cluster does not know its kind."""
+        """Where a document lies. Raises ``ApiServerError`` when the cluster does not know its kind."""
         version = document["apiVersion"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if version not in self._resources:
@@ -139,7 +139,7 @@ class ApiServer:
             }
         kind, name = document["kind"], document["metadata"]["name"]
         if kind not in self._resources[version]:
-            raise Refused(NOT_FOUND, f"the cluster knows no {kind} of {version}", f"{kind}/{name}")
+            raise ApiServerError(NOT_FOUND, f"the cluster knows no {kind} of {version}", f"{kind}/{name}")
         plural, namespaced = self._resources[version][kind]
         return f"{root}/namespaces/{namespace}/{plural}/{name}" if namespaced else f"{root}/{plural}/{name}"
 
@@ -170,13 +170,13 @@ class ApiServer:
                     else:
                         known[item["metadata"]["uid"]] = item
                     yield change["type"], item
-            except Refused as error:
+            except ApiServerError as error:
                 if error.status not in (0, GONE):
                     raise
             await self._clock.sleep(_RELIST_AFTER_S)
 
     async def lines(self, path: str, **query: str | int) -> AsyncIterator[bytes]:
-        """The lines of a streamed answer as they come, until it ends. Raises ``Refused``."""
+        """The lines of a streamed answer as they come, until it ends. Raises ``ApiServerError``."""
         response = await self._send("GET", path, query, limits=_STREAMED)
         try:
             await self._check(response, f"GET {path}")
@@ -188,7 +188,7 @@ class ApiServer:
             if rest:
                 yield rest
         except (aiohttp.ClientError, OSError) as error:
-            raise Refused(0, f"the stream broke: {error!r}", f"GET {path}") from error
+            raise ApiServerError(0, f"the stream broke: {error!r}", f"GET {path}") from error
         finally:
             response.close()
 
@@ -198,7 +198,7 @@ class ApiServer:
             await self._check(response, f"{method} {path}")
             answer: Json = msgspec.json.decode(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Refused(0, f"the API server's answer broke: {error!r}", f"{method} {path}") from error
+            raise ApiServerError(0, f"the API server's answer broke: {error!r}", f"{method} {path}") from error
         finally:
             response.release()
         return answer
@@ -224,7 +224,7 @@ class ApiServer:
         try:
             answer = await self._client.call_api(*serial, _request_timeout=limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Refused(0, f"the API server does not answer: {error!r}", f"{method} {path}") from error
+            raise ApiServerError(0, f"the API server does not answer: {error!r}", f"{method} {path}") from error
         response: aiohttp.ClientResponse = answer.response
         return response
 
@@ -236,4 +236,4 @@ class ApiServer:
             message = msgspec.json.decode(text)["message"]
         except (*NOT_JSON, KeyError, TypeError):
             message = text[:300]
-        raise Refused(response.status, f"the API server refused ({response.status}): {message}", where, message)
+        raise ApiServerError(response.status, f"the API server refused ({response.status}): {message}", where, message)

@@ -1,14 +1,24 @@
-"""The outside services as compose.yaml defines them: PostgreSQL and the Firebase parts."""
+"""The outside services as compose.yaml defines them: PostgreSQL and the Firebase parts.
+
+The password of a run's own PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import re
+import secrets
 from pathlib import Path
 
 import msgspec
 import yaml
 
 from harness.base.data import COMPOSE
+
+
+def new_password() -> str:
+    """A secret of one run's own database, no die of its seed."""
+    return secrets.token_urlsafe(18)
+
 
 DATABASE = "postgres"
 #: The services of compose.yaml that a run has; the API is its own, by the manifests.

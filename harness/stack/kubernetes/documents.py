@@ -16,7 +16,6 @@ from harness.model.message import message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.manifests import quantity
-from harness.stack.manifests.cpu import scale_targets
 from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
     PASSWORD,
@@ -24,11 +23,27 @@ from harness.stack.manifests.forced.work import (
     TARGET_IMAGE,
     containers,
 )
+from harness.stack.manifests.quantity import scale_targets
 
 SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Images(msgspec.Struct, frozen=True, kw_only=True):
+    """Names as the nodes know them. ``command`` is what the target's container runs, () for the image's own.
+
+    ``pull`` is the pull policy of our images, ``target_pull`` the target's, where the manifests' own do not serve:
+    ``Never`` where no registry is named, so that nobody's image of the same name is fetched from a public one.
+    """
+
+    target: str
+    command: tuple[str, ...]
+    sidecar: str
+    by_service: dict[str, str]  # of compose.yaml, and Secret Manager's stand-in
+    pull: str = ""
+    target_pull: str = ""
+
+
+class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What only the rung knows. Addresses are those on the cluster's network, ``host:port``."""
 
     image: str
@@ -46,7 +61,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str = ""  # the name of the target's; "" for any
 
 
-def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
+def prepared(manifests: Manifests, facts: ClusterFacts) -> list[Json]:
     """The documents in the order they are applied: what others need comes first."""
     order = (
         "ServiceAccount",
@@ -67,7 +82,7 @@ def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
     return sorted(documents, key=lambda document: rank.get(document["kind"], len(order)))
 
 
-def _prepared(document: Json, facts: Facts) -> Json:
+def _prepared(document: Json, facts: ClusterFacts) -> Json:
     document.setdefault("metadata", {}).setdefault("labels", {})[labels.MANAGED] = labels.MANAGER
     name = document["metadata"].get("name", "")
     match document["kind"]:
@@ -94,7 +109,7 @@ def _prepared(document: Json, facts: Facts) -> Json:
     return document
 
 
-def _blocks(policy: Json, facts: Facts) -> None:
+def _blocks(policy: Json, facts: ClusterFacts) -> None:
     """Puts addresses where a policy names a part: ``set-by-the-rung/postgres``, or every node's ``.../nodes``."""
     known = {name: (address.rpartition(":")[0],) for name, address in facts.outside.items()} | {"nodes": facts.nodes}
     for direction, peers in (("ingress", "from"), ("egress", "to")):
@@ -123,7 +138,7 @@ def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[
     return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name]]
 
 
-def _values(facts: Facts) -> dict[str, str]:
+def _values(facts: ClusterFacts) -> dict[str, str]:
     """What stands behind ``set-by-the-rung/``."""
     host, _, port = facts.outside["postgres"].rpartition(":")
     return {
@@ -137,7 +152,7 @@ def _values(facts: Facts) -> dict[str, str]:
     }
 
 
-def _fill(data: dict[str, Any], facts: Facts) -> None:
+def _fill(data: dict[str, Any], facts: ClusterFacts) -> None:
     """Puts the values in the place of their names."""
     for key, value in data.items():
         if isinstance(value, str) and BY_THE_RUNG in value:
@@ -146,7 +161,7 @@ def _fill(data: dict[str, Any], facts: Facts) -> None:
             )
 
 
-def _encode(secret: Json, facts: Facts) -> None:
+def _encode(secret: Json, facts: ClusterFacts) -> None:
     """A Secret's plain values as the API server keeps them."""
     plain = secret.pop("stringData", None) or {}
     _fill(plain, facts)
@@ -155,7 +170,7 @@ def _encode(secret: Json, facts: Facts) -> None:
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
-def _pods(pod: dict[str, Any], facts: Facts, *, target: bool) -> None:
+def _pods(pod: dict[str, Any], facts: ClusterFacts, *, target: bool) -> None:
     if target:
         _target(pod["containers"][0], facts)
     for container in containers(pod):
@@ -170,7 +185,7 @@ def _pods(pod: dict[str, Any], facts: Facts, *, target: bool) -> None:
                 amounts["cpu"] = f"{round(quantity.millicores(amounts['cpu']) * facts.cpu_factor)}m"
 
 
-def _target(container: dict[str, Any], facts: Facts) -> None:
+def _target(container: dict[str, Any], facts: ClusterFacts) -> None:
     container["image"] = facts.image
     if facts.command:
         container["command"] = list(facts.command)

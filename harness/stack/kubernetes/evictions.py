@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput, StackNotStarted
-from harness.model.disruption import Drained, Eviction
+from harness.model.disruption import DrainEnd, Eviction
 from harness.model.message import message
-from harness.stack.feed import Feed
-from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Refused
-from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError
+from harness.stack.kubernetes.pods import RunningPod
 from harness.stack.kubernetes.watching import Watching
+from harness.stack.process.feed import Feed
 
 RETRY_S = 5.0  # kubectl's own
 _POLL_S = 0.25
@@ -35,7 +35,7 @@ class Evictions:
         }
         try:
             await self._api.post(f"{self._pods}/{pod}/eviction", body)
-        except Refused as error:
+        except ApiServerError as error:
             if error.status == NOT_FOUND:
                 raise BadInput(message("there is no pod {pod}", pod=repr(pod)), where=self._namespace) from error
             answer = Eviction(code=error.status, message=error.message)
@@ -45,7 +45,7 @@ class Evictions:
         self._feed.event("eviction", pod, said, code=answer.code)
         return answer
 
-    async def drain(self, node: str, limit_s: float) -> Drained:
+    async def drain(self, node: str, limit_s: float) -> DrainEnd:
         """Cordons ``node``, evicts the target's pods on it, waits until they are gone, and uncordons it again.
 
         "" is every pod, wherever it is, without a cordon. Raises ``BadInput``, ``StackNotStarted``.
@@ -58,7 +58,7 @@ class Evictions:
             if node:
                 await self._cordon(node, on=False)
 
-    async def _evict_all(self, node: str, limit_s: float) -> Drained:
+    async def _evict_all(self, node: str, limit_s: float) -> DrainEnd:
         start_ns = self._clock.now_ns()
         left = {pod.name for pod in self._on(node)}
         evicted: list[str] = []
@@ -79,7 +79,7 @@ class Evictions:
                 raise self._not_drained(node, sorted(gone), limit_s)
             await self._clock.sleep(_POLL_S)
         took_s = (self._clock.now_ns() - start_ns) / NS
-        return Drained(evicted=tuple(evicted), refusals=refusals, took_s=took_s)
+        return DrainEnd(evicted=tuple(evicted), refusals=refusals, took_s=took_s)
 
     async def _asked(self, pod: str) -> Eviction:
         """One that went by itself meanwhile is as good as evicted."""
@@ -88,13 +88,13 @@ class Evictions:
         except BadInput:
             return Eviction(code=201)
 
-    def _on(self, node: str) -> list[Pod]:
+    def _on(self, node: str) -> list[RunningPod]:
         return [pod for pod in self._watching.pods.known.values() if node in ("", pod.node)]
 
     async def _cordon(self, node: str, *, on: bool) -> None:
         try:
             await self._api.patch(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": on or None}})
-        except Refused as error:
+        except ApiServerError as error:
             if error.status == NOT_FOUND:
                 raise BadInput(
                     message("there is no node {node}", node=repr(node)), where="drain", remedy="kubectl get nodes"

@@ -7,7 +7,7 @@ import contextlib
 from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.message import message
-from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
+from harness.stack.kubernetes.api_server import ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.pods import read
 
 LIMIT_S = 180.0  # a migration of an empty database, on a busy machine
@@ -40,7 +40,7 @@ async def _said(api: ApiServer, namespace: str, pods: list[Json]) -> str:
     """The last lines of the newest pod's log; "" without any."""
     lines: list[str] = []
     for pod in sorted(pods, key=lambda each: str(each["metadata"].get("creationTimestamp")))[-1:]:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(ApiServerError):
             place = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
             async for line in api.lines(place, tailLines=_LAST_LINES):
                 lines.append(f"    {line.decode(errors='replace')}")

@@ -24,7 +24,7 @@ _LONGEST = 63  # RFC 1123 label
 _PID = re.compile(r"^[0-9]{1,9}$")
 
 
-class Owned(Enum):
+class Owner(Enum):
     """Whose something in Docker or in a cluster is."""
 
     LIVE = "a run that is under way"
@@ -38,7 +38,7 @@ def marks(lease: Lease) -> dict[str, str]:
     return {RUN: lease.run_id, OWNER: owner(lease), MACHINE: identity(), HOME: home_mark()}
 
 
-def owned(found: Mapping[str, str]) -> Owned:
+def owned(found: Mapping[str, str]) -> Owner:
     """Whose a thing with the marks ``found`` is.
 
     One Docker engine and one cluster have users in many containers and on many machines. Whether an owner lives shows
@@ -50,8 +50,8 @@ def owned(found: Mapping[str, str]) -> Owned:
     here = found.get(HOME) == home_mark() and owner.boot in boots()
     ours = found.get(MACHINE) == identity() and owner.of_this_boot
     if not here and not ours:
-        return Owned.FOREIGN
-    return Owned.LIVE if (ours and owner.alive()) or (here and may_live(found.get(RUN, ""))) else Owned.DEAD
+        return Owner.FOREIGN
+    return Owner.LIVE if (ours and owner.alive()) or (here and may_live(found.get(RUN, ""))) else Owner.DEAD
 
 
 def left(found: Iterable[str]) -> Message:

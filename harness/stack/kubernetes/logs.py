@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from harness.base.clock import Clock
-from harness.stack.feed import Feed
-from harness.stack.kubernetes.api_server import ApiServer, Refused
-from harness.stack.kubernetes.pods import Pod
-from harness.stack.kubernetes.watching import Place
+from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
+from harness.stack.kubernetes.pods import RunningPod
+from harness.stack.kubernetes.watching import TargetPlace
+from harness.stack.process.feed import Feed
 
 _AGAIN_S = 1.0
 _SERVER_ERROR = 500
@@ -21,7 +21,7 @@ _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(\S*)")
 class PodLogs:
     """Writes ``<pod>.log`` for the first container and ``<pod>.<container>.log`` for each other."""
 
-    def __init__(self, api: ApiServer, place: Place, folder: Path, feed: Feed, clock: Clock) -> None:
+    def __init__(self, api: ApiServer, place: TargetPlace, folder: Path, feed: Feed, clock: Clock) -> None:
         self._api = api
         self._namespace = place.namespace
         self._target = place.container
@@ -32,7 +32,7 @@ class PodLogs:
         self._now: dict[str, dict[str, str]] = {}  # each pod's containers, with their ids
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def follow(self, pod: Pod) -> None:
+    def follow(self, pod: RunningPod) -> None:
         """Begins to follow what is not followed yet: a restarted container has a new id."""
         self._now[pod.name] = dict(pod.containers)
         for container, container_id in pod.containers.items():
@@ -73,7 +73,7 @@ class PodLogs:
                         if came is None or came > known:
                             file.write(said + b"\n")
                         last = max(last, came or last)
-                except Refused as error:
+                except ApiServerError as error:
                     if 0 < error.status < _SERVER_ERROR:
                         raise
                 else:
@@ -87,7 +87,7 @@ class PodLogs:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if not isinstance(error, Refused):  # a pod that is gone takes its log with it
+        if not isinstance(error, ApiServerError):  # a pod that is gone takes its log with it
             self._feed.fail_with(error)
 
 

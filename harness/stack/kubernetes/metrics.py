@@ -15,7 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Address, Target
 from harness.model.variables import Meaning, names
 from harness.stack.manifests.forced.sidecar import metrics_port
-from harness.stack.scraping import PodMetrics
+from harness.stack.target.scraping import PodMetrics
 
 _IMAGE_METRICS_PORT = 9090  # of the bundled API's image
 _SIDECAR_PATH = "/metrics"

@@ -8,8 +8,8 @@ import msgspec
 
 from harness.model.message import Message, message
 from harness.model.stack import PodState
-from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import Json
+from harness.stack.process.feed import Feed
 
 #: Waiting reasons that end by themselves only when something else is changed.
 STUCK = (
@@ -25,7 +25,7 @@ STUCK = (
 PASSING = ("timed out waiting for the condition", "context deadline exceeded", "failed to sync")
 
 
-class Pod(msgspec.Struct, frozen=True, kw_only=True):
+class RunningPod(msgspec.Struct, frozen=True, kw_only=True):
     """One pod as it is now. ``containers`` are the running ones' ids by name, as containerd has them."""
 
     name: str
@@ -41,18 +41,18 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     was_ready: bool = False
 
 
-class Pods:
+class WatchedPods:
     """Keeps the pods of the target; tells the feed what changed."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self.known: dict[str, Pod] = {}
+        self.known: dict[str, RunningPod] = {}
 
-    def ready(self) -> list[Pod]:
+    def ready(self) -> list[RunningPod]:
         """Those that are ready and not terminating, by name."""
         return sorted((pod for pod in self.known.values() if pod.ready), key=lambda pod: pod.name)
 
-    def take(self, change: str, item: Json) -> Pod | None:
+    def take(self, change: str, item: Json) -> RunningPod | None:
         """One change of the watch; the pod, or ``None`` when it is gone."""
         pod = read(item)
         before = self.known.get(pod.name)
@@ -66,7 +66,7 @@ class Pods:
             self._tell(pod, pod.state, pod.trouble or _word(before, pod))
         return pod
 
-    def _tell(self, pod: Pod, state: PodState, said: str | Message) -> None:
+    def _tell(self, pod: RunningPod, state: PodState, said: str | Message) -> None:
         self._feed.event(
             "pod",
             pod.name,
@@ -78,7 +78,7 @@ class Pods:
         )
 
 
-def read(item: Json) -> Pod:
+def read(item: Json) -> RunningPod:
     """A pod of the API server (core/v1 Pod)."""
     metadata, status = item["metadata"], item.get("status", {})
     # A native sidecar's status stands among those of the init containers.
@@ -87,7 +87,7 @@ def read(item: Json) -> Pod:
     terminating = "deletionTimestamp" in metadata
     ready = conditions.get("Ready", {}).get("status") == "True" and not terminating
     trouble, stuck = _trouble(containers, conditions)
-    return Pod(
+    return RunningPod(
         name=metadata["name"],
         state=_state(status, containers, ready=ready, terminating=terminating),
         node=item.get("spec", {}).get("nodeName", ""),
@@ -137,7 +137,7 @@ def _waiting(container: Any) -> dict[str, Any]:
     return waiting
 
 
-def _word(before: Pod | None, pod: Pod) -> str | Message:
+def _word(before: RunningPod | None, pod: RunningPod) -> str | Message:
     if before is None:
         return message("created")
     if pod.restarts > before.restarts:

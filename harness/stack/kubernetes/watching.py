@@ -1,22 +1,85 @@
-"""What the cluster tells of a run: pods, endpoints, the HPA and events by watch; replicas and usage by asking."""
+"""What the cluster tells of a run: pods, endpoints, the HPA and events by watch; replicas and usage by asking.
+
+The API server's time stamps on the run's one clock.
+The first unplanned end of a part that is no pod of the target: an error while the stack comes up, and afterwards.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from harness.base.clock import NS, Clock
-from harness.base.errors import PartDied
+from harness.base.clock import NS, Anchor, Clock
+from harness.base.errors import PartDied, RehearsalError
 from harness.model.evidence import SampleRow
 from harness.model.message import Message, message, of_error
-from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
-from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kubernetes.pods import Pod, Pods
-from harness.stack.kubernetes.times import monotonic_ns
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError, Json
+from harness.stack.kubernetes.pods import RunningPod, WatchedPods
 from harness.stack.manifests import quantity
+from harness.stack.process.feed import Feed, endpoints_told
+from harness.stack.process.processes import Process
+
+
+def monotonic_ns(anchor: Anchor, stamp: str) -> int:
+    """An RFC 3339 time stamp of the cluster, whose clock is this machine's."""
+    return anchor.monotonic_ns + int(datetime.fromisoformat(stamp).timestamp() * NS) - anchor.unix_ns
+
+
+class FailureMonitor:
+    """``death`` gets the error of the first; ``close`` when ends are no surprise any more."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._feed = feed
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ending = False
+        self._planned: set[int] = set()
+
+    def guard(self, process: Process) -> None:
+        """Notices its end."""
+        self._feed.event("log", process.part, f"logs/{process.log.name}")
+        self.keep(self._notice(process))
+
+    def plan(self, process: Process | None) -> None:
+        """The end of ``process`` is no surprise any more."""
+        if process is not None:
+            self._planned.add(process.pid)
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs ``work`` until ``close``; what it raises is a part's end."""
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    async def close(self) -> None:
+        """Ends all watching."""
+        self._ending = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self.death.done():
+            self.death.cancel()
+
+    async def _notice(self, process: Process) -> None:
+        await process.wait()
+        if process.pid not in self._planned:
+            raise process.part_died()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._ending or task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, RehearsalError):
+            self._feed.event("component", error.what.partition(" ")[0].rstrip(":"), message("died"))
+        self._feed.fail_with(error)
+        if not self.death.done():
+            self.death.set_exception(error)
+            self.death.exception()  # read here: nobody may be waiting for it
+
 
 #: What is followed besides events: what the manifests made, and nothing that a rung put beside it.
 OF_THE_TARGET = f"!{labels.PART}"
@@ -27,7 +90,7 @@ SILENT_LIMIT_S = 45  # longer than two asks that time out (20 s each): on a crow
 OF_A_DEPLOYMENT = "pod-template-hash"  # a label that the Deployment's controller gives
 
 
-class Place(msgspec.Struct, frozen=True):
+class TargetPlace(msgspec.Struct, frozen=True):
     """Where the target is: its namespace, its Deployment, and the containers in it; ``sidecar`` is "" without one."""
 
     namespace: str
@@ -52,7 +115,7 @@ class News:
 class Watching:
     """Follows one namespace; ``works`` are run side by side until cancelled."""
 
-    def __init__(self, api: ApiServer, place: Place, feed: Feed, clock: Clock) -> None:
+    def __init__(self, api: ApiServer, place: TargetPlace, feed: Feed, clock: Clock) -> None:
         self._api = api
         self._namespace = place.namespace
         self._deployment = place.deployment
@@ -63,10 +126,10 @@ class Watching:
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
         self._measured: dict[str, tuple[str, list[Json]]] = {}
-        self.pods = Pods(feed)
+        self.pods = WatchedPods(feed)
         self.endpoints_ready = 0  # addresses that the Service sends to
 
-    def works(self, pod_changed: Callable[[Pod], None]) -> list[Coroutine[Any, Any, None]]:
+    def works(self, pod_changed: Callable[[RunningPod], None]) -> list[Coroutine[Any, Any, None]]:
         """Each is to run in a task of its own; what one raises is the stack's failure."""
         core, apps = f"/api/v1/namespaces/{self._namespace}", "/apis"
         return [
@@ -84,7 +147,7 @@ class Watching:
         ready = {pod.name for pod in self.pods.ready()}
         return bool(ready) and ready <= self._measured.keys()
 
-    async def _watch_pods(self, path: str, changed: Callable[[Pod], None]) -> None:
+    async def _watch_pods(self, path: str, changed: Callable[[RunningPod], None]) -> None:
         async for change, item in self._api.watch(path, labelSelector=OF_THE_TARGET):
             if OF_A_DEPLOYMENT not in item["metadata"].get("labels", {}):
                 continue  # a pod of its own, beside the target's
@@ -154,7 +217,7 @@ class Watching:
         while True:
             try:
                 status = (await self._api.get(path)).get("status", {})
-            except Refused as error:
+            except ApiServerError as error:
                 if error.status not in (0, NOT_FOUND):
                     raise
                 if error.status == 0 and self._clock.now_ns() > heard_ns + SILENT_LIMIT_S * NS:
@@ -172,7 +235,7 @@ class Watching:
         while True:
             try:
                 listed = (await self._api.get(path, labelSelector=OF_THE_TARGET)).get("items", [])
-            except Refused:  # metrics-server is not ready yet, or busy: there is no figure, so none is written
+            except ApiServerError:  # metrics-server is not ready yet, or busy: there is no figure, so none is written
                 listed = []
             for item in listed:
                 name = item["metadata"]["name"]

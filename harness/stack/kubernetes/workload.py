@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from harness.base.clock import NS, Clock, polling, utc
 from harness.base.errors import StackNotStarted
 from harness.model.manifests import Deployment
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.stack.kubernetes import jobs, labels
-from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import Pod
-from harness.stack.kubernetes.watching import Place, Watching
-from harness.stack.processes import tail
+from harness.stack.kubernetes.pods import RunningPod
+from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.process.processes import tail
 from harness.stack.state import Lease
 
 NAMESPACES = "/api/v1/namespaces"
@@ -34,7 +34,7 @@ _RULES_S = 1.0  # kube-proxy writes its rules at most once a second (minSyncPeri
 class Workload:
     """One Deployment with all that belongs to it."""
 
-    def __init__(self, api: ApiServer, place: Place, watching: Watching, logs: PodLogs, clock: Clock) -> None:
+    def __init__(self, api: ApiServer, place: TargetPlace, watching: Watching, logs: PodLogs, clock: Clock) -> None:
         self._api = api
         self._namespace = place.namespace
         self._place = f"/api/v1/namespaces/{place.namespace}"
@@ -48,7 +48,7 @@ class Workload:
         self.secret_comes_later = False  # the CSI driver makes it once the first pod has the volume
 
     async def make_namespace(self, lease: Lease) -> None:
-        """The run's own, marked with its owner. Raises ``Refused``, also when there is one of that name."""
+        """The run's own, marked with its owner. Raises ``ApiServerError``, also when there is one of that name."""
         self._lease = lease
         metadata = {
             "name": self._namespace,
@@ -58,7 +58,7 @@ class Workload:
         made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         self._uid = made["metadata"]["uid"]
 
-    async def take_node_port(self, mapped: Sequence[int], service: Json, progress: Tell) -> int:
+    async def take_node_port(self, mapped: Sequence[int], service: Json, progress: ProgressCallback) -> int:
         """Makes ``service`` with a mapped NodePort that no Service of the cluster has, which is its own from then on.
 
         Other runs' ends are waited for, up to five minutes. Raises ``StackNotStarted`` when all are taken then.
@@ -90,7 +90,7 @@ class Workload:
         document["spec"]["ports"][0]["nodePort"] = port
         try:
             await self._api.apply(document, self._namespace)
-        except Refused as error:
+        except ApiServerError as error:
             if error.status != UNPROCESSABLE or "already allocated" not in error.what:
                 raise
             return False
@@ -147,7 +147,7 @@ class Workload:
                     await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
                     asked = True
                 await self._api.get(self._place)
-            except Refused as error:
+            except ApiServerError as error:
                 if error.status == NOT_FOUND:
                     return
                 if error.status not in BUSY:
@@ -187,7 +187,7 @@ class Workload:
             if (pod.stuck and not waits) or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
                 raise self._not_settled(f"{pod.name} cannot become ready", pod)
 
-    def _not_settled(self, what: str, pod: Pod | None) -> StackNotStarted:
+    def _not_settled(self, what: str, pod: RunningPod | None) -> StackNotStarted:
         if pod is None:
             return StackNotStarted(
                 message("Deployment {name}: {what}", name=self._name, what=what), where=self._namespace

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.base.home import home
-from harness.model.message import Message, Tell, message
+from harness.model.message import Message, ProgressCallback, message
 
 PROGRAMS = (
     *("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_verifybackup", "pg_receivewal"),
@@ -69,7 +69,7 @@ def at_hand() -> bool:
     return any(works(folder, libraries) for folder, libraries, _origin in places())
 
 
-def unpack(progress: Tell) -> None:
+def unpack(progress: ProgressCallback) -> None:
     """Fetches and unpacks the packages where no whole version 15 is at hand; tells ``progress`` why there is none yet.
 
     Blocks; about 5 s. apt's own sources and keys are used and its state is not touched, so no root is needed.

@@ -14,8 +14,8 @@ from harness.control.endpoints import ready_endpoints
 from harness.model.cluster import PodView, ReplicaSet
 from harness.model.manifests import Deployment, PodTemplate
 from harness.model.message import message
-from harness.stack.feed import endpoints_told
-from harness.stack.local.pod import Ground, Pod
+from harness.stack.local.pod import LocalPod, PodResources
+from harness.stack.process.feed import endpoints_told
 
 TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
 #: Kubernetes gives a Deployment 600 s (progressDeadlineSeconds); a rehearsal's people wait less.
@@ -26,10 +26,10 @@ UP_LIMIT_S = 60.0
 RESTARTS_LIMIT = 2
 
 
-class Service(Protocol):
+class LocalService(Protocol):
     """What stands in front of the pods."""
 
-    def route(self, pods: Sequence[Pod]) -> None:
+    def route(self, pods: Sequence[LocalPod]) -> None:
         """New connections go to ``pods`` from now on; called before any signal of a termination goes out."""
 
     async def follow(self) -> None:
@@ -39,9 +39,9 @@ class Service(Protocol):
 class DeploymentController:
     """Keeps the Deployment's pods, and the service's endpoints in step with their readiness."""
 
-    def __init__(self, deployment: Deployment, ground: Ground, service: Service) -> None:
+    def __init__(self, deployment: Deployment, ground: PodResources, service: LocalService) -> None:
         self.deployment = deployment
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, LocalPod] = {}
         self._ground = ground
         self._clock: Clock = ground.clock
         self._service = service
@@ -49,7 +49,7 @@ class DeploymentController:
         self._news = asyncio.Event()
         self._made = 0
         self._sets: tuple[ReplicaSet, ...] = ()
-        self._progress = progress.Progress()
+        self._progress = progress.ProgressCondition()
         #: A pod lost in the middle of a replacement is made anew from its own revision.
         self._templates: dict[str, PodTemplate] = {deployment.template.digest: deployment.template}
 
@@ -57,7 +57,7 @@ class DeploymentController:
         """All pods, terminating ones included."""
         return [pod.view() for pod in self.pods.values()]
 
-    def ready_pods(self) -> list[Pod]:
+    def ready_pods(self) -> list[LocalPod]:
         """The pods that are ready, by name."""
         return [self.pods[name] for name in ready_endpoints(self.views())]
 
@@ -122,7 +122,7 @@ class DeploymentController:
         """Writes the endpoints anew though they are the same pods: their addresses changed."""
         self._service.route(self._endpoints())
 
-    def _endpoints(self) -> list[Pod]:
+    def _endpoints(self) -> list[LocalPod]:
         """The ready pods, and those killed of which the service has not heard yet."""
         names = {*ready_endpoints(self.views()), *(name for name, pod in self.pods.items() if pod.undetected)}
         return [self.pods[name] for name in sorted(names)]
@@ -141,7 +141,7 @@ class DeploymentController:
     def _make(self, revision: str) -> None:
         self._made += 1
         name = f"{self.deployment.name}-{revision[:8]}-{self._made}"
-        pod = Pod(name, self._templates[revision], self._ground, self._changed)
+        pod = LocalPod(name, self._templates[revision], self._ground, self._changed)
         self.pods[name] = pod
         pod.start()
 
@@ -191,7 +191,7 @@ class DeploymentController:
             if newest and not pod.was_ready and pod.backing_off and pod.view().restarts >= RESTARTS_LIMIT:
                 raise self._not_settled(f"{pod.name} ends again and again before it was ever ready", pod)
 
-    def _not_settled(self, what: str, pod: Pod | None) -> StackNotStarted:
+    def _not_settled(self, what: str, pod: LocalPod | None) -> StackNotStarted:
         if pod is None:
             return StackNotStarted(message("Deployment {name}: {what}", name=self.deployment.name, what=what))
         return StackNotStarted(

@@ -1,29 +1,183 @@
-"""Faults on pods, sidecars and dependencies of the local rung: signals, the sidecars' control files, busy processes."""
+"""Faults on pods, sidecars and dependencies of the local rung: signals, the sidecars' control files, busy processes.
+
+The local rung's PostgreSQL as its operator sees it.
+Faults of the local rung: in front of the pods by the fault proxy, all others by ``disturbances``.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
-from harness.model.stack import PARTS, Fault, FaultKind
-from harness.stack.failover import fail_over
-from harness.stack.feed import Feed
-from harness.stack.injecting import none_ready, nothing, until_undone
-from harness.stack.local.database import LocalDatabase
+from harness.model.stack import PARTS, PROXY_FAULTS, Address, DatabaseAccess, Fault, FaultKind
+from harness.stack.database.failover import fail_over
+from harness.stack.faults.injecting import (
+    FaultProxy,
+    begun,
+    in_front,
+    lock_tables,
+    none_ready,
+    nothing,
+    sane,
+    until_undone,
+)
 from harness.stack.local.deployment import DeploymentController
-from harness.stack.local.parts import Parts
-from harness.stack.local.pod import Pod
-from harness.stack.locking import lock_tables
-from harness.stack.processes import Spec, spawn
+from harness.stack.local.parts import LocalParts
+from harness.stack.local.pod import OTHERS, LocalPod, PodResources
+from harness.stack.local.postgres_template import DATABASE, SUPERUSER, Postgres, remove_killed
+from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Spec, spawn
+from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
+
+
+class LocalDatabase:
+    """``Database`` of the protocol."""
+
+    def __init__(self, parts: LocalParts, ground: PodResources, controller: DeploymentController) -> None:
+        self._parts = parts
+        self._ground = ground
+        self._controller = controller
+
+    def access(self) -> DatabaseAccess:
+        """The instance that the stack was brought up with, or its standby after ``take_over``."""
+        return _access(self._parts.postgres)
+
+    async def register(self, instance: str, address: Address) -> None:
+        """Pods started from now on find it."""
+        self._ground.instances[instance] = address
+
+    async def lose(self) -> None:
+        """SIGKILL, then the data folder goes. Raises ``StackNotStarted`` when it cannot be removed."""
+        await self._parts.lose_postgres()
+        await remove_killed(self._parts.postgres.data, self._ground.clock)
+
+    def standby(self) -> DatabaseAccess | None:
+        """The standby, where one follows."""
+        return None if self._parts.standby is None else _access(self._parts.standby)
+
+    async def start_standby(self) -> DatabaseAccess:
+        """A second server on this machine. Raises ``BadInput`` when there is one."""
+        if self._parts.standby is not None:
+            raise BadInput("a standby follows PostgreSQL already")
+        return _access(await self._parts.start_standby())
+
+    async def end_standby(self) -> None:
+        """Fast shutdown, its data gone."""
+        await self._parts.end_standby()
+
+    async def kill(self) -> int:
+        """SIGKILL; the data stays where it is."""
+        await self._parts.lose_postgres()
+        return self._ground.clock.now_ns()
+
+    async def take_over(self) -> None:
+        """Pods that start later are led there too."""
+        self._parts.take_over()
+        address = self._ground.instances[OTHERS] = self._parts.postgres.address
+        for pod in self._controller.pods.values():
+            pod.lead_to(address)
+
+
+def _access(postgres: Postgres) -> DatabaseAccess:
+    return DatabaseAccess(
+        address=postgres.address,
+        superuser=SUPERUSER,
+        password=postgres.password,
+        database=DATABASE,
+        server=postgres.programs.named,
+    )
+
+
+class LocalFaults:
+    """Injects and undoes; ``route`` sends the service's new connections to the pods or to the fault proxy before
+    them."""
+
+    def __init__(self, parts: LocalParts, feed: Feed, disturbances: LocalDisturbances) -> None:
+        self._parts = parts
+        self._feed = feed
+        self._disturbances = disturbances
+        #: By pod: its own port, and the fault proxy's address before it.
+        self._proxied: dict[str, tuple[int, Address]] = {}
+        self._numbers = itertools.count()
+        self._refusing: set[int] = set()  # numbers of the faults that refuse every connection
+        self._turn = asyncio.Lock()  # of those that shut the service's port, or open it
+        self.controller: DeploymentController | None = None
+
+    def lead(self, controller: DeploymentController, database: LocalDatabase) -> None:
+        """Told once the pods' controller exists."""
+        self.controller = self._disturbances.controller = controller
+        self._disturbances.database = database
+
+    def route(self, pods: Sequence[LocalPod]) -> None:
+        """Tells Envoy where the ready pods are. A pod that the fault proxy does not listen for yet is left out till
+        then."""
+        if self._parts.fault_proxy is None:
+            self._parts.envoy.route([pod.address for pod in pods])
+        else:
+            self._parts.envoy.route([self._proxied[pod.name][1] for pod in pods if pod.name in self._proxied])
+
+    async def follow(self) -> None:
+        """Makes the fault proxy listen for the pods there are, and for no others; nothing without a fault proxy."""
+        if self._parts.fault_proxy is not None and self.controller is not None:
+            await self._listen(self._parts.fault_proxy, self.controller)
+
+    async def _listen(self, fault_proxy: FaultProxy, controller: DeploymentController) -> None:
+        pods = dict(controller.pods)
+        fresh = [pod for pod in pods.values() if pod.name not in self._proxied and not pod.terminating]
+        for pod in fresh:
+            self._proxied[pod.name] = (pod.address.port, await fault_proxy.listen(pod.address.port))
+        for name in self._proxied.keys() - pods.keys():
+            await fault_proxy.unlisten(self._proxied.pop(name)[0])
+        if fresh:
+            controller.reroute()
+
+    async def inject(self, fault: Fault) -> Undo:
+        """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
+        sane(fault)
+        if fault.kind in PROXY_FAULTS:
+            fault_proxy = in_front(self._parts.fault_proxy, fault)
+            begin = self._refuse(fault, fault_proxy) if fault.refuses else fault_proxy.inject(fault)
+        else:
+            begin = self._disturbances.inject(fault)
+        return await begun(fault, begin, self._feed)
+
+    async def _refuse(self, fault: Fault, fault_proxy: FaultProxy) -> Undo:
+        """The service's port is shut before the fault proxy ends kept connections: nobody finds the fault proxy shut
+        behind Envoy."""
+        number = next(self._numbers)
+
+        async def reopen() -> None:
+            """Behind the last of them."""
+            async with self._turn:
+                self._refusing.discard(number)
+                if not self._refusing and self._parts.envoy.running:
+                    await self._parts.envoy.open()
+
+        async with undone_if_broken(reopen):
+            async with self._turn:
+                self._refusing.add(number)
+                if len(self._refusing) == 1:
+                    await self._parts.envoy.shut()
+            end = await fault_proxy.inject(fault)
+
+        async def undo() -> None:
+            await end()
+            await reopen()
+
+        return undo
+
 
 _SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
 _CRASH_POLL_S = 0.2
@@ -33,10 +187,10 @@ _HOLD = (
 )
 
 
-class Disturbances:
+class LocalDisturbances:
     """One stack's. Of the ready pods the first by name is taken, unless the fault names one."""
 
-    def __init__(self, parts: Parts, feed: Feed, state: RunState, clock: Clock, logs: Path) -> None:
+    def __init__(self, parts: LocalParts, feed: Feed, state: RunState, clock: Clock, logs: Path) -> None:
         self._parts = parts
         self._feed = feed
         self._state = state
@@ -73,7 +227,7 @@ class Disturbances:
 
     # -- pods ----------------------------------------------------------------------------------------------------
 
-    def _pod(self, name: str = "") -> Pod:
+    def _pod(self, name: str = "") -> LocalPod:
         ready = self.controller.ready_pods() if self.controller is not None else []
         ready = [pod for pod in ready if name in ("", pod.name)]
         if not ready:
@@ -109,7 +263,14 @@ class Disturbances:
         return self._stopped(process.pid)
 
     async def _pod_cpu(self, fault: Fault) -> Undo:
-        return self._hog(self._pod(fault.subject), "cpu", _BUSY)
+        pod = self._pod(fault.subject)
+        undos = [self._hog(pod, "cpu", _BUSY) for _ in range(os.cpu_count() or 1)]
+
+        async def undo() -> None:
+            for each in undos:
+                await each()
+
+        return undo
 
     async def _pod_memory(self, fault: Fault) -> Undo:
         pod = self._pod(fault.subject)
@@ -218,7 +379,7 @@ class Disturbances:
 
         return undo
 
-    def _hog(self, pod: Pod, what: str, script: str, *arguments: str) -> Undo:
+    def _hog(self, pod: LocalPod, what: str, script: str, *arguments: str) -> Undo:
         self._hogs += 1
         part = f"hog-{what}-{self._hogs}"
         spec = Spec(

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from harness.base.clock import Clock
 from harness.base.data import ROOT
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.model.stack import Address
-from harness.stack import environment
-from harness.stack.firebase import install
+from harness.stack.firebase import commands
 from harness.stack.local import installing
-from harness.stack.processes import Process, Spec, spawn
+from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.waiting import until
 from harness.stack.state import RunState, npm
-from harness.stack.waiting import until
+from harness.stack.target import variables as environment
 
 READY_LIMIT_S = 60.0  # Auth alone compiles for 8 s on a busy machine
 STOP_S = 0.7  # nothing in memory is worth waiting for
 
 
-class Emulator:
+class FirebasePart:
     """One Firebase part. ``start`` then ``ready``; ``stop`` ends it at once."""
 
     def __init__(self, part: str, state: RunState, logs: Path, clock: Clock) -> None:
@@ -54,14 +54,14 @@ class Emulator:
             await self.process.stop(signal.SIGTERM, STOP_S)
 
 
-async def installed(state: RunState, logs: Path, progress: Tell) -> Path:
+async def installed(state: RunState, logs: Path, progress: ProgressCallback) -> Path:
     """The emulators' ``node_modules``; installed first on a machine that has none. Raises ``StackNotStarted``."""
     npm.node()
-    tree = install.folder()
+    tree = commands.folder()
     if tree.is_dir():
         return tree
     progress(message("first run: installing the Firebase emulators (about a minute)"))
-    process = await installing.install("harness.stack.firebase.install:ensure", "emulators-install", state, logs)
+    process = await installing.install("harness.stack.firebase.commands:ensure", "emulators-install", state, logs)
     if not tree.is_dir():
         raise process.not_started("the emulators were not installed")
     return tree

@@ -19,9 +19,9 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.model.stack import Address
-from harness.stack.processes import Process, Spec, spawn
+from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.waiting import accepts, until
 from harness.stack.state import RunState
-from harness.stack.waiting import accepts, until
 
 READY_LIMIT_S = 60.0  # as the emulators: on a busy machine only the processor is short
 OBEY_LIMIT_S = 10.0

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from harness.base.data import ROOT
-from harness.stack import environment
-from harness.stack.processes import Process, Spec, spawn
+from harness.stack.process.processes import Process, Spec, spawn
 from harness.stack.state import RunState
+from harness.stack.target import variables as environment
 
 LIMIT_S = 620.0  # above the installers' own limits
 _CODE = """

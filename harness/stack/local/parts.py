@@ -10,22 +10,21 @@ from pathlib import Path
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, RehearsalError
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.model.stack import PROJECT_ID, Address, Endpoints
-from harness.stack.fault_proxy import FaultProxy
-from harness.stack.feed import Feed
+from harness.stack.faults.injecting import FaultProxy
 from harness.stack.firebase import commands
-from harness.stack.local.emulators import Emulator, installed
+from harness.stack.local.emulators import FirebasePart, installed
 from harness.stack.local.envoy import Envoy
-from harness.stack.local.postgres import Postgres, remove_killed
 from harness.stack.local.postgres_programs import provided
-from harness.stack.processes import Process
-from harness.stack.ready import CHECKS
+from harness.stack.local.postgres_template import Postgres, remove_killed
+from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Process
+from harness.stack.process.waiting import CHECKS, together
 from harness.stack.state import RunState
-from harness.stack.waiting import together
 
 
-class Parts:
+class LocalParts:
     """Starts them in parallel, notices when one dies, stops them in parallel."""
 
     def __init__(
@@ -51,7 +50,7 @@ class Parts:
         self.postgres = Postgres(state, logs, clock)
         self.standby: Postgres | None = None
         self._standbys = 0
-        self._emulators = tuple(Emulator(part, state, logs, clock) for part in CHECKS)
+        self._emulators = tuple(FirebasePart(part, state, logs, clock) for part in CHECKS)
         self.auth, self.firestore, self.remote_config, self.storage = self._emulators
         self.envoy = Envoy(state, logs, clock, service_port)
         self.fault_proxy: FaultProxy | None = None
@@ -71,7 +70,7 @@ class Parts:
             database_password=self.postgres.password,
         )
 
-    async def start_emulators(self, progress: Tell) -> None:
+    async def start_emulators(self, progress: ProgressCallback) -> None:
         """Starts the Firebase parts; Auth first, which takes longest. Returns when all answer."""
         tree = await installed(self._state, self._logs, progress)
         lines: dict[str, Callable[[Address], Sequence[str]]] = {
@@ -84,7 +83,7 @@ class Parts:
             self._guard(emulator.start(lines[emulator.part](emulator.address)))
         await together(*(self._answering(emulator) for emulator in self._emulators))
 
-    async def start_postgres(self, progress: Tell) -> None:
+    async def start_postgres(self, progress: ProgressCallback) -> None:
         """Returns when the application's role can log in."""
         self.postgres.programs = await provided(
             every=self._every_program, state=self._state, logs=self._logs, progress=progress
@@ -165,7 +164,7 @@ class Parts:
         if not self.death.done():
             self.death.cancel()
 
-    async def _answering(self, emulator: Emulator) -> None:
+    async def _answering(self, emulator: FirebasePart) -> None:
         await emulator.ready(CHECKS[emulator.part])
         self._told(emulator.part, emulator.address)
 

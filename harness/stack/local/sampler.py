@@ -11,14 +11,14 @@ import psutil
 from harness.base.clock import NS, Clock
 from harness.control.rollout import available
 from harness.model.evidence import SampleRow
-from harness.stack.feed import Feed
 from harness.stack.local.deployment import DeploymentController
+from harness.stack.process.feed import Feed
 
 EVERY_S = 2.0
 STACK_MEMORY_EVERY = 5  # samples; the kernel sums a process' pages for it, about 1 ms each
 
 
-class Usage(msgspec.Struct, frozen=True):
+class ProcessUsage(msgspec.Struct, frozen=True):
     """CPU seconds used so far and resident memory, of a process with all its descendants."""
 
     cpu_s: float
@@ -26,7 +26,8 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Sampler:
-    """``cpu_cores`` and ``memory_bytes`` (RSS) a pod, of the manifest's containers, ``replicas``, ``ready_replicas``.
+    """``cpu_cores`` and ``memory_bytes`` (RSS) a pod, of the manifest's containers, ``replicas``, ``ready_replicas``;
+    more rarely ``descriptors`` and ``connections`` (of the internet's families) a pod.
 
     ``stack_memory_bytes`` is the proportional set size of every part, so that shared pages count once; the harness and
     the load are not in it.
@@ -62,6 +63,9 @@ class Sampler:
                 cores = sum(self._cores(pid, usage.cpu_s, now_ns) for pid, usage in used)
                 self._put(now_ns, "cpu_cores", f"pod/{pod.name}", cores)
                 self._put(now_ns, "memory_bytes", f"pod/{pod.name}", sum(usage.memory_bytes for _pid, usage in used))
+            if used and self._count % STACK_MEMORY_EVERY == 0:
+                for metric, count in opened(pids, children).items():
+                    self._put(now_ns, metric, f"pod/{pod.name}", count)
         if self._count % STACK_MEMORY_EVERY == 0:
             everything = [*parts, *(pid for pod in pods for pid in pod.pids())]
             self._put(now_ns, "stack_memory_bytes", "stack", proportional_bytes(everything, children))
@@ -96,7 +100,7 @@ def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
     return found
 
 
-def usage_of(pid: int, children: Mapping[int, list[int]]) -> Usage | None:
+def usage_of(pid: int, children: Mapping[int, list[int]]) -> ProcessUsage | None:
     """Of ``pid`` and all its descendants; ``None`` when there is no such process."""
     cpu_s, memory_bytes, seen = 0.0, 0, False
     for member in _family(pid, children):
@@ -108,7 +112,21 @@ def usage_of(pid: int, children: Mapping[int, list[int]]) -> Usage | None:
             continue
         cpu_s += times.user + times.system
         seen = True
-    return Usage(cpu_s, memory_bytes) if seen else None
+    return ProcessUsage(cpu_s, memory_bytes) if seen else None
+
+
+def opened(roots: Iterable[int], children: Mapping[int, list[int]]) -> dict[str, int]:
+    """What ``roots`` and all their descendants have open: ``descriptors``, and ``connections`` among them."""
+    found = {"descriptors": 0, "connections": 0}
+    for pid in (member for root in roots for member in _family(root, children)):
+        try:
+            process = psutil.Process(pid)
+            count, connections = process.num_fds(), len(process.net_connections("inet"))
+        except (psutil.Error, OSError):
+            continue
+        found["descriptors"] += count
+        found["connections"] += connections
+    return found
 
 
 def proportional_bytes(roots: Iterable[int], children: Mapping[int, list[int]] | None = None) -> int:

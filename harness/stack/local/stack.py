@@ -1,41 +1,88 @@
-"""``LocalStack``: the ``Stack`` protocol on real processes of this machine."""
+"""``LocalStack``: the ``Stack`` protocol on real processes of this machine.
+
+The target's program as a process beside the pods: what a check may stop, and whose database it may take away.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from harness.base.clock import Clock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.command import Ran
-from harness.model.disruption import Drained, Eviction
-from harness.model.manifests import Manifests
-from harness.model.message import Tell, message
-from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
-from harness.stack.begun import Begun
-from harness.stack.local.beside import Beside, start_beside
+from harness.model.disruption import DrainEnd, Eviction
+from harness.model.manifests import Manifests, PodTemplate
+from harness.model.message import message
+from harness.model.stack import Address, Capability, Endpoints, EnvironmentKind, Fault, Version
 from harness.stack.local.controllers import Controllers, capabilities
-from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S
-from harness.stack.local.disturbances import Disturbances
-from harness.stack.local.faults import Faults
-from harness.stack.local.parts import Parts
-from harness.stack.local.pod import Ground
+from harness.stack.local.disturbances import LocalDatabase, LocalDisturbances, LocalFaults
+from harness.stack.local.parts import LocalParts
+from harness.stack.local.pod import PodResources
 from harness.stack.local.sampler import Sampler
-from harness.stack.local.teardown import end_strays
-from harness.stack.manifests.honour import not_honoured_by_processes
-from harness.stack.migrations import migrate
+from harness.stack.local.site import end_strays
+from harness.stack.manifests.unsupported_features import not_honoured_by_processes
+from harness.stack.process.base_stack import BaseStack, Common
+from harness.stack.process.processes import Process, Spec, spawn, tail
+from harness.stack.process.waiting import http_status, together
 from harness.stack.protocol import Undo
-from harness.stack.scraping import PodMetrics
-from harness.stack.waiting import http_status, together
+from harness.stack.target import variables as environment
+from harness.stack.target.scraping import PodMetrics
+from harness.stack.target.variables import migrate
+
+
+class LocalBeside:
+    """One such process. It has the pods' environment, but a name, a port and a way to the database of its own."""
+
+    def __init__(self, ground: PodResources, process: Process, address: Address) -> None:
+        self.process = process
+        self.address = address
+        self._ground = ground
+
+    @property
+    def log(self) -> Path:
+        """Its output."""
+        return self.process.log
+
+    def last_lines(self) -> str:
+        """The end of its log, for people."""
+        return tail(self.process.log)
+
+    async def stop(self) -> None:
+        """Kills it if it still runs; idempotent."""
+        await self.process.stop(signal.SIGKILL, 1.0)
+        self._ground.state.give_back_port(self.address.port)
+
+
+def start_beside(template: PodTemplate, ground: PodResources, name: str, database_port: int) -> LocalBeside:
+    """Starts the target's command. Raises ``StackNotStarted`` when it cannot be run."""
+    address = Address(host="127.0.0.1", port=ground.state.take_port())
+    variables = environment.of_target(
+        template.containers[0],
+        ground.target,
+        ground.endpoints,
+        pod=name,
+        port=address.port,
+        database_port=database_port,
+    )
+    spec = Spec(
+        part=name,
+        command=ground.target.command,
+        environment=variables,
+        log=ground.logs / f"{name}.log",
+        folder=Path(ground.target.folder),
+    )
+    return LocalBeside(ground, spawn(spec, ground.state), address)
+
 
 POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace
 SERVICE_LIMIT_S = 10.0
 
 
-class LocalStack(Begun):
+class LocalStack(BaseStack):
     """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
 
     ``folder/logs/<part>.log`` holds every part's output. ``fault_proxy`` puts the fault proxy in front of the pods;
@@ -44,44 +91,27 @@ class LocalStack(Begun):
     as on a cluster.
     """
 
-    rung = Rung.LOCAL
+    rung = EnvironmentKind.LOCAL
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        manifests: Manifests,
-        target: Target,
-        folder: Path,
-        clock: Clock,
-        service_port: int | None = None,
-        fault_proxy: bool = False,
-        signals_at_once: bool = False,
-        every_program: bool = False,
-        progress: Tell,
-    ) -> None:
+    def __init__(self, *, signals_at_once: bool = False, every_program: bool = False, **common: Unpack[Common]) -> None:
         self.capabilities = capabilities(signals_at_once=signals_at_once)
         self.cpu_factor = 1.0
-        super().__init__(
-            run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
-            progress=progress,
-        )  # fmt: skip
-        self._fault_proxy = fault_proxy
+        super().__init__(**common)
         self._signals_at_once = signals_at_once
         self._every_program = every_program
-        self._parts: Parts | None = None
+        self._parts: LocalParts | None = None
         self._controllers: Controllers | None = None
-        self._faults: Faults | None = None
-        self._ground: Ground | None = None
+        self._faults: LocalFaults | None = None
+        self._ground: PodResources | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part, with the last lines of its log."""
         state = self._begin()
         ground = (state, self._logs_folder, self._clock, self._feed)
-        self._parts = Parts(*ground, every_program=self._every_program, service_port=self._service_port)
-        disturbances = Disturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
-        self._faults = Faults(self._parts, self._feed, disturbances)
+        self._parts = LocalParts(*ground, every_program=self._every_program, service_port=self._service_port)
+        disturbances = LocalDisturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
+        self._faults = LocalFaults(self._parts, self._feed, disturbances)
         await self._unless_dead(self._bring_up(self._parts, self._faults), self._parts.death)
 
     async def apply(self, manifests: Manifests) -> None:
@@ -152,7 +182,7 @@ class LocalStack(Begun):
         """Under the manifests' PodDisruptionBudget; without one every eviction is granted."""
         return self._running().budgets.evict(pod)
 
-    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> DrainEnd:
         """This machine is the one node; successors start on it while their predecessors leave."""
         if node:
             raise BadInput(
@@ -168,7 +198,7 @@ class LocalStack(Begun):
         assert self._parts is not None and self._ground is not None
         return LocalDatabase(self._parts, self._ground, controllers.deployment)
 
-    def start_beside(self, name: str, database_port: int) -> Beside:
+    def start_beside(self, name: str, database_port: int) -> LocalBeside:
         """Runs the target once more, as no pod: nothing probes, restarts or routes to it. The caller stops it."""
         self._running()
         assert self._ground is not None
@@ -183,7 +213,7 @@ class LocalStack(Begun):
 
     # -- up ------------------------------------------------------------------------------------------------------
 
-    async def _bring_up(self, parts: Parts, faults: Faults) -> None:
+    async def _bring_up(self, parts: LocalParts, faults: LocalFaults) -> None:
         # Auth takes longest and is needed last: everything else is started while it compiles.
         await together(
             parts.start_emulators(self._progress),
@@ -193,15 +223,15 @@ class LocalStack(Begun):
         await self._service_answers(parts)
         self._progress(message("the service answers on {address}", address=str(parts.envoy.address)))
 
-    async def _start_service(self, parts: Parts) -> None:
-        if self._fault_proxy:
+    async def _start_service(self, parts: LocalParts) -> None:
+        if self._with_fault_proxy:
             await parts.start_fault_proxy()
         await parts.start_envoy()
 
-    async def _start_target(self, parts: Parts, faults: Faults) -> None:
+    async def _start_target(self, parts: LocalParts, faults: LocalFaults) -> None:
         await parts.start_postgres(self._progress)
         assert self._state is not None
-        ground = Ground(
+        ground = PodResources(
             state=self._state,
             clock=self._clock,
             feed=self._feed,
@@ -233,7 +263,7 @@ class LocalStack(Begun):
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)
 
-    async def _service_answers(self, parts: Parts) -> None:
+    async def _service_answers(self, parts: LocalParts) -> None:
         """Through Envoy, as users will ask."""
         probe = self._manifests.deployment.template.containers[0].readiness
         path = probe.path if probe is not None else "/"

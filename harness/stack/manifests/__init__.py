@@ -22,12 +22,12 @@ from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
 from harness.model.message import message
-from harness.model.stack import Rung, Target
-from harness.stack.manifests import errata, forced, kustomize, pods, policies, risks, spec
+from harness.model.stack import EnvironmentKind, Target
+from harness.stack.manifests import errata, forced, kustomize, pods, spec
 from harness.stack.manifests.faults import at_fault
 from harness.stack.manifests.folder import Documents, Folder
 from harness.stack.manifests.forced.environment import plain_secrets
-from harness.stack.manifests.selecting import picks
+from harness.stack.manifests.spec import picks
 
 S = TypeVar("S", bound=spec.K8s)
 
@@ -46,7 +46,7 @@ _UNSAID = Target(name="", command=(), bundled=True)
 
 def load(
     folder: Path,
-    rung: Rung | None = None,
+    rung: EnvironmentKind | None = None,
     target: Target | None = None,
     *,
     fronted: bool = False,
@@ -79,7 +79,7 @@ def load(
     return msgspec.structs.replace(
         found,
         written=tuple(documents),
-        warnings=risks.warnings(rendered, written),
+        warnings=kustomize.warnings(rendered, written),
         errata=errata.read(written),
     )
 
@@ -108,10 +108,12 @@ def _checked(documents: Documents, folder: Path) -> None:
         if (wanted := _FORMS.get(document["kind"])) is not None:
             _spec(document, wanted, where)
         elif document["kind"] in ("ConfigMap", "Secret"):
-            _convert(document, spec.Data, where)
+            _convert(document, spec.DataYaml, where)
 
 
-def _forced(documents: Documents, folder: Path, rung: Rung, target: Target, *, fronted: bool) -> forced.Work:
+def _forced(
+    documents: Documents, folder: Path, rung: EnvironmentKind, target: Target, *, fronted: bool
+) -> forced.ForcedDocuments:
     """Raises ``BadInput`` also for what no type above describes and Kubernetes would not take."""
     try:
         return forced.force(documents, str(folder), rung, target, fronted=fronted)
@@ -213,7 +215,7 @@ def _sources(documents: Documents, folder: Path) -> pods.Sources:
     for key, document in documents.items():
         kind, _, name = key.partition("/")
         if kind in maps:
-            data = _convert(document, spec.Data, f"{folder}: {key}")
+            data = _convert(document, spec.DataYaml, f"{folder}: {key}")
             maps[kind][name] = data.data | data.string_data
         if kind == "Secret":
             plain[name] = plain_secrets(document)
@@ -289,7 +291,7 @@ def _hpa(documents: Documents, deployment: str, folder: Path) -> Hpa | None:
             what = message("{kind} {name} is not among the manifests", kind="scaleTargetRef", name=named)
             remedy = message("it should be {resource}", resource=f"Deployment/{deployment}")
             raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=remedy)
-        return policies.hpa(key.partition("/")[2], hpa, f"{where}.spec")
+        return spec.hpa(key.partition("/")[2], hpa, f"{where}.spec")
     return None
 
 
@@ -304,7 +306,7 @@ def _pdb(documents: Documents, labels: dict[str, str], folder: Path) -> Budget |
             continue  # policy/v1: it selects no pod, or those of a workload beside the target
         if any(selector.values()):  # an empty one selects all pods of the namespace
             _selects(selector, labels, f"{where}.selector")
-        return policies.budget(key.partition("/")[2], pdb, where)
+        return spec.budget(key.partition("/")[2], pdb, where)
     return None
 
 

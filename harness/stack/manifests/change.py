@@ -8,6 +8,8 @@ import hashlib
 import msgspec
 
 from harness.model.manifests import EnvVar, Manifests
+from harness.model.variables import PRODUCTION
+from harness.stack.manifests.forced import reasons
 
 ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 
@@ -27,6 +29,13 @@ def with_env(manifests: Manifests, **variables: str) -> Manifests:
         digest=hashlib.sha256(text.encode()).hexdigest()[:16],
     )
     return msgspec.structs.replace(manifests, deployment=msgspec.structs.replace(deployment, template=template))
+
+
+def environment_as_written(manifests: Manifests) -> str:
+    """Return what the folder tells its pods to be, before the patch that tells them otherwise for a rehearsal: that one
+    takes the place of production alone."""
+    taken = any(each.reason.startswith(reasons.ENVIRONMENT) for each in manifests.patches)
+    return PRODUCTION[0] if taken else manifests.config.get("environment", "")
 
 
 def without_autoscaler(manifests: Manifests, replicas: int) -> Manifests:

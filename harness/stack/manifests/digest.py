@@ -1,4 +1,6 @@
-"""The pod template's digest: it changes exactly when Kubernetes would replace the pods.
+"""Digests of manifests: of a folder as it is written, and of a pod's template.
+
+That of a template changes exactly when Kubernetes would replace the pods.
 
 A Deployment rolls when ``spec.template`` changes after defaulting (apps/v1: ``EqualIgnoreHash``), so a quantity
 written differently or a default written out is no change; neither is a new value in a ConfigMap or Secret.
@@ -8,9 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from harness.stack.manifests import quantity
+from harness.base.data import OVERLAYS
+from harness.model.manifests import keys_alone
+from harness.stack.manifests import kustomize, quantity
 
 _POD_DEFAULTS = {
     "restartPolicy": "Always",
@@ -38,6 +44,29 @@ _PROBE_DEFAULTS = {
     "successThreshold": 1,
     "failureThreshold": 3,
 }
+
+
+def written(folder: Path) -> str:
+    """``sha256:...`` of the folder's manifests before a rung changes them, but for the API's image, which is the
+    program's, and for Secrets' values. An overlay of ours stands for all of its environment, which runs take in turn.
+    Raises ``BadInput``."""
+    ours = (
+        sorted(OVERLAYS.glob(f"{folder.name.partition('-')[0]}*")) if folder.resolve().parent == OVERLAYS else [folder]
+    )
+    read = [{key: _written(each) for key, each in kustomize.render(one).documents.items()} for one in ours]
+    return f"sha256:{hashlib.sha256(json.dumps(read, sort_keys=True, default=str).encode()).hexdigest()}"
+
+
+def _written(document: dict[str, Any]) -> dict[str, Any]:
+    if document["kind"] == "Secret":
+        return keys_alone(document)
+    if document["kind"] == "Deployment":
+        with suppress(LookupError, TypeError, ValueError):  # of another form it stands as it is
+            template = document["spec"]["template"]
+            first, *others = template["spec"]["containers"]
+            pod = {**template["spec"], "containers": [{**first, "image": ""}, *others]}
+            return {**document, "spec": {**document["spec"], "template": {**template, "spec": pod}}}
+    return document
 
 
 def of(template: dict[str, Any]) -> str:

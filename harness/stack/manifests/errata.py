@@ -2,6 +2,8 @@
 
 Each is read from the rendered resources alone, as they are written, before a rung forces anything. What an erratum
 says and how it is mended stands in the register (``scenarios``).
+
+What reading a folder for one of the document's errata comes to.
 """
 
 from __future__ import annotations
@@ -11,15 +13,38 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.model.manifests import OLD_REGISTRY, STILL_THERE, RepositoryErratum
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, OLD_REGISTRY, STILL_THERE, RepositoryErratum
 from harness.model.message import Message, message
-from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
+from harness.stack.manifests.folder import ContainerAt, Folder, at, ends_tls, listed, tag_of
 from harness.stack.manifests.forced.work import accepts_s, drain_s
-from harness.stack.manifests.reading import Reading, fixed, still, unread
 
-Read = Callable[[Folder], Reading]
+
+class SettingRead(NamedTuple):
+    """What was read: the state, the sentence, the place ("" for none)."""
+
+    state: str
+    told: Message
+    place: tuple[str, int] = ("", 0)
+
+
+def still(told: Message, place: tuple[str, int] = ("", 0)) -> SettingRead:
+    """The document's mistake stands in the folder, at the place."""
+    return SettingRead(STILL_THERE, told, place)
+
+
+def fixed(told: Message, place: tuple[str, int] = ("", 0)) -> SettingRead:
+    """The folder does not have the document's mistake."""
+    return SettingRead(FIXED_HERE, told, place)
+
+
+def unread(told: Message) -> SettingRead:
+    """The folder does not show it."""
+    return SettingRead(NOT_READABLE, told)
+
+
+Read = Callable[[Folder], SettingRead]
 
 
 def read(folder: Folder) -> tuple[RepositoryErratum, ...]:
@@ -35,7 +60,7 @@ def _outside(reason: Message) -> Read:
     return lambda _folder: unread(reason)
 
 
-def _replicas(folder: Folder) -> Reading:
+def _replicas(folder: Folder) -> SettingRead:
     place = folder.place(folder.deployment, "spec", "replicas")
     replicas = at(folder.documents.get(folder.deployment), "spec", "replicas")
     if folder.autoscaler() is None:
@@ -45,7 +70,7 @@ def _replicas(folder: Folder) -> Reading:
     return still(message("replicas: {number} beside a HorizontalPodAutoscaler", number=str(replicas)), place)
 
 
-def _unpinned(containers: list[Container], folder: Folder) -> Reading | None:
+def _unpinned(containers: list[ContainerAt], folder: Folder) -> SettingRead | None:
     for each in containers:
         if tag_of(each.image) in ("", "latest"):
             place = folder.place(each.key, *each.path, "image")
@@ -53,18 +78,18 @@ def _unpinned(containers: list[Container], folder: Folder) -> Reading | None:
     return None
 
 
-def _image(folder: Folder) -> Reading:
+def _image(folder: Folder) -> SettingRead:
     own = [each for each in folder.of_target() if not each.is_proxy]
     return _unpinned(own, folder) or fixed(message("every image has a tag or a digest"))
 
 
-def _proxy_image(folder: Folder) -> Reading:
+def _proxy_image(folder: Folder) -> SettingRead:
     if not folder.proxies():
         return unread(message("the pod has no proxy to the database"))
     return _unpinned(folder.proxies(), folder) or fixed(message("the proxy has a tag or a digest"))
 
 
-def _registry(folder: Folder) -> Reading:
+def _registry(folder: Folder) -> SettingRead:
     for each in folder.containers():
         if OLD_REGISTRY.match(each.image):
             place = folder.place(each.key, *each.path, "image")
@@ -82,7 +107,7 @@ _NEEDED = {
 }
 
 
-def _environment(folder: Folder) -> Reading:
+def _environment(folder: Folder) -> SettingRead:
     app = folder.app()
     if app is None:
         return unread(message("the folder has no container of the target's"))
@@ -97,7 +122,7 @@ def _environment(folder: Folder) -> Reading:
     return fixed(message("the target is told its database and its project"))
 
 
-def _proxy_stops(folder: Folder) -> Reading:
+def _proxy_stops(folder: Folder) -> SettingRead:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
@@ -110,7 +135,7 @@ def _proxy_stops(folder: Folder) -> Reading:
     return unread(message("the pod has no proxy to the database"))
 
 
-def _pre_stop(folder: Folder) -> Reading:
+def _pre_stop(folder: Folder) -> SettingRead:
     app = folder.app()
     if app is None:
         return unread(message("the folder has no container of the target's"))
@@ -145,7 +170,7 @@ def _read_keys(folder: Folder) -> dict[str, set[str]]:
     return found
 
 
-def _placeholders(folder: Folder) -> Reading:
+def _placeholders(folder: Folder) -> SettingRead:
     for key, document in folder.of_kind("Secret"):
         for name, value in (at(document, "data") or {}).items():
             try:
@@ -161,7 +186,7 @@ _HASHED = re.compile(r"-[2456789bcdfghkmt]{10}$")
 _KEY_FILE = re.compile(r"(?i)(?:firebase|google|gcp).*(?:credential|key|json)|service.?account")
 
 
-def _key_file(folder: Folder) -> Reading:
+def _key_file(folder: Folder) -> SettingRead:
     read_keys = _read_keys(folder)
     for key, document in folder.of_kind("Secret"):
         for name in {**(at(document, "data") or {}), **(at(document, "stringData") or {})}:
@@ -180,7 +205,7 @@ def _metrics(folder: Folder) -> Iterator[tuple[dict[str, Any], tuple[str, int]]]
 
 
 def _summed(name: str) -> Read:
-    def reading(folder: Folder) -> Reading:
+    def reading(folder: Folder) -> SettingRead:
         if folder.autoscaler() is None:
             return unread(message("no HorizontalPodAutoscaler scales the Deployment"))
         several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
@@ -193,7 +218,7 @@ def _summed(name: str) -> Read:
     return reading
 
 
-def _latency(folder: Folder) -> Reading:
+def _latency(folder: Folder) -> SettingRead:
     for each, place in _metrics(folder):
         name = str(at(each, "external", "metric", "name") or "")
         if "latenc" in name.lower():
@@ -201,7 +226,7 @@ def _latency(folder: Folder) -> Reading:
     return unread(message("no external metric scales the Deployment"))
 
 
-def _front(folder: Folder) -> Reading:
+def _front(folder: Folder) -> SettingRead:
     fronts = [*folder.of_kind("Ingress"), *folder.of_kind("Gateway")]
     for key, document in fronts:
         if ends_tls(document):
@@ -218,7 +243,7 @@ def _front(folder: Folder) -> Reading:
     return unread(message("neither LoadBalancer nor Ingress is among the manifests"))
 
 
-def _volume(folder: Folder) -> Reading:
+def _volume(folder: Folder) -> SettingRead:
     pod = at(folder.documents.get(folder.deployment), "spec", "template", "spec")
     for index, each in enumerate(listed(at(pod, "volumes"))):
         name = at(each, "csi", "volumeAttributes", "secretProviderClass")
@@ -238,7 +263,7 @@ def _volume(folder: Folder) -> Reading:
     return fixed(message("no volume of the Secrets Store driver is left without a mount"))
 
 
-def _host(folder: Folder) -> Reading:
+def _host(folder: Folder) -> SettingRead:
     app = folder.app()
     for index, each in enumerate(listed(app.says.get("env")) if app else []):
         if app is not None and each.get("name") in ("DB_HOST", "PGHOST"):
@@ -252,7 +277,7 @@ def _host(folder: Folder) -> Reading:
     return unread(message("where the address of the database comes from is not in a manifest"))
 
 
-def _placeholder_names(folder: Folder) -> Reading:
+def _placeholder_names(folder: Folder) -> SettingRead:
     for each in folder.containers():
         for field in ("image", "args", "command"):
             value: Any = each.says.get(field)
@@ -264,7 +289,7 @@ def _placeholder_names(folder: Folder) -> Reading:
     return fixed(message("no container has a placeholder of the document"))
 
 
-def _zones(folder: Folder) -> Reading:
+def _zones(folder: Folder) -> SettingRead:
     pod = at(folder.documents.get(folder.deployment), "spec", "template", "spec")
     path = ("spec", "template", "spec")
     if "topology.kubernetes.io/zone" in repr([at(pod, "topologySpreadConstraints"), at(pod, "affinity")]):

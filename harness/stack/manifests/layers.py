@@ -15,7 +15,7 @@ from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.owned import own
 from harness.model.manifests import PatchNote
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, gettext_noop, message
 from harness.stack.manifests.folder import at
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -39,7 +39,7 @@ _FETCH = message(
     "a run fetches nothing: keep a copy in the repository (`kubectl kustomize ADDRESS > base/all.yaml`, with a "
     "kustomization.yaml beside it) and list that folder"
 )
-_LISTS = marked("add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`")
+_LISTS = gettext_noop("add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`")
 
 
 class Patch(NamedTuple):

@@ -10,10 +10,10 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.base.message import said_by
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
-from harness.model.message import marked, message
+from harness.model.message import gettext_noop, message
+from harness.stack.database.sidecar import ACCEPT, DRAIN
 from harness.stack.manifests import digest, quantity, spec
 from harness.stack.manifests.forced.work import ROOT_CERTIFICATES, is_proxy
-from harness.stack.sidecar import ACCEPT, DRAIN
 
 
 class Sources:
@@ -108,14 +108,14 @@ def _native_sidecar(container: spec.ContainerSpec, sources: Sources, where: str)
     return msgspec.structs.replace(_container(container, sources, where), native_sidecar=True)
 
 
-def _pre_stop_s(lifecycle: spec.Lifecycle | None, where: str) -> float:
+def _pre_stop_s(lifecycle: spec.LifecycleYaml | None, where: str) -> float:
     if lifecycle is None or lifecycle.pre_stop is None:
         return 0
     if lifecycle.pre_stop.sleep is None:
         if lifecycle.pre_stop.exec or lifecycle.pre_stop.http_get:
             return 0  # the kubelet's affair, as above
         raise BadInput(
-            "a preStop that does nothing", where=where, remedy=marked("write preStop: {sleep: {seconds: 5}}")
+            "a preStop that does nothing", where=where, remedy=gettext_noop("write preStop: {sleep: {seconds: 5}}")
         )
     return lifecycle.pre_stop.sleep.seconds
 

@@ -10,13 +10,12 @@ from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
 from api.ports import Overtaken, refuse_anothers
 from harness.base.clock import Clock
-from harness.stack.firebase.document_writes import typed
-from harness.stack.firebase.documents import Fields
+from harness.stack.firebase.documents import Fields, typed
 
 DELAY_S = 0.02
 
 
-class Document(msgspec.Struct, frozen=True):
+class SimDocument(msgspec.Struct, frozen=True):
     """A document, and a snapshot of it as Google's client gives it. ``fields`` are all but the locations, ``walk`` the
     API's, whose locations are made into a field when somebody reads them.
     """
@@ -42,7 +41,7 @@ class MemoryFirestore:
     """The documents of ``walks`` by id. ``takes`` is the wait of one call."""
 
     def __init__(self, clock: Clock) -> None:
-        self.documents: dict[str, Document] = {}
+        self.documents: dict[str, SimDocument] = {}
         self._clock = clock
 
     async def takes(self) -> None:
@@ -83,7 +82,7 @@ class Mirror:
         if self._loses and self._written % self._loses == 0:
             return
         name = document_id(walk.id)
-        self._store.documents[name] = Document(name, fields(walk), walk)
+        self._store.documents[name] = SimDocument(name, fields(walk), walk)
 
     async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Removes the document, if it is as seen."""

@@ -9,12 +9,12 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.model.flag import Template, evaluate
-from harness.stack.firebase import fetch
+from harness.stack.firebase import rest
 
 DELAY_S = 0.01
 
 
-class Parts:
+class SimParts:
     """``deaf`` are instances whose fetches of Remote Config are answered 503."""
 
     def __init__(self, clock: Clock, deaf: frozenset[str] = frozenset()) -> None:
@@ -58,7 +58,7 @@ class Parts:
         return self._of_storage(method, unquote(where.path), parse_qs(where.query), body)
 
     def _fetched(self, body: bytes) -> tuple[int, bytes]:
-        client = fetch.client(body)
+        client = rest.client(body)
         if client.instance_id in self._deaf and self.version > 1:
             return 503, b"{}"
         entries = evaluate(self.template, client)

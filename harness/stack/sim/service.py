@@ -26,26 +26,26 @@ from harness.base.http1 import Answer
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Fault, FaultKind
-from harness.stack import fault_proxy_process
+from harness.stack.faults import fault_proxy_process
 
 ERROR = Answer(status=500, headers={}, body=b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
 PROJECT = "demo-tekutoko"
 _NETWORK_LEAST_S, _NETWORK_MEAN_S, _NETWORK_MOST_S = 0.002, 0.015, 0.1
 
 
-class Caller(StrEnum):
+class SimCaller(StrEnum):
     """Who asks."""
 
     PHONE = "phone"
     PROBE = "probe"
 
 
-class Plant(msgspec.Struct, kw_only=True):
+class PlantedAnswer(msgspec.Struct, kw_only=True):
     """What becomes of every request of ``caller`` whose number (from 1) makes ``number * share`` pass a whole number:
     the exact share at every moment, and never more. With ``delay_ms`` it waits, else it is answered 500.
     """
 
-    caller: Caller
+    caller: SimCaller
     share: Fraction
     delay_ms: float = 0.0
     seen: int = 0
@@ -70,19 +70,23 @@ class NoAnswerFrom(Exception):  # noqa: N818 - an outcome, not an error
 Lie = Callable[[str, str, str, Answer], Answer]
 
 
-class Service:
+class SimService:
     """``ask`` is one request. ``plants`` may be changed at any time. With ``one_by_one_ms`` phones' requests are served
     one after another, each so long.
     """
 
     def __init__(
-        self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = (), one_by_one_ms: float = 0.0
+        self,
+        clock: VirtualClock,
+        chance: random.Random,
+        plants: tuple[PlantedAnswer, ...] = (),
+        one_by_one_ms: float = 0.0,
     ) -> None:
         self.plants = plants
         self.lie: Lie | None = None
         self._one_by_one_ns = round(one_by_one_ms * 1e6)
         self._free_ns = 0
-        self.faults = fault_proxy_process.Faults()
+        self.faults = fault_proxy_process.FaultsInForce()
         self.lines: list[bytes] = []
         self._clock = clock
         self._chance = chance
@@ -121,7 +125,7 @@ class Service:
     def inject(self, fault: Fault) -> int:
         """As the fault proxy does it; the number to end it by."""
         self._injected += 1
-        self.faults.active[self._injected] = fault_proxy_process.Fault(
+        self.faults.active[self._injected] = fault_proxy_process.ProxyFault(
             kind=str(fault.kind),
             numerator=fault.ratio.numerator,
             denominator=fault.ratio.denominator,
@@ -130,7 +134,7 @@ class Service:
         return self._injected
 
     async def ask(  # noqa: PLR0917 - a request
-        self, caller: Caller, app: Any, method: str, path: str, token: str, body: bytes
+        self, caller: SimCaller, app: Any, method: str, path: str, token: str, body: bytes
     ) -> Answer:
         """The answer. Raises ``NoAnswerFrom``. A caller that gives up leaves the request to go on."""
         await self._clock.sleep(self._network_s())
@@ -142,7 +146,7 @@ class Service:
             if plant.caller is caller and plant.hits():
                 delay_s += plant.delay_ms / 1000
                 error |= not plant.delay_ms
-        if caller is Caller.PHONE and self._one_by_one_ns:
+        if caller is SimCaller.PHONE and self._one_by_one_ns:
             delay_s += self._queued_s()
         if became.cut:
             raise NoAnswerFrom(Outcome.BROKEN, Wire.CLOSED)

@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack
 
 from harness.base.errors import NotCapable
 from harness.model.command import Ran
-from harness.model.disruption import Drained, Eviction
+from harness.model.disruption import DrainEnd, Eviction
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, Fault, Rung, Version
+from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, EnvironmentKind, Fault, Version
 from harness.stack.protocol import Database, Undo
-from harness.stack.sim.world import World
+from harness.stack.sim.world import SimWorld
 
 _ADDRESS = Address(host="127.0.0.1", port=1)
 _PUBLISH_S = 0.05
@@ -28,11 +28,11 @@ class MemoryStack:
     never replaced, scaled or moved.
     """
 
-    rung = Rung.SIM
+    rung = EnvironmentKind.SIM
     capabilities: frozenset[Capability] = frozenset()
     cpu_factor = 1.0
 
-    def __init__(self, world: World, manifests: Manifests) -> None:
+    def __init__(self, world: SimWorld, manifests: Manifests) -> None:
         self.world = world
         self._pods = manifests.deployment.replicas
         self._rows: asyncio.Queue[EventRow | SampleRow | None] = asyncio.Queue()
@@ -126,7 +126,7 @@ class MemoryStack:
         """Not here: no eviction."""
         raise _not_capable(f"evict {pod}")
 
-    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> DrainEnd:
         """Not here: no node."""
         raise _not_capable(f"drain {node or 'its pods'} within {limit_s:g} s")
 

@@ -10,11 +10,11 @@ from harness.base.seed import stream
 from harness.base.virtual import VirtualClock
 from harness.stack.sim.database import SimDatabase
 from harness.stack.sim.firestore import MemoryFirestore, Mirror
-from harness.stack.sim.parts import Parts
-from harness.stack.sim.service import Caller, Lie, Plant, Service
+from harness.stack.sim.parts import SimParts
+from harness.stack.sim.service import Lie, PlantedAnswer, SimCaller, SimService
 
 
-class Planted(msgspec.Struct, frozen=True, kw_only=True):
+class PlantedFaults(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong in a world; nothing unless told. It shows that the judge sees it.
 
     Shares are exact at every request, of phones' requests (``errors``, ``slow``: waits ``slow_ms``) and of probes
@@ -35,24 +35,24 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     one_by_one_ms: float = 0.0
     lie: Lie | None = None
 
-    def plants(self) -> tuple[Plant, ...]:
+    def plants(self) -> tuple[PlantedAnswer, ...]:
         """Those in front of the pods."""
         made = (
-            Plant(caller=Caller.PHONE, share=self.errors),
-            Plant(caller=Caller.PHONE, share=self.slow, delay_ms=self.slow_ms),
-            Plant(caller=Caller.PROBE, share=self.unavailable),
+            PlantedAnswer(caller=SimCaller.PHONE, share=self.errors),
+            PlantedAnswer(caller=SimCaller.PHONE, share=self.slow, delay_ms=self.slow_ms),
+            PlantedAnswer(caller=SimCaller.PROBE, share=self.unavailable),
         )
         return tuple(plant for plant in made if plant.share)
 
 
-class World:
+class SimWorld:
     """The parts of one run, which share a clock and one stream of chance of ``seed``."""
 
-    def __init__(self, clock: VirtualClock, seed: int, planted: Planted) -> None:
+    def __init__(self, clock: VirtualClock, seed: int, planted: PlantedFaults) -> None:
         self.clock = clock
-        self.service = Service(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms)
+        self.service = SimService(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms)
         self.service.lie = planted.lie
         self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
         self.firestore = MemoryFirestore(clock)
         self.mirror = Mirror(self.firestore, planted.documents_lost)
-        self.parts = Parts(clock, planted.deaf)
+        self.parts = SimParts(clock, planted.deaf)

@@ -9,8 +9,8 @@ seen by the lock that it holds (``held``).
 from harness.stack.state.lease import (
     MARKER,
     PART_MARKER,
-    Condition,
     Lease,
+    LeaseCondition,
     PartRecord,
     RunState,
     condition,
@@ -26,8 +26,8 @@ from harness.stack.state.sweeping import dead_runs, sweep
 __all__ = [
     "MARKER",
     "PART_MARKER",
-    "Condition",
     "Lease",
+    "LeaseCondition",
     "PartRecord",
     "PortHolder",
     "PortSlot",

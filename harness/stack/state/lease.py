@@ -17,8 +17,7 @@ import msgspec
 from harness.base.errors import NOT_JSON, StackNotStarted
 from harness.base.home import home, runs_folder
 from harness.model.message import message
-from harness.stack.state.held import HeldLock, is_held
-from harness.stack.state.machine import home_mark
+from harness.stack.state.machine import HeldLock, home_mark, is_held
 from harness.stack.state.ports import PortSlot
 from harness.stack.state.processes import ProcessIdentity, identify, marked, sees_itself
 
@@ -62,7 +61,7 @@ def remove_run_folder(run_id: str) -> None:
         shutil.rmtree(run_folder(run_id), ignore_errors=True)
 
 
-class Condition(Enum):
+class LeaseCondition(Enum):
     """Whose a run's folder is."""
 
     LIVES = "its harness lives"
@@ -79,7 +78,7 @@ def read_lease(folder: Path) -> Lease | None:
         return None
 
 
-def condition(folder: Path) -> Condition:
+def condition(folder: Path) -> LeaseCondition:
     """Whose the folder of a run is. Nothing is taken for abandoned because it could not be looked at.
 
     The locks decide. A lease without them is of an older version, and its owner's process id does; one that does not
@@ -91,25 +90,25 @@ def condition(folder: Path) -> Condition:
     except NOT_JSON:
         lease = None
         if owner_held is None:
-            return Condition.UNKNOWN
+            return LeaseCondition.UNKNOWN
     except OSError:
-        return Condition.UNKNOWN
+        return LeaseCondition.UNKNOWN
     if owner_held or (lease is not None and lease.owner.alive()):
-        return Condition.LIVES
+        return LeaseCondition.LIVES
     elsewhere = lease is None or lease.owner.elsewhere
-    return Condition.ELSEWHERE if parts_held and elsewhere else Condition.ABANDONED
+    return LeaseCondition.ELSEWHERE if parts_held and elsewhere else LeaseCondition.ABANDONED
 
 
 def lives(run_id: str) -> bool:
     """Whether the run's harness lives, in whatever container that shares ``home()``."""
-    return bool(_RUN_ID.match(run_id)) and condition(run_folder(run_id)) is Condition.LIVES
+    return bool(_RUN_ID.match(run_id)) and condition(run_folder(run_id)) is LeaseCondition.LIVES
 
 
 def may_live(run_id: str) -> bool:
     """Whether the run's harness lives, or that cannot be told: only what it is not true of may be taken away."""
     if not _RUN_ID.match(run_id):
         return True  # no run's name: not ours to judge
-    return condition(run_folder(run_id)) in (Condition.LIVES, Condition.UNKNOWN)
+    return condition(run_folder(run_id)) in (LeaseCondition.LIVES, LeaseCondition.UNKNOWN)
 
 
 def _lease(folder: Path) -> Lease | None:

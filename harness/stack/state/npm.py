@@ -21,7 +21,7 @@ from harness.base.errors import StackNotStarted
 from harness.base.home import home, use
 from harness.base.node import OLDEST_NODE, on_path
 from harness.base.typed import PROGRAM
-from harness.model.message import Message, Tell, message
+from harness.model.message import Message, ProgressCallback, message
 
 INSTALL_LIMIT_S = 600
 _BEAT_S = 5
@@ -72,7 +72,7 @@ def folder(tree: Tree) -> Path:
     return home() / "npm" / digest.hexdigest()[:16] / "node_modules"
 
 
-def ensure(tree: Tree, progress: Tell) -> Path:
+def ensure(tree: Tree, progress: ProgressCallback) -> Path:
     """The ``node_modules`` folder, installed first where it is missing.
 
     Blocks. Two runs at once install it once: the second waits for the first, at most its limit of ten minutes.
@@ -101,7 +101,7 @@ def ensure(tree: Tree, progress: Tell) -> Path:
     return made
 
 
-def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Tell) -> None:
+def _install(tree: Tree, program: Path, key: Path, lock: int, progress: ProgressCallback) -> None:
     """Installs beside ``key`` and renames. Called under the lock: a half-made folder is a killed run's."""
     half = key.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
@@ -148,7 +148,7 @@ def own_cache(variables: Mapping[str, str]) -> dict[str, str]:
     return {"npm_config_cache": str(use(home() / "npm" / "cache"))}
 
 
-def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: Tell) -> int | None:
+def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: ProgressCallback) -> int | None:
     """npm's exit status, with a sign of life every few seconds; ``None`` when it passed its limit."""
     for beat in range(1, INSTALL_LIMIT_S // _BEAT_S + 1):
         try:

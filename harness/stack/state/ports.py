@@ -15,8 +15,8 @@ import msgspec
 import psutil
 
 from harness.base.errors import StackNotStarted
+from harness.base.free_port import any_free_port
 from harness.model.message import message
-from harness.stack.free_port import any_free_port
 
 FIRST_PORT = 20_000
 PORTS_PER_SLOT = 160  # 36 pods, of four each, and what is beside them

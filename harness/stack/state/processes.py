@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 
 TELL_EVERY_S = 10.0
 _PROC = Path("/proc/self/stat").exists()
@@ -143,7 +143,7 @@ def tell(pid: int, number: signal.Signals) -> bool:
     return True
 
 
-def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: Tell) -> bool:
+def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: ProgressCallback) -> bool:
     """Whether it ends within ``limit_s``; ``say`` is told of ``what`` every ``TELL_EVERY_S`` that it is waited for."""
     waited_s = 0.0
     while wait_gone([process], min(TELL_EVERY_S, limit_s - waited_s)):

@@ -9,19 +9,19 @@ import threading
 from pathlib import Path
 
 from harness.base.home import runs_folder
-from harness.model.message import Message, Tell, message
+from harness.model.message import Message, ProgressCallback, message
 from harness.stack.state import cgroups, shared_memory
-from harness.stack.state.held import is_held
 from harness.stack.state.lease import (
     MARKER,
     OWNER_LOCK,
     PARTS_LOCK,
-    Condition,
     Lease,
+    LeaseCondition,
     condition,
     read_lease,
     runs_locked,
 )
+from harness.stack.state.machine import is_held
 from harness.stack.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
 
 #: The part whose end needs care: killed outright, PostgreSQL leaves its shared memory segment.
@@ -32,7 +32,7 @@ _KILL_S = 3.0
 _POLL_S = 0.05
 
 
-def sweep(progress: Tell) -> list[Message]:
+def sweep(progress: ProgressCallback) -> list[Message]:
     """Ends and removes what runs with a dead owner left; returns one line each, also told to ``progress``.
 
     Only processes that carry the dead run's marker or stand in its lease are ended. Bounded: about 10 s a run.
@@ -44,15 +44,15 @@ def sweep(progress: Tell) -> list[Message]:
         for folder in sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()):
             found = condition(folder)
             of = {"run": folder.name, "folder": str(folder)}
-            if found is Condition.UNKNOWN:
+            if found is LeaseCondition.UNKNOWN:
                 unknown = message(
                     "run {run}: left as it is, whether its harness lives cannot be told; if none does, remove {folder}",
                     **of,
                 )
                 progress(unknown)
-            if found not in (Condition.ABANDONED, Condition.ELSEWHERE):
+            if found not in (LeaseCondition.ABANDONED, LeaseCondition.ELSEWHERE):
                 continue
-            if found is Condition.ELSEWHERE and not any(marked(MARKER, [folder.name])):
+            if found is LeaseCondition.ELSEWHERE and not any(marked(MARKER, [folder.name])):
                 elsewhere = message(
                     "run {run}: left to the next command there, its harness is gone, and parts of it run on in another "
                     "container",
@@ -76,7 +76,7 @@ def dead_runs() -> list[str]:
     if not runs_folder().exists():
         return []
     folders = sorted(path for path in runs_folder().iterdir() if path.is_dir())
-    return [folder.name for folder in folders if condition(folder) is Condition.ABANDONED]
+    return [folder.name for folder in folders if condition(folder) is LeaseCondition.ABANDONED]
 
 
 def end_run(folder: Path) -> list[Message]:

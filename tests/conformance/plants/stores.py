@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from api.errors import ApiError, Invalid
 from api.model import NewWalk, User, Walk, WalkChange, WalkPage
-from harness.contract.people import changed
+from harness.checks.contract.people import changed
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import PROJECT, Target
 from tests.conformance.plants.planting import Plants
@@ -153,10 +153,33 @@ def _foreign_overwritten(target: Target, user: User, walk_id: str, sent: WalkCha
 
 _puts("empty_put_refused", _empty_refused, "upsert.empty_body")
 _puts("unsent_description_cleared", _description_cleared, "upsert.partial")
-_puts("unsent_locations_dropped", _unsent_dropped, "upsert.locations_stay", "limits.locations.in_all")
+_puts(
+    "unsent_locations_dropped",
+    _unsent_dropped,
+    "upsert.locations_stay",
+    "limits.locations.in_all",
+    "upsert.two_devices",
+)
 _puts("first_location_kept", _first_kept, "upsert.locations_replaced")
 _puts("completed_once", _completed_once, "upsert.retry")
 _puts("foreign_overwritten", _foreign_overwritten, "ownership.put_keeps", "dual_write.foreign")
+
+
+@PLANTS("upsert.two_devices")
+def track_written_back(target: Target) -> None:
+    """A PUT reads the track, and writes it back with what was sent: of two at once the later loses the other's."""
+    real = target.database.put_walk
+
+    async def put_walk(user: User, walk_id: str, change: WalkChange) -> Walk | None:
+        read = {*target.database._locations.get(walk_id, {})}
+        walk = await real(user, walk_id, change)
+        sent = {each.sequence_number for each in change.locations or ()}
+        there = target.database._locations.get(walk_id, {})
+        for number in {*there} - read - sent:
+            del there[number]
+        return walk
+
+    target.database.put_walk = put_walk  # type: ignore[method-assign]
 
 
 @PLANTS("walks.create.without_description")

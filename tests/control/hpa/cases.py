@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
-from harness.control.hpa.sync import Look, Outcome, Scale, sync
+from harness.control.hpa.sync import Look, ScaleOutcome, ScaleSubresource, sync
 from harness.model.autoscaling import (
     Behavior,
     ContainerRequests,
@@ -70,7 +70,7 @@ def look(
     replicas = len(of) if current is None else current
     return Look(
         hpa=hpa,
-        scale=Scale(replicas, len(of)),
+        scale=ScaleSubresource(replicas, len(of)),
         pods=of,
         readings=Readings(pods=used),
         now_ns=round(at_s * S),
@@ -78,7 +78,7 @@ def look(
     )
 
 
-def one(hpa: Hpa, of: Sequence[ScaledPod], used: Sequence[PodUsage], *, current: int | None = None) -> Outcome:
+def one(hpa: Hpa, of: Sequence[ScaledPod], used: Sequence[PodUsage], *, current: int | None = None) -> ScaleOutcome:
     """A first reconciliation."""
     return sync(look(hpa, of, used, current=current), History())
 

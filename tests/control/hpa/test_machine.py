@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History
-from harness.control.hpa.sync import Outcome, sync
+from harness.control.hpa.sync import ScaleOutcome, sync
 from harness.model.autoscaling import Behavior, Hpa, PodUsage, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from tests.control.hpa.cases import S, an_hpa, look, pods, usage
 from tests.session.examples import examples
@@ -101,7 +101,7 @@ class Autoscaler(RuleBasedStateMachine):
             assert not self._reconcile(usage([TARGET_PERCENT] * self.replicas)).rescale
         assert self.replicas == settled
 
-    def _reconcile(self, used: list[PodUsage]) -> Outcome:
+    def _reconcile(self, used: list[PodUsage]) -> ScaleOutcome:
         before = self.replicas
         seen = look(self.hpa, pods(before), used, at_s=self.at_s)
         first = not self.asked and not self.history.recommendations

@@ -10,10 +10,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from harness.control.goint import int32, int64, quotient
-from harness.control.hpa.grouping import Measured
+from harness.control.hpa.grouping import PodMetric
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
-from harness.control.hpa.sync import Look, Scale, sync
+from harness.control.hpa.sync import Look, ScaleSubresource, sync
 from harness.model.autoscaling import (
     DEFAULT_DOWN,
     DEFAULT_UP,
@@ -21,10 +21,9 @@ from harness.model.autoscaling import (
     ContainerRequests,
     MetricKind,
     MetricSpec,
-    PodPhase,
     ScaledPod,
 )
-from tests.control.hpa.cases import S, a_pod, an_hpa, cpu, look, memory, one, pods, usage, wanted
+from tests.control.hpa.cases import a_pod, an_hpa, cpu, look, memory, one, pods, usage, wanted
 from tests.session.examples import examples
 
 
@@ -104,33 +103,6 @@ def test_a_container_without_a_request_gives_no_number() -> None:
     assert "missing request for cpu in container api of Pod api-1" in outcome.events[0].message
 
 
-def test_a_missing_metric_counts_nothing_on_the_way_up() -> None:
-    """3 of 4 at 200 % of target 50 %: 100 %. With the fourth at 0: 75 % / 50 % = 1.5 x 4 = 6, not 2 x 3."""
-    assert wanted(an_hpa(metrics=[cpu(50)]), pods(4), usage([100, 100, 100])) == 6
-    assert wanted(an_hpa(), pods(3), usage([106, 106])) == 3  # 70 % over three; the known alone say 4
-
-
-def test_a_missing_metric_counts_its_whole_request_on_the_way_down() -> None:
-    """Three at 10 %, one unknown: (30 + 100) / 400 = 32 % of 70: ceil(0.457 x 4) = 2; the known alone say 1."""
-    assert wanted(an_hpa(), pods(4), usage([10, 10, 10])) == 2
-
-
-def test_a_missing_metric_counts_the_target_where_that_is_above_the_request() -> None:
-    """Target 200 %: the unknown one counts 200, so (3 x 100 + 200) / 400 = 125 %: 0.625 x 4, up; with 100 it were 2."""
-    assert wanted(an_hpa(metrics=[cpu(200)]), pods(4), usage([100, 100, 100])) == 3
-
-
-def test_missing_metrics_that_would_turn_the_direction_change_nothing() -> None:
-    assert wanted(an_hpa(), pods(4), usage([100])) == 4  # 1.43 alone; with three at 0 it is 0.36
-    assert wanted(an_hpa(), pods(4), usage([60])) == 4  # 0.86 alone; with three at 100 % it is 1.29
-
-
-def test_an_average_value_takes_a_missing_one_for_the_target_when_low() -> None:
-    hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.RESOURCE, name="cpu", average_value_m=100)])
-    assert wanted(hpa, pods(4), usage([20, 20, 20])) == 2  # (60 + 100) / 4 = 40: 0.4 x 4
-    assert wanted(hpa, pods(3), usage([210, 210, 210])) == 7  # 2.1 x 3, up
-
-
 @pytest.mark.parametrize(
     ("started_s", "ready", "at_s", "counts"),
     [
@@ -150,74 +122,6 @@ def test_a_pod_counts_for_cpu_once_it_has_started(started_s: float, ready: bool,
     assert wanted(an_hpa(), of, used) == (4 if counts else 2)
 
 
-def test_a_pod_that_became_unready_later_than_the_readiness_delay_counts() -> None:
-    late = msgspec.structs.replace(a_pod("api-1", started_s=-400, ready=False), ready_changed_ns=-369 * S)
-    assert wanted(an_hpa(), [a_pod("api-0"), late], usage([140, 140])) == 4
-    just = msgspec.structs.replace(late, ready_changed_ns=-370 * S)
-    assert wanted(an_hpa(), [a_pod("api-0"), just], usage([140, 140])) == 4
-    early = msgspec.structs.replace(late, ready_changed_ns=-371 * S)
-    assert wanted(an_hpa(), [a_pod("api-0"), early], usage([140, 140])) == 2
-
-
-def test_readiness_is_asked_for_cpu_only() -> None:
-    of = [a_pod("api-0"), a_pod("api-1", started_s=-10, ready=False)]
-    used = usage([160_000, 160_000], resource="memory")
-    assert wanted(an_hpa(metrics=[memory(80)]), of, used) == 4
-
-
-def test_pods_on_their_way_out_count_for_nothing() -> None:
-    gone = msgspec.structs.replace(a_pod("api-2"), terminating=True)
-    failed = msgspec.structs.replace(a_pod("api-3"), phase=PodPhase.FAILED)
-    of = [*pods(2), gone, failed]
-    assert wanted(an_hpa(), of, usage([140, 140, 900, 900]), current=2) == 4
-
-
-def test_pending_pods_count_nothing_on_the_way_up_and_are_left_out_on_the_way_down() -> None:
-    pending = msgspec.structs.replace(a_pod("api-2"), phase=PodPhase.PENDING)
-    assert wanted(an_hpa(), [*pods(2), pending], usage([140, 140])) == 4  # 93 % over three: 1.33 x 3 = 4
-    assert wanted(an_hpa(), [*pods(2), pending], usage([106, 106])) == 3  # 70 % over three; over two 1.51 x 2 = 4
-    assert wanted(an_hpa(), [*pods(2), pending], usage([35, 35])) == 1
-
-
-def test_a_pod_of_which_one_container_has_no_value_is_missing() -> None:
-    used = usage([140, 140])
-    half = msgspec.structs.replace(used[1], containers_m={"api": {"cpu": 140}, "cloud-sql-proxy": {}})
-    assert wanted(an_hpa(), pods(2), [used[0], half]) == 2  # 70 % with the second at 0
-
-
-def test_no_usable_pod_gives_no_number() -> None:
-    starting = a_pod("api-0", started_s=-1, ready=False)
-    for of, used, text in (
-        ([starting], usage([50]), "did not receive metrics for targeted pods"),
-        ([], usage([50]), "no pods returned by selector"),
-        (pods(1), [], "no metrics returned from resource metrics API"),
-        (pods(1, request=0), usage([50]), "no metrics returned matched known pods"),
-    ):
-        outcome = one(an_hpa(), of, used, current=2)
-        assert (outcome.metric_replicas, outcome.replicas) == (None, 2)
-        assert text in outcome.events[0].message
-        assert [event.reason for event in outcome.events] == ["FailedGetResourceMetric", "FailedComputeMetricsReplicas"]
-
-
-def test_the_metric_that_asks_for_most_wins() -> None:
-    both = an_hpa(metrics=[cpu(70), memory(80)])
-    used = [
-        msgspec.structs.replace(each, containers_m={"api": {"cpu": 70, "memory": 160_000}}) for each in usage([0, 0])
-    ]
-    outcome = one(both, pods(2), used)
-    assert outcome.metric_replicas == 4
-    assert outcome.reason == "memory resource utilization (percentage of request) above target"
-
-
-def test_a_metric_that_cannot_be_read_forbids_scaling_down_but_not_up() -> None:
-    both = an_hpa(metrics=[cpu(70), memory(80)])
-    high = one(both, pods(2), usage([140, 140]))
-    assert (high.metric_replicas, high.replicas) == (4, 4)
-    low = one(both, pods(2), usage([10, 10]))
-    assert (low.metric_replicas, low.replicas) == (None, 2)
-    assert "invalid metrics (1 invalid out of 2)" in low.events[-1].message
-
-
 def test_the_tolerance_is_a_setting() -> None:
     base = look(an_hpa(), pods(10), usage([78] * 10))
     assert sync(base, History()).metric_replicas == 12
@@ -234,28 +138,10 @@ def test_a_tolerance_in_behavior_changes_nothing() -> None:
         assert wanted(an_hpa(behavior=behavior), pods(10), usage([percent] * 10)) == replicas
 
 
-@pytest.mark.parametrize(
-    ("value_m", "average_value_m", "values", "expected"),
-    [
-        (500, None, [1000], 4),  # an object's or external value: 2 x 2 ready pods
-        (500, None, [520], 2),
-        (None, 100, [350], 4),  # shared by the pods: 3.5, up
-        (None, 100, [105, 105], 2),  # external values are added; 1.05 is within
-    ],
-)
-def test_external_values(value_m: int | None, average_value_m: int | None, values: list[int], expected: int) -> None:
-    spec = MetricSpec(kind=MetricKind.EXTERNAL, name="rate", value_m=value_m, average_value_m=average_value_m)
-    hpa = an_hpa(metrics=[spec])
-    base = look(hpa, pods(2), [])
-    known = msgspec.structs.replace(base, readings=Readings(custom={"rate": values}))
-    assert sync(known, History()).metric_replicas == expected
-    assert sync(base, History()).metric_replicas is None  # no such API: FailedGetExternalMetric
-
-
 def test_custom_metrics_of_pods() -> None:
     hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.PODS, name="rps", average_value_m=1000)])
-    readings = Readings(custom={"rps": {f"api-{i}": Measured(2500, 0, 0) for i in range(2)}})
-    known = Look(hpa=hpa, scale=Scale(2, 2), pods=pods(2), readings=readings, now_ns=0)
+    readings = Readings(custom={"rps": {f"api-{i}": PodMetric(2500, 0, 0) for i in range(2)}})
+    known = Look(hpa=hpa, scale=ScaleSubresource(2, 2), pods=pods(2), readings=readings, now_ns=0)
     assert sync(known, History()).metric_replicas == 5
 
 
@@ -305,33 +191,3 @@ def test_a_pod_whose_start_or_readiness_is_unknown_does_not_count_for_cpu() -> N
     for lacks in ({"ready_changed_ns": None}, {"started_ns": None}):
         of = [a_pod("api-0"), msgspec.structs.replace(a_pod("api-1"), **lacks)]
         assert wanted(an_hpa(), of, usage([140, 140])) == 2
-
-
-def test_an_average_of_cpu_leaves_out_who_is_starting() -> None:
-    hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.RESOURCE, name="cpu", average_value_m=70)])
-    of = [a_pod("api-0"), a_pod("api-1", started_s=-60, ready=False)]
-    assert wanted(hpa, of, usage([140, 140])) == 2
-
-
-def test_pods_that_wait_change_nothing_at_the_target_and_just_below() -> None:
-    """With the pending one at 0 it would be 47 % and 44 %, and two pods."""
-    pending = msgspec.structs.replace(a_pod("api-2"), phase=PodPhase.PENDING)
-    for percent in (70, 66):
-        assert wanted(an_hpa(), [*pods(2), pending], usage([percent, percent])) == 3
-
-
-def test_on_the_way_up_the_unknown_and_the_waiting_use_nothing_at_all() -> None:
-    """Target 1m: 3m of one pod are 1.5 of two, cut to 1; with one milli-unit more it were 2."""
-    hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.PODS, name="rps", average_value_m=1)])
-    readings = Readings(custom={"rps": {"api-0": Measured(3, 0, 0)}})
-    waits = msgspec.structs.replace(a_pod("api-1"), phase=PodPhase.PENDING)
-    for other in (a_pod("api-1"), waits):
-        of = [a_pod("api-0"), other]
-        known = Look(hpa=hpa, scale=Scale(2, 2), pods=of, readings=readings, now_ns=0)
-        assert sync(known, History()).metric_replicas == 2
-
-
-def test_the_second_look_never_goes_the_other_way_than_it_says() -> None:
-    """Pods seen and replicas asked for may differ: below the target nothing is added, above it nothing taken."""
-    assert wanted(an_hpa(), pods(6), usage([50] * 5), current=2) == 2  # 58 of 70 %, of 6 pods: 5
-    assert wanted(an_hpa(), pods(2), usage([200]), current=10) == 10  # 100 of 70 %, of 2 pods: 3

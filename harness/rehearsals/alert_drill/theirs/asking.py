@@ -1,35 +1,196 @@
-"""A team's rules, asked of a real Prometheus: how it parses each query, and when each held over a run's course."""
+"""A team's rules, asked of a real Prometheus: how it parses each query, and when each held over a run's course.
+
+A team's rules over a stored run: a drill's with its breaches and made days, any other as it was.
+
+A run's evidence as what Prometheus would have scraped of it, in the document's own time. Pure.
+
+The course of a drill whose minutes were divided is stretched back: what lasted 20 s there lasts 5 minutes here, so that
+rules with the document's durations and windows are asked as they are. What users saw is told as the API's own counters,
+but for what nobody answered, which it cannot count.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from harness.evidence.gathered import Gathered
+from harness.base.clock import NS
+from harness.base.errors import BadInput
+from harness.base.free_port import any_free_port
+from harness.evidence.gathered import Gathered, stored
+from harness.model.evidence import ProbeRow, RequestRow
 from harness.model.message import message
-from harness.objectives.firing import spells, states
-from harness.objectives.foreign.emitted import CONTRACT, merged
-from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.selectors import Recorded, Recording, chosen, pruned, selectors
-from harness.rehearsal.running import Running
-from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
-from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped
-from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Held
-from harness.rehearsals.alert_drill.types import AlertDrillDetails
-from harness.stack.free_port import any_free_port
+from harness.rehearsals.alert_drill import history
+from harness.rehearsals.alert_drill.exporter import RowCounter, pasts
+from harness.rehearsals.alert_drill.programs import Program, PrometheusBlocks, emitted_by, prometheus_flags
+from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, BreachStretch, QueriedRules, QueryAnswer, SeriesHeld
+from harness.rehearsals.alert_drill.types import PROBES, TARGET, USERS, AlertDrillDetails, AlertDrillPlan
+from harness.report.published import RESULT, RESULT_JSON
+from harness.rules.objectives.firing import spells, states
+from harness.rules.objectives.foreign.emitted import CONTRACT, merged
+from harness.rules.objectives.foreign.rules import PrometheusRule
+from harness.rules.objectives.foreign.selectors import Recorded, Recording, chosen, pruned, selectors
+from harness.run.context import RunContext
+from harness.run.runner import PLAN_JSON
 from harness.stack.kind.images import binaries
+
+Samples: TypeAlias = dict[str, list[tuple[float, str]]]
+R = TypeVar("R", RequestRow, ProbeRow)
+
+
+class RuleCourse(msgspec.Struct, frozen=True, kw_only=True):
+    """From ``begin_ns`` to ``end_ns`` (monotonic) of a run, of which each second is ``scale`` here; it ends at
+    ``end_unix_s``. ``trials`` are its breaches; ``plan`` and ``drill`` are a drill's own, whose days before are made.
+    """
+
+    begin_ns: int
+    end_ns: int
+    end_unix_s: float
+    scale: float = 1.0
+    trials: tuple[tuple[str, int, int], ...] = ()
+    plan: AlertDrillPlan | None = None
+    drill: AlertDrillDetails | None = None
+
+    @property
+    def emitted(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """What a drill's Prometheus had scraped of the target itself; {} of any other run."""
+        return {} if self.drill is None else self.drill.emitted
+
+    @property
+    def seconds(self) -> float:
+        """How long it is here."""
+        return (self.end_ns - self.begin_ns) / NS * self.scale
+
+    @property
+    def begin_unix_s(self) -> float:
+        """When it begins here."""
+        return self.end_unix_s - self.seconds
+
+    def since_begin_s(self, at_ns: int) -> float:
+        """A moment of the run, here."""
+        return (at_ns - self.begin_ns) / NS * self.scale
+
+    def stretches(self) -> tuple[BreachStretch, ...]:
+        """Its breaches, here."""
+        return tuple(
+            BreachStretch(name=name, begin_s=self.since_begin_s(begun_ns), end_s=self.since_begin_s(ended_ns))
+            for name, begun_ns, ended_ns in self.trials
+        )
+
+
+def of_drill(plan: AlertDrillPlan, details: AlertDrillDetails, end_unix_s: float) -> RuleCourse:
+    """The course of a drill."""
+    return RuleCourse(
+        begin_ns=details.origin_ns, end_ns=details.asked_ns, end_unix_s=end_unix_s, scale=plan.scale, plan=plan,
+        drill=details, trials=tuple((each.trial, each.begun_ns, each.ended_ns) for each in details.planted),
+    )  # fmt: skip
+
+
+def of_run(evidence: Gathered, end_unix_s: float) -> RuleCourse:
+    """The course of any other run: from its first request or probe to its last."""
+    times = [(row.sent_ns, row.done_ns) for row in evidence.requests]
+    times += [(row.sent_ns, row.done_ns) for row in evidence.probes]
+    begin_ns, end_ns = min((sent for sent, _ in times), default=0), max((done for _, done in times), default=0)
+    return RuleCourse(begin_ns=begin_ns, end_ns=end_ns, end_unix_s=end_unix_s)
+
+
+def scraped(course: RuleCourse, evidence: Gathered) -> Samples:
+    """By series, every sample as (Unix seconds, value)."""
+    past, found = None if course.plan is None else pasts(course.plan), Samples()
+    for made in past.series() if past else ():
+        samples = found.setdefault(_labelled(made.series, _job(made.job)), [])
+        samples += [(at_s, made.told(bad, good)) for at_s, bad, good in _made(course, made.past)]
+    seen = RowCounter(past)
+    requests, probes = _Rows([each for each in evidence.requests if each.status]), _Rows(evidence.probes)
+    for number in range(int(course.seconds // SCRAPE_S) + 1):
+        until_ns = course.begin_ns + round(number * SCRAPE_S / course.scale * NS)
+        seen.see(requests.until(until_ns), probes.until(until_ns))
+        for job, page in ((TARGET, seen.users_page()), (PROBES, seen.probes_page())):
+            for series, value in _read(page, job):
+                found.setdefault(series, []).append((course.begin_unix_s + number * SCRAPE_S, value))
+    return found
+
+
+class _Rows(Generic[R]):
+    """Rows by the moment at which they were done, each given out once."""
+
+    def __init__(self, rows: Iterable[R]) -> None:
+        self._left: deque[R] = deque(sorted(rows, key=lambda row: row.done_ns))
+
+    def until(self, at_ns: int) -> list[R]:
+        """Those that were done by then, and were not given out."""
+        found: list[R] = []
+        while self._left and self._left[0].done_ns <= at_ns:
+            found.append(self._left.popleft())
+        return found
+
+
+def _read(page: str, job: str) -> Iterator[tuple[str, str]]:
+    """The series of a page of metrics and their values."""
+    for line in page.splitlines():
+        if not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            yield _labelled(series, job), value
+
+
+def _job(page: str) -> str:
+    """What users saw is told as the target's own."""
+    return TARGET if page == USERS else page
+
+
+def _made(course: RuleCourse, past: history.Past) -> Iterator[tuple[float, float, float]]:
+    """The made days, whose old outage leaves the windows when it does in the drill."""
+    assert course.drill is not None
+    leaves_s = course.begin_unix_s + course.since_begin_s(course.drill.leaves_ns)
+    for at_ns, bad, good in past.samples(round(leaves_s * NS), round((course.begin_unix_s - SCRAPE_S) * NS)):
+        yield at_ns / NS, bad, good
+
+
+def _labelled(series: str, job: str) -> str:
+    name, _, labels = series.partition("{")
+    more = f'job="{job}",instance="run"'
+    return f"{name}{{{labels.removesuffix('}')},{more}}}" if labels else f"{name}{{{more}}}"
+
+
+def open_metrics(samples: Mapping[str, Sequence[tuple[float, str]]]) -> str:
+    """As OpenMetrics text, a metric after the other."""
+    by_metric = sorted(samples.items(), key=lambda each: each[0].partition("{")[0])
+    lines = [f"{series} {value} {at_s:.3f}" for series, values in by_metric for at_s, value in values]
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+async def of_stored(plan: AlertDrillPlan, on: RunContext[AlertDrillDetails]) -> QueriedRules:
+    """What the plan's rules do over the run in its folder ``of``. Raises ``BadInput`` where that holds none."""
+    folder, now_s = Path(plan.of), on.clock.wall_ns() / NS
+    result = RESULT.read(folder / RESULT_JSON)
+    evidence = stored(folder, result.evidence_digest)
+    if not evidence.requests and not evidence.probes:
+        raise BadInput("the run holds no request and no probe", where=str(folder), remedy="name a run with users")
+    course = of_run(evidence, now_s)
+    if result.rehearsal == "alert_drill":
+        details = msgspec.convert(result.details, AlertDrillDetails)
+        drilled = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=AlertDrillPlan)
+        if details.asked_ns:
+            course = of_drill(drilled, details, now_s)
+    found = await asked(plan.theirs, course, evidence, on)
+    return msgspec.structs.replace(found, run=result.run_id)
+
 
 _ERROR = re.compile(r'^invalid parameter "query": (?:\d+:\d+: )?(?:parse error: )?')
 _BAD_REQUEST, _NOT_EVALUATED = 400, 422
 
 
-async def asked(rules: Sequence[Rule], course: Course, evidence: Gathered, on: Running[AlertDrillDetails]) -> Asked:
+async def asked(
+    rules: Sequence[PrometheusRule], course: RuleCourse, evidence: Gathered, on: RunContext[AlertDrillDetails]
+) -> QueriedRules:
     """What there is to say of the rules, in their order. Raises ``StackNotStarted``, ``PartDied``."""
-    folder = await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
+    folder = await binaries.ensure(binaries.PROMETHEUS, on.say)
     samples = scraped(course, evidence)
     on.say(
         message(
@@ -47,13 +208,15 @@ async def asked(rules: Sequence[Rule], course: Course, evidence: Gathered, on: R
         if not rule.records and answers[number].tree:
             answers[number] = await server.held(rule, answers[number], course)
     await server.program.down()
-    return Asked(
+    return QueriedRules(
         seconds=course.seconds, scale=course.scale, answers=tuple(answers[n] for n in range(len(rules))),
         emitted=merged(CONTRACT, emitted, course.emitted), course=course.stretches(),
     )  # fmt: skip
 
 
-async def _recorded(rules: Sequence[Rule], answers: Mapping[int, Answer], course: Course, server: _Server) -> None:
+async def _recorded(
+    rules: Sequence[PrometheusRule], answers: Mapping[int, QueryAnswer], course: RuleCourse, server: _Server
+) -> None:
     """Recordings that an alert rests on are evaluated first, those that rest on others after these."""
     trees = {n: answers[n].tree for n, rule in enumerate(rules) if answers[n].tree}
     left = _needed(rules, trees)
@@ -71,7 +234,7 @@ def _beneath(made: Recording, recorded: Recorded) -> Iterator[Recording]:
     return (each for one in selectors(made.tree) for each, _ in chosen(one, recorded))
 
 
-def _needed(rules: Sequence[Rule], trees: Mapping[int, Mapping[str, Any]]) -> list[int]:
+def _needed(rules: Sequence[PrometheusRule], trees: Mapping[int, Mapping[str, Any]]) -> list[int]:
     """Of the recordings those that an alert asks for, itself or by another."""
     wanted = {each.metric for n, tree in trees.items() if not rules[n].records for each in selectors(tree)}
     while True:
@@ -85,16 +248,16 @@ def _needed(rules: Sequence[Rule], trees: Mapping[int, Mapping[str, Any]]) -> li
 class _Server:
     """A Prometheus that scrapes nothing, over blocks that are made."""
 
-    def __init__(self, on: Running[AlertDrillDetails], promtool: Any) -> None:
+    def __init__(self, on: RunContext[AlertDrillDetails], promtool: Any) -> None:
         self._on, self._promtool = on, promtool
         self._folder = on.folder / "monitoring" / "theirs"
-        self._data = Data(self._folder / "data")
-        on.hold(self._data)
+        self._data = PrometheusBlocks(self._folder / "data")
+        on.register_cleanup(self._data)
         self.program = self._made()
 
     def _made(self) -> Program:
         program = Program("Prometheus", self._on.run_id, self._folder / "prometheus.log", any_free_port())
-        self._on.hold(program)
+        self._on.register_cleanup(program)
         return program
 
     async def restarted(self, samples: Samples) -> None:
@@ -110,23 +273,23 @@ class _Server:
         await self.program.start(self._promtool.with_name("prometheus"), *flags)
         await self.program.ready(self._on.clock)
 
-    async def parsed(self, rule: Rule) -> Answer:
+    async def parsed(self, rule: PrometheusRule) -> QueryAnswer:
         """How it parses the rule's query."""
         if not rule.expr:
-            return Answer()
+            return QueryAnswer()
         answer = await self.program.get(f"/api/v1/parse_query?query={quote(rule.expr)}")
         if answer.status == _BAD_REQUEST:
-            return Answer(refused=_ERROR.sub("", msgspec.json.decode(answer.body)["error"]))
-        return Answer(tree=pruned(self.program.said(answer)["data"]))
+            return QueryAnswer(refused=_ERROR.sub("", msgspec.json.decode(answer.body)["error"]))
+        return QueryAnswer(tree=pruned(self.program.said(answer)["data"]))
 
-    async def held(self, rule: Rule, answer: Answer, course: Course) -> Answer:
+    async def held(self, rule: PrometheusRule, answer: QueryAnswer, course: RuleCourse) -> QueryAnswer:
         """When the rule held and when it fires, of each of its series."""
         got = await self._range(rule, course)
         if isinstance(got, str):
             return msgspec.structs.replace(answer, refused=got)
         return msgspec.structs.replace(answer, held=tuple(_held(rule, course, each) for each in got))
 
-    async def records(self, rule: Rule, course: Course) -> Samples:
+    async def records(self, rule: PrometheusRule, course: RuleCourse) -> Samples:
         """The samples of a recording."""
         got = await self._range(rule, course)
         found: Samples = {}
@@ -137,7 +300,7 @@ class _Server:
             found[f"{rule.name}{{{shown}}}"] = [(float(at_s), value) for at_s, value in each["values"]]
         return found
 
-    async def _range(self, rule: Rule, course: Course) -> list[Any] | str:
+    async def _range(self, rule: PrometheusRule, course: RuleCourse) -> list[Any] | str:
         """Its values over the course; what is wrong where it cannot be evaluated."""
         over = f"start={course.begin_unix_s:.3f}&end={course.end_unix_s:.3f}&step={rule.every_s:g}"
         answer = await self.program.get(f"/api/v1/query_range?query={quote(rule.expr)}&{over}")
@@ -147,7 +310,7 @@ class _Server:
         return data
 
 
-def _held(rule: Rule, course: Course, series: Mapping[str, Any]) -> Held:
+def _held(rule: PrometheusRule, course: RuleCourse, series: Mapping[str, Any]) -> SeriesHeld:
     """By its evaluations: an alert's query holds where it has a value at all."""
     every_ms, begin_ms = round(rule.every_s * 1000), round(course.begin_unix_s * 1000)
     there = {round((float(at_s) * 1000 - begin_ms) / every_ms) for at_s, _ in series["values"]}
@@ -157,7 +320,7 @@ def _held(rule: Rule, course: Course, series: Mapping[str, Any]) -> Held:
         ((last + 1) * every_ms if each.resolved_ms is None else each.resolved_ms) - each.fired_ms - every_ms
         for each in spells(states(evaluated, 0))
     )
-    return Held(
+    return SeriesHeld(
         labels=dict(series["metric"]), longest_s=max(lengths, default=0) / 1000,
         spells=tuple(spells(states(evaluated, round(rule.for_s * 1000)))),
     )  # fmt: skip

@@ -1,6 +1,8 @@
 """A team's alerts, read from a folder: Prometheus rule files, their Kubernetes forms, Cloud Monitoring policies.
 
 Of a Cloud Monitoring policy each condition is a rule. Whatever else lies in the folder is left alone.
+
+The plan of a drill with a team's own alerts: besides the drill, or alone, about a stored run.
 """
 
 from __future__ import annotations
@@ -11,11 +13,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.message import nearest
-from harness.model.message import Message, message
-from harness.objectives.foreign.rules import Rule
+from harness.model.message import Message, gettext_noop, message
+from harness.rehearsals.alert_drill.types import AlertDrillPlan
+from harness.report.published import folder_of
+from harness.rules.objectives.foreign.rules import PrometheusRule
+
+_TITLE = gettext_noop("A team's own alerts, asked about a stored run")
+
+
+def with_theirs(plan: AlertDrillPlan, alerts: Path | None, of: str | None, reports: Path) -> AlertDrillPlan:
+    """The plan with the alerts of that folder; of a stored run it drills nothing. Raises ``BadInput``."""
+    if alerts is None:
+        if of is not None:
+            raise BadInput("--of says whose evidence --alerts asks about", where="--of", remedy="add --alerts DIR")
+        return plan
+    plan = msgspec.structs.replace(plan, theirs=read(alerts))
+    if of is None:
+        return plan
+    folder = str(folder_of(of, reports))
+    return msgspec.structs.replace(plan, name="alert_check", title=_TITLE, claims=(), of=folder)
+
 
 _SUFFIXES = frozenset((".yaml", ".yml", ".json"))
 _CONDITIONS = {
@@ -50,7 +72,7 @@ _METRIC = re.compile(r'metric\.type\s*=\s*"prometheus\.googleapis\.com/([^/"]+)'
 _EVERY_S, _CLOUD_EVERY_S = 15.0, 30.0
 
 
-def read(folder: Path) -> tuple[Rule, ...]:
+def read(folder: Path) -> tuple[PrometheusRule, ...]:
     """Every rule of the folder and of those beneath it. Raises ``BadInput``, also where there is none."""
     if not folder.is_dir():
         raise BadInput(
@@ -58,7 +80,7 @@ def read(folder: Path) -> tuple[Rule, ...]:
             where="--alerts",
             remedy="name a folder of rules or policies",
         )
-    found: list[Rule] = []
+    found: list[PrometheusRule] = []
     for path in sorted(each for each in folder.rglob("*") if each.suffix in _SUFFIXES and each.is_file()):
         where = str(path.relative_to(folder))
         try:
@@ -84,7 +106,7 @@ class _Document:
     def __init__(self, where: str, lines: yamltext.Lines) -> None:
         self._where, self._lines = where, lines
 
-    def rules(self, data: Any, path: yamltext.Path_) -> Iterator[Rule]:
+    def rules(self, data: Any, path: yamltext.Path_) -> Iterator[PrometheusRule]:
         """Those of a rule file, of the Kubernetes object around one, of a policy, of a list of policies."""
         if isinstance(data, list):
             for number, each in enumerate(data):
@@ -98,7 +120,7 @@ class _Document:
         for key in ("spec", "alertPolicies", "items"):
             yield from self.rules(data.get(key), (*path, key))
 
-    def _groups(self, groups: list[Any], path: yamltext.Path_) -> Iterator[Rule]:
+    def _groups(self, groups: list[Any], path: yamltext.Path_) -> Iterator[PrometheusRule]:
         for number, group in enumerate(groups):
             at = (*path, number)
             self._spelt(self._mapping(group, at), _GROUP, at)
@@ -106,19 +128,19 @@ class _Document:
             for place, rule in enumerate(self._list(group, "rules", at)):
                 yield self._rule(self._mapping(rule, (*at, "rules", place)), (*at, "rules", place), every_s)
 
-    def _rule(self, rule: dict[str, Any], path: yamltext.Path_, every_s: float) -> Rule:
+    def _rule(self, rule: dict[str, Any], path: yamltext.Path_, every_s: float) -> PrometheusRule:
         self._spelt(rule, _RULE, path)
         name = rule.get("alert") or rule.get("record")
         if not isinstance(name, str) or not isinstance(rule.get("expr"), str | int | float):
             raise self._bad(path, "a rule without `expr`, or without `alert` or `record`")
         labels = self._mapping(rule.get("labels") or {}, (*path, "labels"))
-        return Rule(
+        return PrometheusRule(
             name=name, where=self._place(path), expr=str(rule["expr"]), records="record" in rule, every_s=every_s,
             for_s=self._seconds(rule.get("for", "0s"), (*path, "for")),
             labels={key: str(value) for key, value in labels.items()},
         )  # fmt: skip
 
-    def _policy(self, policy: dict[str, Any], path: yamltext.Path_) -> Iterator[Rule]:
+    def _policy(self, policy: dict[str, Any], path: yamltext.Path_) -> Iterator[PrometheusRule]:
         self._spelt(policy, _POLICY, path)
         enabled = policy.get("enabled", True) not in (False, {"value": False})
         channels = tuple(map(str, self._list(policy, "notificationChannels", path)))
@@ -131,7 +153,7 @@ class _Document:
             query = content.get("query", "") if kind == "conditionPrometheusQueryLanguage" else ""
             self._spelt(content, _CONDITION, inside)
             named = _METRIC.search(str(content.get("filter", "")))
-            yield Rule(
+            yield PrometheusRule(
                 name=f"{policy['displayName']}: {each.get('displayName', number)}",
                 where=self._place((*inside, "query") if query else inside), expr=str(query),
                 metric="" if named is None else named[1],

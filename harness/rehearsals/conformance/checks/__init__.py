@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.contract.check import Check
-from harness.contract.checks import bad_input, ownership, protocol
-from harness.model.message import marked
+from harness.checks.contract.check import Check
+from harness.checks.contract.checks import bad_input, ownership, protocol
+from harness.model.message import gettext_noop
 from harness.rehearsals.conformance.checks import (
     auth,
     dual_write,
@@ -46,10 +46,10 @@ ALL: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.
 
 #: What no check here can tell, whatever the target.
 NOT_COVERED = (
-    marked(
+    gettext_noop(
         "token signatures: the Auth emulator's tokens carry none, and Google's own libraries look at none against it"
     ),
-    marked("photos that the target itself would upload: the app uploads them straight to Storage"),
-    marked("requests while Firestore is down: a fault of the chaos scenarios"),
-    marked("speed: the rollout scenarios judge it under load"),
+    gettext_noop("photos that the target itself would upload: the app uploads them straight to Storage"),
+    gettext_noop("requests while Firestore is down: a fault of the chaos scenarios"),
+    gettext_noop("speed: the rollout scenarios judge it under load"),
 )

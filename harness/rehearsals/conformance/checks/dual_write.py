@@ -9,16 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from harness.base.clock import polling
-from harness.contract.bench import MIRROR_LIMIT_S, Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, decided, must_be, needs
-from harness.contract.grade import Finding, document, firestore
-from harness.contract.http import Exchange
-from harness.contract.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+from harness.checks.contract.check import (
+    MIRROR_LIMIT_S,
+    ContractCaller,
+    ContractClient,
+    Deviates,
+    decided,
+    must_be,
+    needs,
+)
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.rows import checks, locations_of, updated_at
+from harness.checks.contract.run import DeviationKind, document, firestore
+from harness.checks.contract.shape import FULL_LOCATION, FULL_WALK, TIMES, location
 from harness.model.message import Message, message
 from harness.stack.firebase.documents import Fields, Value, instant
 
 DUAL_WRITE = document("データ同期戦略")
-CHECKS = Checks(firestore("fields"), Finding.EFFECT)
+CHECKS = checks("dual_write", firestore("fields"), DeviationKind.EFFECT)
 
 _KINDS = {
     "id": "string",
@@ -42,43 +51,33 @@ _MIRRORED_S = 2.0  # a mirror that follows at once has written by then
 _CAMEL = {"horizontal_accuracy": "horizontalAccuracy", "vertical_accuracy": "verticalAccuracy"}
 
 
-async def _put(bench: Bench, body: dict[str, Any]) -> tuple[Caller, str, Exchange, Fields]:
+async def _put(bench: ContractClient, body: dict[str, Any]) -> tuple[ContractCaller, str, HttpExchange, Fields]:
     """A walk by PUT, and its document."""
     me, walk_id = await bench.user(), bench.walk_id()
     exchange = await me.put_walk(walk_id, body)
     return me, walk_id, exchange, await _document(bench, walk_id, exchange)
 
 
-async def _put_later(bench: Bench, before: Exchange, me: Caller, walk_id: str, body: dict[str, Any]) -> Exchange:
+async def _put_later(
+    bench: ContractClient, before: HttpExchange, me: ContractCaller, walk_id: str, body: dict[str, Any]
+) -> HttpExchange:
     """A PUT after another of the same walk; again a second later when ``updated_at`` does not tell the two apart.
 
     Whole seconds may be answered, and the document of the first PUT would be taken for that of the second.
     """
     exchange = await me.put_walk(walk_id, body)
-    if _updated_at(exchange) == _updated_at(before):
+    if updated_at(exchange) == updated_at(before):
         await bench.clock.sleep(1.0)
         exchange = await me.put_walk(walk_id, body)
     return exchange
 
 
-def _updated_at(exchange: Exchange) -> object:
-    answered = exchange.json()
-    return answered.get("updated_at") if isinstance(answered, dict) else None
-
-
-async def _document(bench: Bench, walk_id: str, exchange: Exchange) -> Fields:
-    return await bench.document(walk_id, _updated_at(exchange))
-
-
-def _locations(fields: Fields) -> list[Fields]:
-    held = fields.get("location_data")
-    if held is None or held.kind != "array" or not all(each.kind == "map" for each in held.value):
-        raise NotExercised(message("it needs location_data, an array of maps; it is {held}", held=str(held)))
-    return [each.value for each in held.value]
+async def _document(bench: ContractClient, walk_id: str, exchange: HttpExchange) -> Fields:
+    return await bench.document(walk_id, updated_at(exchange))
 
 
 @CHECKS("dual_write.written", f"a created walk's document is in Firestore within {MIRROR_LIMIT_S:g} s", DUAL_WRITE)
-async def written(bench: Bench) -> None:
+async def written(bench: ContractClient) -> None:
     """By POST and by PUT."""
     me = await bench.user()
     for walk_id in (await me.new_walk(), bench.walk_id()):
@@ -97,22 +96,15 @@ def _named(walk_id: str) -> Message:
 
 
 @CHECKS("dual_write.document_id", "the document's id is the walk's UUID in UPPER CASE", firestore("document"))
-async def document_id(bench: Bench) -> None:
+async def document_id(bench: ContractClient) -> None:
     """Swift's ``uuidString``."""
     _me, walk_id, exchange, _fields = await _put(bench, {"title": "散歩"})
     if await bench.ground.documents.get(walk_id.upper()) is None:
         raise Deviates(_named(walk_id), f"walks/{walk_id.lower()}", exchange)
 
 
-@CHECKS("dual_write.id", "the field id is the walk's UUID in UPPER CASE")
-async def id_field(bench: Bench) -> None:
-    """A string, as the document's own id."""
-    _me, walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
-    must_be("id", str(Value("string", walk_id.upper())), str(fields.get("id")), exchange)
-
-
 @CHECKS("dual_write.types", "fields have the app's types: times timestamps, distances doubles, steps an integer")
-async def types(bench: Bench) -> None:
+async def types(bench: ContractClient) -> None:
     """Every field of a full walk, and of a bare one: 0 is a double too, whatever a client makes of whole numbers."""
     for body in (FULL_WALK, {"title": "散歩"}):
         _me, _walk_id, exchange, fields = await _put(bench, body)
@@ -124,7 +116,7 @@ async def types(bench: Bench) -> None:
 
 
 @CHECKS("dual_write.values", "fields hold the walk's values, in snake case")
-async def values(bench: Bench) -> None:
+async def values(bench: ContractClient) -> None:
     """Every changeable field of a full walk, and whose it is."""
     me, _walk_id, exchange, fields = await _put(bench, FULL_WALK)
     for name, value in (FULL_WALK | {"user_id": me.uid}).items():
@@ -137,40 +129,25 @@ async def values(bench: Bench) -> None:
             raise Deviates(f"{name} {expected!r}", str(held), exchange)
 
 
-@CHECKS("dual_write.absent", "what is nil is absent, not null")
-async def absent(bench: Bench) -> None:
-    """Times, polyline and thumbnail of a walk that has none."""
-    _me, _walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
-    found = {name: str(fields[name]) for name in _ABSENT_WHEN_NIL if name in fields}
-    must_be(message("fields that are nil"), {}, found, exchange)
-
-
-@CHECKS("dual_write.location_data", "location_data is always there, empty when there are no locations")
-async def location_data(bench: Bench) -> None:
-    """The app decodes an array."""
-    _me, _walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
-    must_be("location_data", str(Value("array", [])), str(fields.get("location_data", "absent")), exchange)
-
-
 @CHECKS(
     "dual_write.location_keys",
     "the keys of a location are in camelCase: horizontalAccuracy, verticalAccuracy",
     firestore("locations"),
 )
-async def location_keys(bench: Bench) -> None:
+async def location_keys(bench: ContractClient) -> None:
     """The app ignores a key it does not know, so snake case loses the accuracies silently."""
     _me, _walk_id, exchange, fields = await _put(bench, {"locations": [location(0)]})
     expected = sorted(_CAMEL.get(name, name) for name in FULL_LOCATION)
-    for each in _locations(fields):
+    for each in locations_of(fields):
         held = sorted(name for name in each if name != "sequenceNumber")
         must_be(message("keys"), expected, held, exchange)
 
 
 @CHECKS("dual_write.location_values", "a location holds doubles, and its time as a timestamp", firestore("locations"))
-async def location_values(bench: Bench) -> None:
+async def location_values(bench: ContractClient) -> None:
     """Every field, whichever way its key is written."""
     _me, _walk_id, exchange, fields = await _put(bench, {"locations": [location(0)]})
-    found = _locations(fields)
+    found = locations_of(fields)
     must_be(message("locations"), 1, len(found), exchange)
     for name, value in FULL_LOCATION.items():
         held = found[0].get(_CAMEL.get(name, name), found[0].get(name))
@@ -179,28 +156,18 @@ async def location_values(bench: Bench) -> None:
             raise Deviates(f"{name}: {expected}", f"{held}", exchange)
 
 
-@CHECKS("dual_write.unknown_speed", "an unknown speed or course is -1, as iOS writes it", firestore("locations"))
-async def unknown_speed(bench: Bench) -> None:
-    """Null in the request."""
-    body = {"locations": [location(0, speed=None, course=None)]}
-    _me, _walk_id, exchange, fields = await _put(bench, body)
-    for each in _locations(fields):
-        held = {name: str(each.get(name)) for name in ("speed", "course")}
-        must_be("speed, course", dict.fromkeys(held, str(Value("double", -1.0))), held, exchange)
-
-
 @CHECKS(
     "dual_write.location_order",
     "location_data is in walking order, however the locations were sent",
     firestore("locations"),
 )
-async def location_order(bench: Bench) -> None:
+async def location_order(bench: ContractClient) -> None:
     """Two batches sent, the second from before the first."""
     me, walk_id = await bench.user(), bench.walk_id()
     before = await me.put_walk(walk_id, {"locations": [location(number, altitude=number + 0.5) for number in (3, 2)]})
     earlier = {"locations": [location(number, altitude=number + 0.5) for number in (1, 0)]}
     exchange = await _put_later(bench, before, me, walk_id, earlier)
-    found = _locations(await _document(bench, walk_id, exchange))
+    found = locations_of(await _document(bench, walk_id, exchange))
     held = [each["altitude"].value for each in found if "altitude" in each]
     if len(held) < 2:
         raise NotExercised(message("it needs two locations in the document; there are {count}", count=str(len(held))))
@@ -208,7 +175,7 @@ async def location_order(bench: Bench) -> None:
 
 
 @CHECKS("dual_write.updated", "a changed walk's document follows", DUAL_WRITE)
-async def updated(bench: Bench) -> None:
+async def updated(bench: ContractClient) -> None:
     """The title, and what a later PUT left alone."""
     me, walk_id, before, _fields = await _put(bench, FULL_WALK)
     exchange = await _put_later(bench, before, me, walk_id, {"title": "夜の散歩"})
@@ -218,7 +185,7 @@ async def updated(bench: Bench) -> None:
 
 
 @CHECKS("dual_write.deleted", f"a deleted walk's document is removed within {MIRROR_LIMIT_S:g} s", DUAL_WRITE)
-async def deleted(bench: Bench) -> None:
+async def deleted(bench: ContractClient) -> None:
     """Once it was there."""
     me, walk_id, _exchange, _fields = await _put(bench, {"title": "散歩"})
     exchange = needs(await me.delete(walk_id))
@@ -228,7 +195,7 @@ async def deleted(bench: Bench) -> None:
 
 
 @CHECKS("dual_write.foreign", "a refused write leaves no document", DUAL_WRITE)
-async def foreign(bench: Bench) -> None:
+async def foreign(bench: ContractClient) -> None:
     """A stranger's PUT of another's walk."""
     owner, walk_id, _exchange, _fields = await _put(bench, {"title": "本人の散歩"})
     stranger = await bench.user()
@@ -243,6 +210,6 @@ async def foreign(bench: Bench) -> None:
     decided(exchange)
 
 
-def _of_owner(fields: Fields, owner: Caller, exchange: Exchange) -> None:
+def _of_owner(fields: Fields, owner: ContractCaller, exchange: HttpExchange) -> None:
     held = {name: fields[name].value for name in ("title", "user_id") if name in fields}
     must_be(message("fields"), {"title": "本人の散歩", "user_id": owner.uid}, held, exchange)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.contract.bench import Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, needs
-from harness.contract.grade import Finding, document, environment
-from harness.contract.http import Exchange
-from harness.contract.logs import LINE_LIMIT_S, Line
-from harness.contract.people import changed
-from harness.contract.shape import is_time
+from harness.checks.contract.check import Checks, ContractCaller, ContractClient, Deviates, needs
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.logs import LINE_LIMIT_S, LogLine
+from harness.checks.contract.people import changed
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, document, environment
+from harness.checks.contract.shape import is_time
 from harness.model.message import Message, message
 
-CHECKS = Checks(document("Cloud Logging"), Finding.EFFECT)
+CHECKS = Checks(document("Cloud Logging"), DeviationKind.EFFECT)
 
 #: Cloud Logging's LogSeverity.
 _SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
 
-async def _after_a_write(bench: Bench) -> tuple[Caller, str, Exchange, list[Line]]:
+async def _after_a_write(bench: ContractClient) -> tuple[ContractCaller, str, HttpExchange, list[LogLine]]:
     """A walk made, and what the pods have logged since."""
     me = await bench.user()
     mark = bench.ground.logs.mark()
@@ -30,7 +30,7 @@ async def _after_a_write(bench: Bench) -> tuple[Caller, str, Exchange, list[Line
     return me, walk_id, exchange, lines
 
 
-def _of_walk(lines: list[Line], walk_id: str) -> list[dict[str, Any]]:
+def _of_walk(lines: list[LogLine], walk_id: str) -> list[dict[str, Any]]:
     """The lines that name the walk, in whichever field."""
     found = [line.fields for line in lines if line.fields is not None and walk_id.lower() in line.text.lower()]
     if not found:
@@ -38,12 +38,13 @@ def _of_walk(lines: list[Line], walk_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def _wrote(line: Line) -> Message:
+def _wrote(line: LogLine) -> Message:
     return message("{pod} wrote {line}", pod=line.pod, line=line.text[:300])
 
 
-def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Line], bool]) -> None:
-    async def look(bench: Bench) -> None:
+def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, LogLine], bool]) -> None:
+    @CHECKS(id_, sentence)
+    async def look(bench: ContractClient) -> None:
         _me, _walk_id, exchange, lines = await _after_a_write(bench)
         read = [line for line in lines if line.fields is not None]
         if not read:
@@ -53,11 +54,9 @@ def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Lin
             if not good(line.fields.get(field), line):
                 raise Deviates(message("{field} as said in every line", field=field), _wrote(line), exchange)
 
-    CHECKS.add(id_, sentence, look)
-
 
 @CHECKS("log.json", "every line of the log is a JSON object")
-async def json_lines(bench: Bench) -> None:
+async def json_lines(bench: ContractClient) -> None:
     """Those since a walk was created."""
     _me, _walk_id, exchange, lines = await _after_a_write(bench)
     if not lines:
@@ -81,7 +80,7 @@ _every_line("log.timestamp", "timestamp", "timestamp is RFC 3339", lambda value,
 
 
 @CHECKS("log.walk_id", "a created walk is logged with its walk_id")
-async def walk_id_field(bench: Bench) -> None:
+async def walk_id_field(bench: ContractClient) -> None:
     """In the field of that name."""
     _me, walk_id, exchange, lines = await _after_a_write(bench)
     read = [line.fields for line in lines if line.fields is not None]
@@ -94,7 +93,7 @@ async def walk_id_field(bench: Bench) -> None:
 
 
 @CHECKS("log.user_id", "a created walk is logged with its user_id")
-async def user_id_field(bench: Bench) -> None:
+async def user_id_field(bench: ContractClient) -> None:
     """In the line about the walk."""
     me, walk_id, exchange, lines = await _after_a_write(bench)
     found = _of_walk(lines, walk_id)
@@ -102,8 +101,8 @@ async def user_id_field(bench: Bench) -> None:
         raise Deviates(f"user_id {me.uid}", f"{found[0]!r:.300}", exchange)
 
 
-@CHECKS("log.no_token", "no log line holds a token", environment("log-lines"), Finding.LEAK)
-async def no_token(bench: Bench) -> None:
+@CHECKS("log.no_token", "no log line holds a token", environment("log-lines"), DeviationKind.LEAK)
+async def no_token(bench: ContractClient) -> None:
     """Of a good call and of a refused one, whose token is for another project."""
     me = await bench.user()
     assert me.token is not None

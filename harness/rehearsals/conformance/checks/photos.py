@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from harness.base.clock import polling
-from harness.contract.bench import Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, decided, needs
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
+from harness.checks.contract.check import Checks, ContractCaller, ContractClient, Deviates, decided, needs
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, walk_api
 from harness.load.population import thumbnail
 from harness.model.message import message
 
-CHECKS = Checks(walk_api("photos"), Finding.EFFECT)
+CHECKS = Checks(walk_api("photos"), DeviationKind.EFFECT)
 REMOVAL_LIMIT_S = 10.0  # from the answer; no document names a time
 _POLL_S = 0.1
 _LOOKED_AT_S = 1.0
 
 
-async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
+async def _walk_with_thumbnail(bench: ContractClient, me: ContractCaller) -> tuple[str, str]:
     """A walk that names a thumbnail which is in Storage; its id and the object's name."""
     to, walk_id = bench.endpoints, bench.walk_id()
     if to.storage is None:
@@ -32,7 +32,7 @@ async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
     return walk_id, name
 
 
-async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange:
+async def _delete(bench: ContractClient, me: ContractCaller, walk_id: str, name: str) -> HttpExchange:
     """The DELETE, once the walk's thumbnail is gone. Raises ``NotExercised`` when it stays."""
     removals = bench.ground.absences.photos
     if removals.reason:
@@ -46,7 +46,7 @@ async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange
     return exchange
 
 
-def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
+def _stayed(bench: ContractClient, name: str, exchange: HttpExchange) -> NoReturn:
     """A target that removed others leaves this one: a deviation. One that removed none may leave all to the app."""
     removals = bench.ground.absences.photos
     if removals.seen:
@@ -64,7 +64,7 @@ def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
     raise NotExercised(why, allowed=True)
 
 
-async def _going(bench: Bench, names: Sequence[str]) -> list[str]:
+async def _going(bench: ContractClient, names: Sequence[str]) -> list[str]:
     """Which of these thumbnails go within ``_LOOKED_AT_S``: a removal follows its request at some time."""
     again = polling(bench.clock, limit_s=_LOOKED_AT_S, every_s=_POLL_S)
     while not (gone := await _missing(bench, names)) and await again():
@@ -72,11 +72,11 @@ async def _going(bench: Bench, names: Sequence[str]) -> list[str]:
     return gone
 
 
-async def _missing(bench: Bench, names: Sequence[str]) -> list[str]:
+async def _missing(bench: ContractClient, names: Sequence[str]) -> list[str]:
     return [each for each in names if not await bench.ground.reach.has_photo(each)]
 
 
-async def _going_in_turn(bench: Bench, me: Caller, names: Sequence[str]) -> list[str]:
+async def _going_in_turn(bench: ContractClient, me: ContractCaller, names: Sequence[str]) -> list[str]:
     """The same, and where removals wait for each other until that of a walk deleted only now is done."""
     if gone := await _going(bench, names):
         return gone
@@ -86,7 +86,7 @@ async def _going_in_turn(bench: Bench, me: Caller, names: Sequence[str]) -> list
 
 
 @CHECKS("photos.removed", f"a deleted walk's thumbnail is removed from Storage within {REMOVAL_LIMIT_S:g} s")
-async def removed(bench: Bench) -> None:
+async def removed(bench: ContractClient) -> None:
     """And not before: the walk's own writes leave it alone."""
     me = await bench.user()
     walk_id, name = await _walk_with_thumbnail(bench, me)
@@ -97,7 +97,7 @@ async def removed(bench: Bench) -> None:
 
 
 @CHECKS("photos.others_stay", "the thumbnails of other walks stay")
-async def others_stay(bench: Bench) -> None:
+async def others_stay(bench: ContractClient) -> None:
     """Another walk of the same user, and one of somebody else's."""
     me, other = await bench.user(), await bench.user()
     walk_id, name = await _walk_with_thumbnail(bench, me)
@@ -109,7 +109,7 @@ async def others_stay(bench: Bench) -> None:
 
 
 @CHECKS("photos.foreign", "a refused DELETE removes no thumbnail")
-async def foreign(bench: Bench) -> None:
+async def foreign(bench: ContractClient) -> None:
     """Of another's walk; looked at once the stranger's own DELETE has removed a thumbnail."""
     me, stranger = await bench.user(), await bench.user()
     kept_id, kept = await _walk_with_thumbnail(bench, me)

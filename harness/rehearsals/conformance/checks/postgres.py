@@ -6,24 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.checks import tables
+from harness.checks.contract.check import WALKS, Checks, ContractClient, Deviates, must_be, needs
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, walk_api
+from harness.checks.contract.shape import FULL_WALK, location
 from harness.checks.dual_write import StoredWalk
 from harness.checks.values import Column, comparable
-from harness.checks.walk_tables import Stored
-from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, NotExercised, must_be, needs
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
-from harness.contract.samples import FULL_WALK, location
+from harness.checks.walk_tables import StoredWalks
 from harness.model.message import Message, joined, message
 
-CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
+CHECKS = Checks(walk_api("postgresql"), DeviationKind.EFFECT)
 
 _OF_WALK = ("title", "total_distance", "total_steps", "status")
 _OF_LOCATION = ("sequence_number", "latitude", "longitude", "horizontal_accuracy", "vertical_accuracy")
 
 
 @CHECKS("postgres.user", "a row in users appears at the first authenticated call")
-async def user(bench: Bench) -> None:
+async def user(bench: ContractClient) -> None:
     """Whatever the call."""
     me = await bench.user()
     exchange = needs(await me.get(WALKS))
@@ -31,7 +31,7 @@ async def user(bench: Bench) -> None:
 
 
 @CHECKS("postgres.walk", "an answered write is in walks")
-async def walk(bench: Bench) -> None:
+async def walk(bench: ContractClient) -> None:
     """At once: PostgreSQL comes first."""
     me, walk_id = await bench.user(), bench.walk_id()
     exchange = await me.put_walk(walk_id, FULL_WALK)
@@ -44,7 +44,7 @@ async def walk(bench: Bench) -> None:
 
 
 @CHECKS("postgres.locations", "an answered write's locations are in walk_locations")
-async def locations(bench: Bench) -> None:
+async def locations(bench: ContractClient) -> None:
     """A row a location."""
     me, walk_id = await bench.user(), bench.walk_id()
     exchange = await me.put_walk(walk_id, {"locations": [location(0), location(1)]})
@@ -61,7 +61,7 @@ async def locations(bench: Bench) -> None:
     _all_read(stored, (f"{tables.LOCATIONS}.{name}" for name in _OF_LOCATION))
 
 
-def _one(stored: Stored, exchange: Exchange) -> Sequence[StoredWalk]:
+def _one(stored: StoredWalks, exchange: HttpExchange) -> Sequence[StoredWalk]:
     must_be(message("rows in walks"), 1, len(stored.walks), exchange)
     return stored.walks
 
@@ -71,7 +71,7 @@ def _held(
     sent: Mapping[str, Any],
     row: Mapping[str, Any],
     columns: Mapping[str, Column],
-    exchange: Exchange,
+    exchange: HttpExchange,
 ) -> None:
     """Deviates unless each column that was read holds what was sent, as finely as its type keeps it."""
     read = [name for name in sent if name in columns]
@@ -80,7 +80,7 @@ def _held(
         raise Deviates(message("{what} {value}", what=what, value=f"{expected!r}"), f"{held!r}", exchange)
 
 
-def _all_read(stored: Stored, places: Iterable[str]) -> None:
+def _all_read(stored: StoredWalks, places: Iterable[str]) -> None:
     """Raises ``NotExercised`` when one of the columns was not read: what it holds is not known."""
     wanted = set(places)
     for each in stored.layout.unread:
@@ -88,5 +88,5 @@ def _all_read(stored: Stored, places: Iterable[str]) -> None:
             raise NotExercised(each.told)
 
 
-def _not_read(stored: Stored, table: str) -> NotExercised:
+def _not_read(stored: StoredWalks, table: str) -> NotExercised:
     return NotExercised(joined(tuple(e.told for e in stored.layout.unread if e.place.partition(".")[0] == table)))

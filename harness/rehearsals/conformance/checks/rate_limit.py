@@ -5,18 +5,27 @@ from __future__ import annotations
 import math
 
 from harness.base.clock import NS, unix_ns
-from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, must, must_carry, needs
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
+from harness.checks.contract.check import (
+    WALKS,
+    Checks,
+    ContractCaller,
+    ContractClient,
+    Deviates,
+    must,
+    must_carry,
+    needs,
+)
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, walk_api
 from harness.model.message import message
 
-CHECKS = Checks(walk_api("rate-limit"), Finding.STATUS)
+CHECKS = Checks(walk_api("rate-limit"), DeviationKind.STATUS)
 
 PROBES = 120
 
 
-async def _until_limited(bench: Bench, me: Caller) -> tuple[int, Exchange]:
+async def _until_limited(bench: ContractClient, me: ContractCaller) -> tuple[int, HttpExchange]:
     """Asks until a 429 comes: how many answers were none, and the last.
 
     A window that began before the first request may end in the midst of them: then twice as many fit.
@@ -31,7 +40,7 @@ async def _until_limited(bench: Bench, me: Caller) -> tuple[int, Exchange]:
     return most, exchange
 
 
-async def _limited(bench: Bench, me: Caller) -> Exchange:
+async def _limited(bench: ContractClient, me: ContractCaller) -> HttpExchange:
     count, exchange = await _until_limited(bench, me)
     if exchange.status != 429:
         raise _not_limited(count)
@@ -42,12 +51,12 @@ def _not_limited(count: int) -> NotExercised:
     return NotExercised(message("it needs the limit to act: {count} requests were let through", count=str(count)))
 
 
-def _minute(bench: Bench) -> int:
+def _minute(bench: ContractClient) -> int:
     return unix_ns(bench.clock.anchor, bench.clock.now_ns()) // (60 * NS)
 
 
 @CHECKS("rate_limit.limit", "100 requests a minute and user are let through; beyond them comes 429")
-async def limit(bench: Bench) -> None:
+async def limit(bench: ContractClient) -> None:
     """Not fewer, and not more than the time passed allows: a bucket may refill, a window may turn."""
     allowed = bench.rule("rate_limit")
     for _ in range(3):
@@ -68,8 +77,12 @@ async def limit(bench: Bench) -> None:
     raise NotExercised(message("a minute turned in each of three attempts"))
 
 
-@CHECKS("rate_limit.retry_after", "429 carries Retry-After, in whole seconds of at most a minute", finding=Finding.BODY)
-async def retry_after(bench: Bench) -> None:
+@CHECKS(
+    "rate_limit.retry_after",
+    "429 carries Retry-After, in whole seconds of at most a minute",
+    finding=DeviationKind.BODY,
+)
+async def retry_after(bench: ContractClient) -> None:
     """From 1 to 60."""
     exchange = await _limited(bench, await bench.user())
     value = exchange.headers.get("retry-after", "")
@@ -77,14 +90,14 @@ async def retry_after(bench: Bench) -> None:
         raise Deviates("Retry-After 1..60", f"Retry-After {value!r}" if value else message("no Retry-After"), exchange)
 
 
-@CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED", finding=Finding.BODY)
-async def code(bench: Bench) -> None:
+@CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED", finding=DeviationKind.BODY)
+async def code(bench: ContractClient) -> None:
     """In the error body of the contract."""
     must_carry(await _limited(bench, await bench.user()), 429, "RATE_LIMITED")
 
 
 @CHECKS("rate_limit.per_user", "one user's limit leaves the others alone")
-async def per_user(bench: Bench) -> None:
+async def per_user(bench: ContractClient) -> None:
     """Another user asks while the first is limited."""
     me, other = await bench.user(), await bench.user()
     needs(await other.get(WALKS))
@@ -93,7 +106,7 @@ async def per_user(bench: Bench) -> None:
 
 
 @CHECKS("rate_limit.probes", "/health and /ready are not limited")
-async def probes(bench: Bench) -> None:
+async def probes(bench: ContractClient) -> None:
     """The kubelet asks without a token, and from one address."""
     for path in ("/health", "/ready"):
         needs(await bench.nobody.get(path))

@@ -11,15 +11,14 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, NotExercised
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
-from harness.contract.samples import FULL_WALK, location
-from harness.contract.shape import STATUSES
+from harness.checks.contract.check import WALKS, Checks, ContractClient, Deviates
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, walk_api
+from harness.checks.contract.shape import FULL_WALK, STATUSES, location
 from harness.model.message import Message, message
 
-CHECKS = Checks(walk_api("reading-in-the-app"), Finding.BODY, advice=True)
+CHECKS = Checks(walk_api("reading-in-the-app"), DeviationKind.BODY, advice=True)
 
 _FRACTION = re.compile(r"T\d\d:\d\d:\d\d\.\d+")
 _TIMES = ("start_time", "end_time", "paused_at", "created_at", "updated_at", "timestamp")
@@ -35,17 +34,17 @@ class _Answer(msgspec.Struct, frozen=True):
 
     where: str | Message
     fields: dict[str, Any]
-    exchange: Exchange
+    exchange: HttpExchange
 
 
 def _in(answer: _Answer, what: str) -> Message:
     return message("{what} in {answer}", what=what, answer=answer.where)
 
 
-async def _answers(bench: Bench) -> list[_Answer]:
+async def _answers(bench: ContractClient) -> list[_Answer]:
     """Every walk and location of the four answers. Raises ``NotExercised`` when none holds any."""
     me, walk_id = await bench.user(), bench.walk_id()
-    bodies: list[tuple[str | Message, Exchange]] = [
+    bodies: list[tuple[str | Message, HttpExchange]] = [
         ("POST", await me.post({"title": "朝の散歩"})),
         ("PUT", await me.put(walk_id, FULL_WALK | {"locations": [location(0)]})),
         ("GET", await me.get(f"{WALKS}/{walk_id}")),
@@ -57,7 +56,7 @@ async def _answers(bench: Bench) -> list[_Answer]:
     return found
 
 
-def _objects(where: str | Message, exchange: Exchange) -> Iterator[_Answer]:
+def _objects(where: str | Message, exchange: HttpExchange) -> Iterator[_Answer]:
     body = exchange.json()
     if not isinstance(body, dict):
         return
@@ -72,7 +71,7 @@ def _objects(where: str | Message, exchange: Exchange) -> Iterator[_Answer]:
 
 
 @CHECKS("app.times", "times have no fractional seconds, which Swift's .iso8601 does not read")
-async def times(bench: Bench) -> None:
+async def times(bench: ContractClient) -> None:
     """The whole body fails to decode for one of them."""
     for answer in await _answers(bench):
         for name in _TIMES:
@@ -83,7 +82,7 @@ async def times(bench: Bench) -> None:
 
 
 @CHECKS("app.statuses", "a status is one that the app's enum knows")
-async def statuses(bench: Bench) -> None:
+async def statuses(bench: ContractClient) -> None:
     """One that is not fails the walk, and the list that holds it."""
     for answer in await _answers(bench):
         value = answer.fields.get("status", STATUSES[0])
@@ -93,7 +92,7 @@ async def statuses(bench: Bench) -> None:
 
 
 @CHECKS("app.nulls", "what has a default in the app is not null")
-async def nulls(bench: Bench) -> None:
+async def nulls(bench: ContractClient) -> None:
     """A description that nobody gave is an empty text there."""
     for answer in await _answers(bench):
         for name in _NEVER_NULL:
@@ -102,7 +101,7 @@ async def nulls(bench: Bench) -> None:
 
 
 @CHECKS("app.numbers", "numbers are JSON numbers, which Swift does not read from texts")
-async def numbers(bench: Bench) -> None:
+async def numbers(bench: ContractClient) -> None:
     """A decimal of a database driver is a text in some languages."""
     for answer in await _answers(bench):
         for name in _NUMBERS:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from harness.base.clock import polling
-from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.beside import STOP_LIMIT_S, Spare
-from harness.contract.check import Checks, Deviates, NotExercised, needs
-from harness.contract.grade import Finding, environment
-from harness.contract.http import Exchange
+from harness.checks.contract.check import WALKS, Checks, ContractCaller, ContractClient, Deviates, needs
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import STOP_LIMIT_S, NotExercised, StandaloneTarget
+from harness.checks.contract.run import DeviationKind, environment
 from harness.model.message import message
 
-CHECKS = Checks(environment("stop"), Finding.EFFECT)
+CHECKS = Checks(environment("stop"), DeviationKind.EFFECT)
 
 _REACHES_WITHIN_S = 5.0  # the database, where the request is held
 _QUIET_S = 0.3  # without a byte between the program and its database: what follows a write, as its mirror's, is over
@@ -22,7 +21,7 @@ _REFUSES_WITHIN_S = 3.0
 
 
 @CHECKS("stop.exit_status", "after SIGTERM the process exits with status 0")
-async def exit_status(bench: Bench) -> None:
+async def exit_status(bench: ContractClient) -> None:
     """Nothing runs."""
     async with bench.beside() as spare:
         bench.exchanges.append(await spare.status("/health"))
@@ -36,7 +35,7 @@ async def exit_status(bench: Bench) -> None:
 
 
 @CHECKS("stop.within_limit", f"after SIGTERM the process exits within {STOP_LIMIT_S:g} s")
-async def within_limit(bench: Bench) -> None:
+async def within_limit(bench: ContractClient) -> None:
     """Nothing runs."""
     async with bench.beside() as spare:
         bench.exchanges.append(await spare.status("/health"))
@@ -52,7 +51,7 @@ async def within_limit(bench: Bench) -> None:
 
 
 @CHECKS("stop.finishes_request", "after SIGTERM a request that runs is finished")
-async def finishes_request(bench: Bench) -> None:
+async def finishes_request(bench: ContractClient) -> None:
     """A PUT that waits for the database when SIGTERM comes, and gets it a second later."""
     async with bench.beside() as spare:
         _me, running = await _held_request(bench, spare)
@@ -65,7 +64,7 @@ async def finishes_request(bench: Bench) -> None:
 
 
 @CHECKS("stop.stops_accepting", "after SIGTERM no new connection is accepted")
-async def stops_accepting(bench: Bench) -> None:
+async def stops_accepting(bench: ContractClient) -> None:
     """While a request still runs. An answer 503 is as good as a refused connection: a proxy would try elsewhere. One
     that stays open without an answer was accepted."""
     async with bench.beside() as spare:
@@ -82,7 +81,7 @@ async def stops_accepting(bench: Bench) -> None:
         raise Deviates(wanted, last.shown, last)
 
 
-async def _until_refused(bench: Bench, spare: Spare) -> Exchange:
+async def _until_refused(bench: ContractClient, spare: StandaloneTarget) -> HttpExchange:
     again = polling(bench.clock, limit_s=_REFUSES_WITHIN_S, every_s=0.1)
     while True:
         last = await spare.status("/health", 1.0)
@@ -90,11 +89,11 @@ async def _until_refused(bench: Bench, spare: Spare) -> Exchange:
             return last
 
 
-def _refused(last: Exchange) -> bool:
+def _refused(last: HttpExchange) -> bool:
     return last.status == 503 or (last.status == 0 and not last.silent)
 
 
-async def _quiet(bench: Bench, spare: Spare) -> None:
+async def _quiet(bench: ContractClient, spare: StandaloneTarget) -> None:
     """Returns once no byte passes between the program and its database, so that the request is held first; within
     ``_REACHES_WITHIN_S`` in any case.
     """
@@ -105,7 +104,9 @@ async def _quiet(bench: Bench, spare: Spare) -> None:
             return
 
 
-async def _held_request(bench: Bench, spare: Spare) -> tuple[Caller, asyncio.Task[Exchange]]:
+async def _held_request(
+    bench: ContractClient, spare: StandaloneTarget
+) -> tuple[ContractCaller, asyncio.Task[HttpExchange]]:
     """A PUT that waits for the database. Raises ``NotExercised`` when it is answered without."""
     user = await bench.user()
     me = bench.at(spare.address, user)

@@ -42,7 +42,7 @@ _DATA_IN = frozenset({"example", "examples", "default", "enum", "const"})
 _DATA = "data"
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class JoinedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file: its name as people would type it, where it lies, what it holds and the line of each value."""
 
     name: str
@@ -55,7 +55,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return yamltext.place(self.name, self.lines, path).partition(",")[0]
 
 
-class Reference(msgspec.Struct, frozen=True):
+class OpenApiReference(msgspec.Struct, frozen=True):
     """A ``$ref`` of the joined document to a place in it, and the line where somebody wrote it."""
 
     target: str
@@ -67,7 +67,7 @@ class _Written(msgspec.Struct, frozen=True):
     """A ``$ref`` as it is written, at ``at`` of its file."""
 
     target: str
-    part: Part
+    part: JoinedFile
     at: Path_
 
     @property
@@ -82,8 +82,8 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: dict[str, Any]
-    origins: dict[Path_, tuple[Part, Path_]]
-    references: list[Reference]
+    origins: dict[Path_, tuple[JoinedFile, Path_]]
+    references: list[OpenApiReference]
 
     def place(self, path: Path_) -> str:
         """``file:line`` of a value, in the file where it was written."""
@@ -92,7 +92,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
         return part.place((*start, *path[length:]))
 
 
-def loaded(file: Path, name: str) -> Part:
+def loaded(file: Path, name: str) -> JoinedFile:
     """The one YAML or JSON document of ``file``. Raises ``BadInput`` with its line."""
     text = yamltext.read(file)
     # JSON is YAML but for tabs, and no text of JSON holds one.
@@ -100,10 +100,10 @@ def loaded(file: Path, name: str) -> Part:
     if len(found) != 1 or not isinstance(found[0][0], dict):
         raise BadInput("no OpenAPI: it is not one mapping of keys", where=name, remedy="begin with `openapi: 3.1.0`")
     data, lines = found[0]
-    return Part(name=name, file=file.resolve(), data=_plain(data), lines=lines)
+    return JoinedFile(name=name, file=file.resolve(), data=_plain(data), lines=lines)
 
 
-def joined(first: Part) -> Joined:
+def joined(first: JoinedFile) -> Joined:
     """``first`` with all that it names of other files. Raises ``BadInput`` at the line of what cannot be joined."""
     return _Joiner(first).whole()
 
@@ -153,15 +153,15 @@ def _inside(kind: str, key: str) -> str:
 class _Joiner:
     """Walks the first file, then each component that another file brings, until no file brings another."""
 
-    def __init__(self, first: Part) -> None:
+    def __init__(self, first: JoinedFile) -> None:
         self._first = first
         self._folder = first.file.parent
-        self._parts: dict[Path, Part] = {first.file: first}
-        self._meant: dict[tuple[Path, str], Part] = {}
-        self._origins: dict[Path_, tuple[Part, Path_]] = {(): (first, ())}
-        self._references: list[Reference] = []
+        self._parts: dict[Path, JoinedFile] = {first.file: first}
+        self._meant: dict[tuple[Path, str], JoinedFile] = {}
+        self._origins: dict[Path_, tuple[JoinedFile, Path_]] = {(): (first, ())}
+        self._references: list[OpenApiReference] = []
         self._named: dict[tuple[str, Path_, str], str] = {}
-        self._to_join: list[tuple[Any, Part, Path_, str, str]] = []
+        self._to_join: list[tuple[Any, JoinedFile, Path_, str, str]] = []
         self._in_place: list[tuple[str, Path_]] = []
         self._values = 0
 
@@ -180,7 +180,7 @@ class _Joiner:
             data = {**data, "components": {**components, **merged}}
         return Joined(data=data, origins=self._origins, references=self._references)
 
-    def _join(self, value: Any, part: Part, at: Path_, here: Path_, kind: str) -> Any:
+    def _join(self, value: Any, part: JoinedFile, at: Path_, here: Path_, kind: str) -> Any:
         """``value``, which stands at ``at`` in ``part`` and at ``here`` in the whole, with what its references name."""
         self._values += 1
         if self._values > MOST_VALUES:
@@ -198,7 +198,7 @@ class _Joiner:
             key: self._join(each, part, (*at, key), (*here, key), _inside(kind, key)) for key, each in value.items()
         }
 
-    def _referred(self, value: dict[str, Any], part: Part, at: Path_, here: Path_, kind: str) -> Any:
+    def _referred(self, value: dict[str, Any], part: JoinedFile, at: Path_, here: Path_, kind: str) -> Any:
         """A ``$ref`` to the first file or to a component, or what stands where it leads."""
         by = _Written(str(value["$ref"]), part, at)
         file, _, fragment = by.target.partition("#")
@@ -207,7 +207,7 @@ class _Joiner:
             what = message("$ref {target} names no path", target=by.target)
             raise BadInput(what, where=by.where, remedy="for example #/components/schemas/Walk")
         if other is self._first:
-            self._references.append(Reference(f"#{fragment}", by.target, by.where))
+            self._references.append(OpenApiReference(f"#{fragment}", by.target, by.where))
             return {**value, "$ref": f"#{fragment}"}
         found, start = below(other.data, pointed(fragment))
         if found is None:
@@ -225,7 +225,7 @@ class _Joiner:
         self._in_place.pop()
         return joined_in
 
-    def _component(self, found: Any, other: Part, start: Path_, kind: str, by: _Written) -> str:
+    def _component(self, found: Any, other: JoinedFile, start: Path_, kind: str, by: _Written) -> str:
         """The ``$ref`` of the component that ``found`` becomes, the same each time it is named."""
         key = (other.name, start, kind)
         if key not in self._named:
@@ -233,17 +233,17 @@ class _Joiner:
             self._named[key] = f"joined-{len(self._named) + 1}-{re.sub(r'[^A-Za-z0-9._-]', '_', last)}"
             self._to_join.append((found, other, start, kind, self._named[key]))
         target = f"#/components/{kind}/{self._named[key]}"
-        self._references.append(Reference(target, by.target, by.where))
+        self._references.append(OpenApiReference(target, by.target, by.where))
         return target
 
-    def _other(self, file: str, by: _Written) -> Part:
+    def _other(self, file: str, by: _Written) -> JoinedFile:
         """The file that ``by`` names, looked for once. Raises ``BadInput`` as ``_sought``."""
         key = (by.part.file, file)
         if key not in self._meant:
             self._meant[key] = self._sought(file, by)
         return self._meant[key]
 
-    def _sought(self, file: str, by: _Written) -> Part:
+    def _sought(self, file: str, by: _Written) -> JoinedFile:
         """The file that ``by`` names. Raises ``BadInput`` for what leads out of the first file's folder."""
         part, target, where = by.part, by.target, by.where
         out = BadInput(

@@ -23,7 +23,7 @@ _PARAMETER = re.compile(r"\{[^/}]*\}")
 _VERSION = re.compile(r"/v(\d+)/")
 
 
-class Operation(msgspec.Struct, frozen=True):
+class OpenApiOperation(msgspec.Struct, frozen=True):
     """One of ``SHAPES`` in the file: where it stands, and its whole path, the server's own before it."""
 
     name: str
@@ -31,20 +31,20 @@ class Operation(msgspec.Struct, frozen=True):
     whole: str
 
 
-def operations(file: OpenApiFile) -> dict[str, Operation]:
+def operations(file: OpenApiFile) -> dict[str, OpenApiOperation]:
     """Those that the file has, by name. Of several that fit, the one at the contract's own path, then of version 1."""
-    found: dict[str, list[Operation]] = {}
+    found: dict[str, list[OpenApiOperation]] = {}
     for written, given in (file.data.get("paths") or {}).items():
         item, _ = file.followed(given, ("paths", written))
         whole = _PARAMETER.sub("{}", f"{_server(file, item)}/{written.strip('/')}")
         for name, (method, shape) in SHAPES.items():
             end = shape.removeprefix("/v1")
             if isinstance(item, dict) and method in item and (whole == shape or whole.endswith(end)):
-                found.setdefault(name, []).append(Operation(name, ("paths", written, method), whole))
+                found.setdefault(name, []).append(OpenApiOperation(name, ("paths", written, method), whole))
     return {name: min(each, key=_distance) for name, each in found.items()}
 
 
-def _distance(one: Operation) -> tuple[bool, bool, int]:
+def _distance(one: OpenApiOperation) -> tuple[bool, bool, int]:
     version = _VERSION.search(f"{one.whole}/")
     return one.whole != SHAPES[one.name][1], version is not None and version[1] != "1", len(one.whole)
 

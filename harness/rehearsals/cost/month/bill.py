@@ -5,30 +5,30 @@ from __future__ import annotations
 import msgspec
 
 from harness.base.units import DAY_S, Unit, show
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, message, raw_text
 from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.month.tables import CostTables
 
 GIB, GB = 2.0**30, 1e9
 _CENT = 0.005
 
 
-class Size(msgspec.Struct, frozen=True, kw_only=True):
+class MachineSize(msgspec.Struct, frozen=True, kw_only=True):
     """So many cores and GiB of memory."""
 
     cores: float
     gib: float
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class MonthUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What a month uses: ``pods`` on average, each of ``pod``'s size; a database of ``database``'s size and
     ``database_gib`` of storage, highly available or not; GB kept and downloaded, GiB of logs, millions of samples.
     """
 
     pods: float
-    pod: Size
+    pod: MachineSize
     clusters: int
-    database: Size
+    database: MachineSize
     database_gib: float
     ha: bool
     storage_gb: float
@@ -80,15 +80,15 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 NAMES: dict[str, Message] = {
     "pods": message("GKE Autopilot: pods"),
     "cluster": message("GKE: the cluster's fee"),
-    "database": verbatim("Cloud SQL"),
-    "storage": verbatim("Firebase Storage"),
-    "logging": verbatim("Cloud Logging"),
-    "monitoring": verbatim("Cloud Monitoring"),
+    "database": raw_text("Cloud SQL"),
+    "storage": raw_text("Firebase Storage"),
+    "logging": raw_text("Cloud Logging"),
+    "monitoring": raw_text("Cloud Monitoring"),
     "load_balancer": message("Load balancer"),
 }
 
 
-def bill(usage: Usage, prices: Prices, hours: float) -> Bill:
+def bill(usage: MonthUsage, prices: Prices, hours: float) -> Bill:
     """A month of ``hours``."""
     return Bill(
         pods=usage.pods * pod(usage.pod, prices, hours),
@@ -101,7 +101,7 @@ def bill(usage: Usage, prices: Prices, hours: float) -> Bill:
     )
 
 
-def pod(size: Size, prices: Prices, hours: float) -> float:
+def pod(size: MachineSize, prices: Prices, hours: float) -> float:
     """One pod for so long."""
     return hours * (size.cores * prices.pods.vcpu_hour_usd + size.gib * prices.pods.gib_hour_usd)
 
@@ -111,7 +111,7 @@ def cluster(clusters: int, prices: Prices, hours: float) -> float:
     return max(0.0, clusters * hours * prices.cluster.hour_usd - prices.cluster.credit_usd)
 
 
-def database(size: Size, storage_gib: float, prices: Prices, hours: float, *, ha: bool) -> float:
+def database(size: MachineSize, storage_gib: float, prices: Prices, hours: float, *, ha: bool) -> float:
     """The instance and its storage."""
     each = prices.database
     once = hours * (size.cores * each.vcpu_hour_usd + size.gib * each.gib_hour_usd) + storage_gib * each.storage_gib_usd
@@ -138,25 +138,25 @@ def kept(gib: float, for_s: float, prices: Prices) -> float:
 # -- what is used ----------------------------------------------------------------------------------------------------
 
 
-def samples_m(tables: Tables, pods: float) -> float:
+def samples_m(tables: CostTables, pods: float) -> float:
     """Millions of samples that the API's own metrics make in a month."""
     return pods * tables.supposed.series_a_pod * tables.month_s / tables.supposed.scrape_s / 1e6
 
 
-def downloads_gb(tables: Tables, prices: Prices) -> float:
+def downloads_gb(tables: CostTables, prices: Prices) -> float:
     """What the printed price of storage leaves for downloads, which the document does not count ("転送")."""
     left = tables.printed.storage_usd - storage(tables.quantities.storage_gb, 0.0, prices)
     return max(0.0, left) / prices.storage.download_gb_usd if prices.storage.download_gb_usd else 0.0
 
 
-def as_printed(tables: Tables, prices: Prices) -> Usage:
+def as_printed(tables: CostTables, prices: Prices) -> MonthUsage:
     """The document's quantities just as its table names them: no sidecar, no fee, storage of the database left out."""
     asked = tables.quantities
-    return Usage(
+    return MonthUsage(
         pods=asked.pods,
         pod=priced_pod(tables),
         clusters=0,
-        database=Size(cores=asked.database_vcpus, gib=asked.database_memory_gib),
+        database=MachineSize(cores=asked.database_vcpus, gib=asked.database_memory_gib),
         database_gib=0.0,
         ha=True,
         storage_gb=asked.storage_gb,
@@ -166,7 +166,7 @@ def as_printed(tables: Tables, prices: Prices) -> Usage:
     )
 
 
-def corrected(tables: Tables, prices: Prices, pod_size: Size, *, pods: float | None = None) -> Usage:
+def corrected(tables: CostTables, prices: Prices, pod_size: MachineSize, *, pods: float | None = None) -> MonthUsage:
     """The same with what the document leaves out: the sidecar, a cluster's fee, the database's storage, the API's own
     metrics. ``pods``: so many instead of the document's mean.
     """
@@ -181,7 +181,7 @@ def corrected(tables: Tables, prices: Prices, pod_size: Size, *, pods: float | N
     )
 
 
-def measured(tables: Tables, prices: Prices, pod_size: Size, of: Rates) -> Usage:
+def measured(tables: CostTables, prices: Prices, pod_size: MachineSize, of: Rates) -> MonthUsage:
     """The corrected quantities, but for what a run measured: its mean of pods; and of the supposed walks of a month the
     logs of their requests, their photos, and what they take of the database's disk, of which none smaller than the
     supposed one is sold. Without the requests of a walk, logs are those of the supposed rate, all month.
@@ -201,15 +201,15 @@ def measured(tables: Tables, prices: Prices, pod_size: Size, of: Rates) -> Usage
     )
 
 
-def month_log_gib(tables: Tables, bytes_a_request: float | None) -> float | None:
+def month_log_gib(tables: CostTables, bytes_a_request: float | None) -> float | None:
     """The logs of a month, GiB, at the supposed rate; ``None`` where nobody knows those of a request."""
     return None if bytes_a_request is None else bytes_a_request * tables.supposed.rate_per_s * tables.month_s / GIB
 
 
-def priced_pod(tables: Tables) -> Size:
+def priced_pod(tables: CostTables) -> MachineSize:
     """The container that the document prices."""
     asked = tables.quantities
-    return Size(cores=asked.pod_cpu_milli / 1000, gib=asked.pod_memory_mib / 1024)
+    return MachineSize(cores=asked.pod_cpu_milli / 1000, gib=asked.pod_memory_mib / 1024)
 
 
 # -- comparing -------------------------------------------------------------------------------------------------------

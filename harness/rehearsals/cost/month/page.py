@@ -6,18 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.model.message import Message, message
-from harness.model.section import Axis, Chart, Limit, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.cost.facts_measured import refused
+from harness.model.section import Axis, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.rehearsals.cost.month.bill import NAMES, Bill, money
 from harness.rehearsals.cost.month.savings import Saving, ranked
 from harness.rehearsals.cost.month.tables import ReplicasRow
-from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured, PodSizes
+from harness.rehearsals.cost.types import CostDetails, CostPlan, MeasuredUsage, PodSizes
+from harness.run.rehearsal import RunRecord
 
 _NONE = "–"
 
 
-def sections(plan: CostPlan, seen: Seen[CostDetails], pod: PodSizes) -> Iterator[Section]:
+def sections(plan: CostPlan, seen: RunRecord[CostDetails], pod: PodSizes) -> Iterator[Section]:
     """What the prices are, the bill by parts, by replicas, and the savings."""
     run = seen.details.measured
     yield _basis(plan, run)
@@ -31,15 +30,13 @@ def sections(plan: CostPlan, seen: Seen[CostDetails], pod: PodSizes) -> Iterator
         (message("A month"), lambda each: money(each.usd)),
         numbers=(1,),
     )
-    if run is not None:
-        yield _run(plan, run, refused(plan, run, seen.facts))
 
 
 def _name_of(each: Saving) -> Message:
     return each.name
 
 
-def _basis(plan: CostPlan, run: Measured | None) -> Pairs:
+def _basis(plan: CostPlan, run: MeasuredUsage | None) -> Pairs:
     prices = plan.prices
     of = message("none") if run is None else message("{run} ({plan})", run=run.run_id, plan=run.plan)
     said = message("{region}, as of {day}; {source}", region=prices.region, day=prices.as_of, source=prices.source)
@@ -49,7 +46,7 @@ def _basis(plan: CostPlan, run: Measured | None) -> Pairs:
     return Pairs(pairs=tuple(pairs))
 
 
-def bills(plan: CostPlan, pod: PodSizes, run: Measured | None) -> Table:
+def bills(plan: CostPlan, pod: PodSizes, run: MeasuredUsage | None) -> Table:
     """The month by parts: printed, the document's quantities at the unit prices, corrected, and measured."""
     printed = plan.tables.printed
     columns: list[tuple[Message, Bill]] = [
@@ -119,34 +116,3 @@ def _chart(plan: CostPlan, pod: PodSizes) -> Chart:
         text=(text,),
         limits=(Limit(label=message("budget alert"), at=alert),),
     )
-
-
-def _run(plan: CostPlan, run: Measured, why: Message | None) -> Lines:
-    tables = plan.tables
-    each, gib = run.log_bytes_a_request, plan.month_log_gib(run)
-    lines = [
-        message(
-            "{users} users, {requests} requests in {seconds} s",
-            users=str(run.users),
-            requests=f"{run.requests:,}",
-            seconds=f"{run.seconds:.0f}",
-        ),
-        message(
-            "pods on average: {pods}, {hours} replica-hours a month",
-            pods=_NONE if run.pods is None else f"{run.pods:.2f}",
-            hours=_NONE if run.pods is None else f"{run.pods * tables.hours:,.0f}",
-        ),
-        message(
-            "logged: {bytes} bytes a request, {gib} GiB a month",
-            bytes=_NONE if each is None else f"{each:.0f}",
-            gib=_NONE if gib is None else f"{gib:.1f}",
-        ),
-        message(
-            "stored: {database} bytes in the database, {photos} bytes of photos",
-            database=_NONE if run.database_bytes is None else f"{run.database_bytes:,}",
-            photos=_NONE if run.photo_bytes is None else f"{run.photo_bytes:,}",
-        ),
-    ]
-    if why is not None:
-        lines.insert(0, why)
-    return Lines(title=message("The run that was read"), lines=tuple(lines))

@@ -10,7 +10,7 @@ from harness.base.planfile import once
 from harness.base.units import Bytes, Dollars, PerSecond, Ratio, Seconds
 from harness.model.message import Message, message
 from harness.rehearsals.cost.month.prices import Amount, Prices
-from scenarios.claims import ClaimId
+from harness.rules.register import ClaimId
 
 HOUR_S = 3600.0
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000, examples=[2])]
@@ -94,7 +94,7 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
         return self.users * self.walks_a_user
 
 
-class Tables(msgspec.Struct, frozen=True, kw_only=True):
+class CostTables(msgspec.Struct, frozen=True, kw_only=True):
     """The costs as the document prints them. ``region``: where it runs. ``tolerance``: an estimate may differ so much
     from what is recomputed. ``measured_by``: the scenario whose newest run is read where none is named, if it is no
     older than ``max_age_s``.

@@ -1,20 +1,68 @@
-"""A cluster as kubectl tells it: ``get``, ``top`` and ``logs`` of one namespace, and nothing that changes anything."""
+"""A cluster as kubectl tells it: ``get``, ``top`` and ``logs`` of one namespace, and nothing that changes anything.
+
+Lines of structured logs, counted. Pure.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.base.errors import NOT_JSON
 from harness.model.command import Ran
 from harness.model.stack import OwnCluster
-from harness.rehearsals.operations.seen import logs
-from harness.rehearsals.operations.seen.facts import AutoscalerNow, BudgetNow, Condition, Observed, PodNow, Warned
-from harness.stack.kube.kubectl_runner import run_kubectl
+from harness.rehearsals.operations.seen.facts import (
+    AutoscalerNow,
+    BudgetNow,
+    LogsNow,
+    ObservedCondition,
+    ObservedStack,
+    PodNow,
+    Warned,
+)
+from harness.stack.kubernetes.kubectl_runner import by_context
 from harness.stack.manifests.quantity import millicores, whole_bytes
+
+_ERRORS = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})  # Cloud Logging's severities from ERROR up
+_MOST = 10
+
+
+def counted(lines: Iterable[str], since: datetime | None = None) -> LogsNow:
+    """By severity, and the messages of errors; a line that says that it is older than ``since`` is none."""
+    severities, errors = Counter[str](), Counter[str]()
+    for line in lines:
+        found = _fields(line)
+        if since is not None and (at := _at(found)) is not None and at < since:
+            continue
+        severity = str(found.get("severity", "")).upper()
+        severities[severity] += 1
+        if severity in _ERRORS:
+            errors[str(found.get("message", ""))[:200]] += 1
+    return LogsNow(lines=dict(severities), errors=tuple(errors.most_common(_MOST)))
+
+
+def _at(fields: dict[str, Any]) -> datetime | None:
+    """A structured line's moment; ``None`` of one that tells none, or not from where."""
+    try:
+        found = datetime.fromisoformat(str(fields.get("timestamp", "")))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _fields(line: str) -> dict[str, Any]:
+    """Of a line that is a JSON object; {} of any other."""
+    try:
+        found = json.loads(line) if line.startswith("{") else {}
+    except NOT_JSON:
+        return {}
+    return found if isinstance(found, dict) else {}
+
 
 _LIMIT_S = 30.0
 _BEGIN = re.compile(r"^\{", re.MULTILINE)
@@ -37,24 +85,24 @@ def asked(selector: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-async def observe(cluster: OwnCluster, namespace: str, selector: str, scratch: Path, now: datetime) -> Observed:
+async def observe(cluster: OwnCluster, namespace: str, selector: str, scratch: Path, now: datetime) -> ObservedStack:
     """Everything. Raises ``NotCapable`` where this machine has no kubectl."""
     said: dict[str, Ran] = {}
     for name, words in asked(selector).items():
-        said[name] = await run_kubectl(cluster, namespace, *words, limit_s=_LIMIT_S, scratch=scratch)
+        said[name] = await by_context(cluster, namespace, *words, limit_s=_LIMIT_S, scratch=scratch)
     return observed(f"{cluster.context}/{namespace}", said, now)
 
 
-def observed(where: str, said: Mapping[str, Ran], now: datetime) -> Observed:
+def observed(where: str, said: Mapping[str, Ran], now: datetime) -> ObservedStack:
     """From what the commands said. Pure."""
     ok = {
         name: ran.output for name, ran in said.items() if ran.status == 0 and (name in _WORDS or _document(ran.output))
     }
     used = dict(_used(ok.get("top", "")))
-    return Observed(
+    return ObservedStack(
         where=where,
         pods=tuple(_pod(each, used, now) for each in _items(ok, "pods")),
-        logs=logs.counted(ok.get("logs", "").splitlines()),
+        logs=counted(ok.get("logs", "").splitlines()),
         autoscalers=tuple(map(_autoscaler, _items(ok, "hpa"))) if "hpa" in ok else None,
         budgets=tuple(map(_budget, _items(ok, "pdb"))) if "pdb" in ok else None,
         warnings=tuple(map(_warned, _items(ok, "events"))) if "events" in ok else None,
@@ -126,7 +174,7 @@ def _autoscaler(item: Mapping[str, Any]) -> AutoscalerNow:
         wanted=status.get("desiredReplicas", 0),
         uses=tuple(_use(each, now.get(_metric(each))) for each in spec.get("metrics") or ()),
         conditions=tuple(
-            Condition(
+            ObservedCondition(
                 type=each["type"],
                 status=each["status"],
                 reason=each.get("reason", ""),

@@ -25,7 +25,7 @@ class PodNow(msgspec.Struct, frozen=True, kw_only=True):
     asked_memory_bytes: int | None = None
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedCondition(msgspec.Struct, frozen=True, kw_only=True):
     """One of an HPA's ``status.conditions``, in Kubernetes' words; ``status`` is True, False or Unknown."""
 
     type: str
@@ -46,7 +46,7 @@ class AutoscalerNow(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int
     wanted: int
     uses: tuple[tuple[str, int | str | None, int | str], ...] = ()
-    conditions: tuple[Condition, ...] | None = None
+    conditions: tuple[ObservedCondition, ...] | None = None
 
 
 class BudgetNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class LogsNow(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.lines.values())
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedStack(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. ``where`` names the stack or cluster; ``unread`` are commands that did not end well, each with what it
     said. A part that an environment has not is ``None``.
     """

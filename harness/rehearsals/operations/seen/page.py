@@ -8,7 +8,7 @@ from harness.model.message import Message, message
 from harness.model.section import Pairs, Row, Section, Table, table_of
 from harness.rehearsals.operations.seen.facts import AutoscalerNow, PodNow
 from harness.rehearsals.operations.types import OperationsDetails
-from harness.signoff.types import WORD, State
+from harness.report.signoff.types import WORD, ClaimState
 
 _NONE = "–"
 
@@ -52,10 +52,12 @@ def sections(details: OperationsDetails) -> Iterator[Section]:
             message("Reviewed"),
             details.reviewed,
             (message("Claim"), lambda each: each.claim),
-            (message("Where it stands"), lambda each: Message(text=WORD[State(each.state)])),
+            (message("Where it stands"), lambda each: Message(text=WORD[ClaimState(each.state)])),
             (message("Age in days"), lambda each: _NONE if each.age_s is None else f"{each.age_s / 86_400:.1f}"),
             (message("By the run"), lambda each: each.folder or _NONE),
-            row=lambda each: Row(cells=(), lines=each.why if each.state in (State.FAILED, State.NOT_SHOWN) else ()),
+            row=lambda each: Row(
+                cells=(), lines=each.why if each.state in (ClaimState.FAILED, ClaimState.NOT_SHOWN) else ()
+            ),
             numbers=(2,),
         )
 

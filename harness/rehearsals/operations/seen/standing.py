@@ -12,12 +12,12 @@ from harness.base.errors import BadInput
 from harness.base.message import message
 from harness.base.typed import PROGRAM
 from harness.base.units import DAY_S
-from harness.load.http1 import status_of
-from harness.model.stack import Rung, Target
-from harness.rehearsals.operations.seen import logs
-from harness.rehearsals.operations.seen.facts import Observed, PodNow
+from harness.load.runtime import status_of
+from harness.model.stack import EnvironmentKind, Target
+from harness.rehearsals.operations.seen import cluster
+from harness.rehearsals.operations.seen.facts import ObservedStack, PodNow
+from harness.stack.environments.standing import StackFacts, recorded
 from harness.stack.local.sampler import family_tree, proportional_bytes, usage_of
-from harness.stack.standing import StackFacts, recorded
 from harness.stack.state.lease import Lease, lives
 from harness.stack.state.processes import ProcessIdentity, began_unix_s
 
@@ -31,7 +31,9 @@ Each = TypeVar("Each", float, int)
 
 def the_one() -> tuple[StackFacts, Lease]:
     """The stack of processes that is up. Raises ``BadInput`` where there is none, or more than one."""
-    there = [(facts, lease) for facts, lease in recorded() if lives(facts.run_id) and facts.rung is Rung.LOCAL]
+    there = [
+        (facts, lease) for facts, lease in recorded() if lives(facts.run_id) and facts.rung is EnvironmentKind.LOCAL
+    ]
     if len(there) != 1:
         found = ", ".join(facts.run_id for facts, _ in there) or message("none")
         command = f"{PROGRAM} stack up --on local --detach"
@@ -52,17 +54,17 @@ def must_be_of(target: Target) -> None:
         raise BadInput(told, where="--target", remedy="name the stack's own by --target")
 
 
-async def observe(facts: StackFacts, lease: Lease, clock: Clock, now: datetime) -> Observed:
+async def observe(facts: StackFacts, lease: Lease, clock: Clock, now: datetime) -> ObservedStack:
     """As a person at this machine sees it, in about a second: so long processors are watched."""
     lines = (line for path in sorted(_logs(facts, lease)) for line in path.read_text(errors="replace").splitlines())
     begin_ns, before = clock.now_ns(), _cpu_s(facts, lease)
     await clock.sleep(_WATCHED_S)
     watched_s, after = (clock.now_ns() - begin_ns) / NS, _cpu_s(facts, lease)
     cores = {name: (after[name] - before[name]) / watched_s for name in after.keys() & before.keys()}
-    return Observed(
+    return ObservedStack(
         where=facts.run_id,
         pods=tuple(_pods(facts, lease, cores, now.timestamp())),
-        logs=logs.counted(lines, since=now - timedelta(seconds=DAY_S)),
+        logs=cluster.counted(lines, since=now - timedelta(seconds=DAY_S)),
         answers={path: await status_of(facts.endpoints.service, path, _ASK_LIMIT_S) for path in _ASKED},
     )
 

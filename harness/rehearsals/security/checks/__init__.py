@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.contract.check import Check
-from harness.contract.checks import bad_input, ownership, protocol
-from harness.model.message import marked
+from harness.checks.contract.check import Check
+from harness.checks.contract.checks import bad_input, ownership, protocol
+from harness.model.message import gettext_noop
 from harness.rehearsals.security.checks import accounts, heavy, identities, injection, privileges, secrets, tokens
 
 #: Of the target as the stack has it, in any order.
@@ -22,11 +22,11 @@ ALL: tuple[Check, ...] = (*ASKED, *PRODUCTION, *LEFT)
 
 #: What no check here can tell, whatever the target.
 NOT_COVERED = (
-    marked(
+    gettext_noop(
         "signatures of a target of your own: against the Auth emulator nobody verifies one, and nothing but Google "
         "signs for production"
     ),
-    marked("IAM of Google Cloud: which roles the target's Google service account really has"),
-    marked("images: known vulnerabilities of the programs in them are a scanner's to say"),
-    marked("the way to the Service: TLS and addresses are those of `nox -s network`"),
+    gettext_noop("IAM of Google Cloud: which roles the target's Google service account really has"),
+    gettext_noop("images: known vulnerabilities of the programs in them are a scanner's to say"),
+    gettext_noop("the way to the Service: TLS and addresses are those of `nox -s network`"),
 )

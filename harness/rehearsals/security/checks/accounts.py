@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, must, must_carry
-from harness.contract.grade import Finding, walk_api
+from harness.checks.contract.check import WALKS, Checks, ContractClient, Deviates, must, must_carry
+from harness.checks.contract.run import DeviationKind, walk_api
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
-from harness.stack.firebase.sign_up import Ended
+from harness.stack.firebase.rest import AccountEnd
 
-CHECKS = Checks(walk_api("authorization"), Finding.STATUS)
+CHECKS = Checks(walk_api("authorization"), DeviationKind.STATUS)
 
 
-def _ended(how: Ended) -> None:
-    async def asked(bench: Bench) -> None:
+def _ended(how: AccountEnd) -> None:
+    @CHECKS(f"account.{how}", f"the token of an account that was {how} is refused, or good as before until it expires")
+    async def asked(bench: ContractClient) -> None:
         victim = await Victim(bench, await bench.user()).settle()
         stranger = await Victim(bench, await bench.user()).settle()
         await bench.ground.reach.end_account(victim.me.uid, how)
@@ -23,11 +23,10 @@ def _ended(how: Ended) -> None:
         must(exchange, 200, 401)
         foreign = must(await victim.me.get(f"{WALKS}/{stranger.walk_id}"), 404, 401)
         if stranger.told_in(foreign):
-            raise Deviates(message("nothing of another's walk"), message("its description"), foreign, Finding.LEAK)
+            raise Deviates(
+                message("nothing of another's walk"), message("its description"), foreign, DeviationKind.LEAK
+            )
 
-    sentence = f"the token of an account that was {how} is refused, or good as before until it expires"
-    CHECKS.add(f"account.{how}", sentence, asked)
 
-
-for _how in Ended:
+for _how in AccountEnd:
     _ended(_how)

@@ -12,17 +12,26 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any
 
 from harness.base.clock import NS
-from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, must, must_not_fail, needs
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
-from harness.contract.samples import location
+from harness.checks.contract.check import (
+    WALKS,
+    Checks,
+    ContractCaller,
+    ContractClient,
+    Deviates,
+    must,
+    must_not_fail,
+    needs,
+)
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, walk_api
+from harness.checks.contract.shape import location
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import material
 from harness.rehearsals.security.ground import of
 from harness.rehearsals.security.mutations import Material
 
-CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
+CHECKS = Checks(walk_api("bad-requests"), DeviationKind.STATUS)
 
 SLOW_LIMIT_S = 45.0  # no document names one; a minute of a slow client is a connection held for a minute
 _SLOW = 16  # connections at once
@@ -44,7 +53,7 @@ _REFUSED_A_POD = 15  # in a row: a pod that lets through is then missed once in 
 
 
 @CHECKS("heavy.keys", "an object of 20,000 unknown fields never answers 5xx")
-async def keys(bench: Bench) -> None:
+async def keys(bench: ContractClient) -> None:
     """Some maps take the square of it."""
     me = await bench.user()
     body = b'{"title":"x",' + b",".join(b'"k%d":%d' % (n, n) for n in range(_KEYS)) + b"}"
@@ -52,21 +61,21 @@ async def keys(bench: Bench) -> None:
 
 
 @CHECKS("heavy.repeated", "a field that is there 20,000 times never answers 5xx")
-async def repeated(bench: Bench) -> None:
+async def repeated(bench: ContractClient) -> None:
     """The last, the first or none of them counts."""
     me = await bench.user()
     must_not_fail(await me.post(b'{"title":"x"' + b',"title":"y"' * _KEYS + b"}"))
 
 
 @CHECKS("heavy.query", "a query of 1,000 parameters never answers 5xx")
-async def query(bench: Bench) -> None:
+async def query(bench: ContractClient) -> None:
     """Below the length that a URL may have."""
     me = await bench.user()
     must_not_fail(await me.get(f"{WALKS}?{'&'.join(f'a{n}=1' for n in range(1000))}"))
 
 
 @CHECKS("heavy.inflated", "a body of 32 MB that is packed is not unpacked: a refusal")
-async def inflated(bench: Bench) -> None:
+async def inflated(bench: ContractClient) -> None:
     """A body of another encoding than it says in the contract is no JSON. Unpacked it would be a good one, of spaces
     for the most part: nothing but its size is refused."""
     me = await bench.user()
@@ -77,7 +86,7 @@ async def inflated(bench: Bench) -> None:
 
 
 @CHECKS("heavy.endless", "a body of 10 MB in chunks, whose length nobody said, is refused")
-async def endless(bench: Bench) -> None:
+async def endless(bench: ContractClient) -> None:
     """By an answer 4xx or the end of the connection, though its own end does not come. What comes of it is JSON: a
     decoder that reads it as it comes finds nothing to refuse."""
     me = await bench.user()
@@ -92,7 +101,7 @@ async def endless(bench: Bench) -> None:
     must(await bench.nobody.get("/health"), 200)
 
 
-async def _drip(bench: Bench, start: bytes, rest: bytes) -> float | None:
+async def _drip(bench: ContractClient, start: bytes, rest: bytes) -> float | None:
     """One connection that sends ``rest`` byte by byte; after how many seconds it was ended or answered, ``None``
     when it was not within the limit."""
     begun_ns = bench.clock.now_ns()
@@ -115,7 +124,7 @@ async def _drip(bench: Bench, start: bytes, rest: bytes) -> float | None:
         writer.close()
 
 
-async def _slow(bench: Bench, clients: Iterable[Coroutine[Any, Any, float | None]]) -> None:
+async def _slow(bench: ContractClient, clients: Iterable[Coroutine[Any, Any, float | None]]) -> None:
     """Many at once, and somebody else beside them."""
     other, drips = await bench.user(), [asyncio.ensure_future(each) for each in clients]
     await bench.clock.sleep(10 * _EVERY_S)
@@ -125,7 +134,7 @@ async def _slow(bench: Bench, clients: Iterable[Coroutine[Any, Any, float | None
     if None in lasted:
         got = message("{count} of {all} still open", count=str(lasted.count(None)), all=str(len(lasted)))
         wanted = message("the end of each such connection within {seconds} s", seconds=f"{SLOW_LIMIT_S:g}")
-        raise Deviates(wanted, got, beside, Finding.EFFECT)
+        raise Deviates(wanted, got, beside, DeviationKind.EFFECT)
 
 
 @CHECKS(
@@ -134,7 +143,7 @@ async def _slow(bench: Bench, clients: Iterable[Coroutine[Any, Any, float | None
     walk_api("connections"),
     advice=True,
 )
-async def slow_head(bench: Bench) -> None:
+async def slow_head(bench: ContractClient) -> None:
     """Slowloris: a byte in half a second, on 16 connections."""
     head = b"GET /health HTTP/1.1\r\nHost: api\r\n"
     await _slow(bench, (_drip(bench, head, b"X-Slow: 1\r\n") for _ in range(_SLOW)))
@@ -146,7 +155,7 @@ async def slow_head(bench: Bench) -> None:
     walk_api("connections"),
     advice=True,
 )
-async def slow_body(bench: Bench) -> None:
+async def slow_body(bench: ContractClient) -> None:
     """Of a user who is known: before that, nothing of a body need be read."""
     me = await bench.user()
     start = (
@@ -156,7 +165,7 @@ async def slow_body(bench: Bench) -> None:
     await _slow(bench, (_drip(bench, head, b"x") for _ in range(_SLOW)))
 
 
-async def _sip(bench: Bench, me: Caller, path: str, owed_bytes: int) -> float | None:
+async def _sip(bench: ContractClient, me: ContractCaller, path: str, owed_bytes: int) -> float | None:
     """Read answers slowly until the limit, then fast. Return ``None`` if the target still sent all of them."""
     head = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {me.token}\r\n\r\n"
     read_bytes = 0
@@ -183,7 +192,7 @@ async def _sip(bench: Bench, me: Caller, path: str, owed_bytes: int) -> float | 
     walk_api("connections"),
     advice=True,
 )
-async def slow_reading(bench: Bench) -> None:
+async def slow_reading(bench: ContractClient) -> None:
     """What waits for a client takes the target's memory, and a user may ask a hundred times a minute."""
     me, walk_id = await bench.user(), bench.walk_id()
     for first in range(0, _POINTS, _POINTS_AT_ONCE):
@@ -199,7 +208,7 @@ async def slow_reading(bench: Bench) -> None:
     "the pods together let a user through no more often than each pod's limit allows",
     walk_api("rate-limit"),
 )
-async def rate(bench: Bench) -> None:
+async def rate(bench: ContractClient) -> None:
     """Each request on a connection of its own, so that they reach every pod; neither headers that name other addresses
     nor another of the user's tokens make another user. A window may turn once, so that a pod lets twice its limit
     through at most, and once more in each further minute. That one pod refuses says nothing of the others: it is asked
@@ -232,7 +241,7 @@ async def rate(bench: Bench) -> None:
             )
 
 
-async def _from_everywhere(bench: Bench, made_of: Material) -> AsyncIterator[Exchange]:
+async def _from_everywhere(bench: ContractClient, made_of: Material) -> AsyncIterator[HttpExchange]:
     """The answers to one user, some at once, for ever."""
     for first in itertools.count(step=_AT_ONCE):
         numbers = range(first, first + _AT_ONCE)
@@ -241,7 +250,7 @@ async def _from_everywhere(bench: Bench, made_of: Material) -> AsyncIterator[Exc
             yield exchange
 
 
-async def _from_elsewhere(me: Caller, number: int) -> Exchange:
+async def _from_elsewhere(me: ContractCaller, number: int) -> HttpExchange:
     address = f"203.0.113.{number % 256}"
     return await me.send(
         "GET", WALKS, headers={"X-Forwarded-For": address, "X-Real-IP": address, "Forwarded": f"for={address}"}
@@ -249,7 +258,7 @@ async def _from_elsewhere(me: Caller, number: int) -> Exchange:
 
 
 @CHECKS("heavy.refused_are_cheap", "100 refused tokens in a row leave others served", walk_api("authorization"))
-async def refused_are_cheap(bench: Bench) -> None:
+async def refused_are_cheap(bench: ContractClient) -> None:
     """What a stranger can send for nothing."""
     me = await bench.user()
     needs(await me.get(WALKS))

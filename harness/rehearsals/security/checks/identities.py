@@ -11,16 +11,26 @@ from enum import StrEnum
 import msgspec
 
 from harness.base.clock import NS, unix_ns
-from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, must, must_be, must_carry, must_not_fail, needs
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
-from harness.contract.people import changed
-from harness.contract.samples import location
+from harness.checks.contract.check import (
+    WALKS,
+    Checks,
+    ContractCaller,
+    ContractClient,
+    Deviates,
+    must,
+    must_be,
+    must_carry,
+    must_not_fail,
+    needs,
+)
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.people import changed
+from harness.checks.contract.run import DeviationKind, walk_api
+from harness.checks.contract.shape import location
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 
-CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
+CHECKS = Checks(walk_api("ownership"), DeviationKind.STATUS)
 
 
 class Who(StrEnum):
@@ -68,14 +78,14 @@ class _Two(msgspec.Struct, frozen=True):
 
     mine: Victim
     theirs: Victim
-    asking: Caller
+    asking: ContractCaller
 
     def named(self, whose: Whose) -> str:
         """The walk's id."""
         return {Whose.OWN: self.mine.walk_id, Whose.OTHERS: self.theirs.walk_id, Whose.ABSENT: self.mine.absent}[whose]
 
 
-async def _two(bench: Bench, who: Who) -> _Two:
+async def _two(bench: ContractClient, who: Who) -> _Two:
     me, other = await bench.user(), await bench.user()
     mine, theirs = await Victim(bench, me).settle(), await Victim(bench, other).settle()
     if who is Who.USER:
@@ -88,7 +98,7 @@ async def _two(bench: Bench, who: Who) -> _Two:
     return _Two(mine, theirs, bench.with_token(old))
 
 
-def _answered(two: _Two, who: Who, expected: int, exchange: Exchange, *, shows: Victim | None = None) -> None:
+def _answered(two: _Two, who: Who, expected: int, exchange: HttpExchange, *, shows: Victim | None = None) -> None:
     """Deviates for a leak first, then for the status, then for the body."""
     for victim in (two.mine, two.theirs):
         if victim is not shows and victim.told_in(exchange):
@@ -96,7 +106,7 @@ def _answered(two: _Two, who: Who, expected: int, exchange: Exchange, *, shows: 
                 message("nothing of a walk that is not the caller's"),
                 message("its description"),
                 exchange,
-                Finding.LEAK,
+                DeviationKind.LEAK,
             )
     status = expected if who is Who.USER else 401
     must(exchange, status)
@@ -108,7 +118,8 @@ def _of_walk(who: Who, method: str, whose: Whose) -> None:
     status = _EXPECTED[method, whose] if who is Who.USER else 401
     sentence = f"{_WORDS[who]} asks {method} of {_WORDS[whose]}: {status}"
 
-    async def asked(bench: Bench) -> None:
+    @CHECKS(f"identity.{who}.{method.lower()}.{whose}", sentence)
+    async def asked(bench: ContractClient) -> None:
         two = await _two(bench, who)
         walk_id = two.named(whose)
         body = {"title": "乗っ取り"} if method == "PUT" else None
@@ -123,11 +134,12 @@ def _of_walk(who: Who, method: str, whose: Whose) -> None:
                 message("status of a deleted walk"), 404, (await two.mine.me.get(f"{WALKS}/{walk_id}")).status, exchange
             )
 
-    CHECKS.add(f"identity.{who}.{method.lower()}.{whose}", sentence, asked)
-
 
 def _of_walks(who: Who) -> None:
-    async def listed(bench: Bench) -> None:
+    status, made = (200, "its own") if who is Who.USER else (401, "401")
+
+    @CHECKS(f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {status}")
+    async def listed(bench: ContractClient) -> None:
         two = await _two(bench, who)
         exchange = await two.asking.get(WALKS)
         _answered(two, who, 200, exchange, shows=two.mine)
@@ -140,10 +152,11 @@ def _of_walks(who: Who) -> None:
                 [two.mine.walk_id],
                 ids,
                 exchange,
-                Finding.LEAK if len(ids) > 1 else Finding.BODY,
+                DeviationKind.LEAK if len(ids) > 1 else DeviationKind.BODY,
             )
 
-    async def created(bench: Bench) -> None:
+    @CHECKS(f"identity.{who}.create", f"{_WORDS[who]} makes a walk in another's name: {made}")
+    async def created(bench: ContractClient) -> None:
         two = await _two(bench, who)
         exchange = await two.asking.post({"title": "散歩", "user_id": two.theirs.me.uid, "id": two.theirs.walk_id})
         refused = who is Who.USER and exchange.status == 400  # for fields that no request has
@@ -154,10 +167,6 @@ def _of_walks(who: Who) -> None:
         if who is not Who.USER:
             await two.mine.untouched(exchange)
 
-    status, made = (200, "its own") if who is Who.USER else (401, "401")
-    CHECKS.add(f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {status}", listed)
-    CHECKS.add(f"identity.{who}.create", f"{_WORDS[who]} makes a walk in another's name: {made}", created)
-
 
 for _who in Who:
     _of_walks(_who)
@@ -166,12 +175,12 @@ for _who in Who:
             _of_walk(_who, _method, _whose)
 
 
-@CHECKS("identity.alike", "another's walk and none answer alike", finding=Finding.LEAK)
-async def alike(bench: Bench) -> None:
+@CHECKS("identity.alike", "another's walk and none answer alike", finding=DeviationKind.LEAK)
+async def alike(bench: ContractClient) -> None:
     """Whoever can tell the two apart learns which ids are walks: status, body and headers, but for the ids."""
     two = await _two(bench, Who.USER)
 
-    async def answer(method: str, walk_id: str) -> tuple[Exchange, list[str]]:
+    async def answer(method: str, walk_id: str) -> tuple[HttpExchange, list[str]]:
         exchange = must_not_fail(await two.asking.send(method, f"{WALKS}/{walk_id}"))
         body = exchange.body.decode(errors="replace").lower().replace(walk_id, "{id}")
         return exchange, [str(exchange.status), *sorted(exchange.headers), *_WORD.findall(body)]
@@ -190,8 +199,12 @@ async def alike(bench: Bench) -> None:
         )
 
 
-@CHECKS("identity.mass_assignment", "a PUT cannot change whose a walk is, nor when it was made", finding=Finding.EFFECT)
-async def mass_assignment(bench: Bench) -> None:
+@CHECKS(
+    "identity.mass_assignment",
+    "a PUT cannot change whose a walk is, nor when it was made",
+    finding=DeviationKind.EFFECT,
+)
+async def mass_assignment(bench: ContractClient) -> None:
     """Fields of the answer that no request may set, and the column that a location's walk stands in."""
     two = await _two(bench, Who.USER)
     before = await two.mine.me.walk(two.mine.walk_id)

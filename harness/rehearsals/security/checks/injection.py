@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import itertools
 
-from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, must, must_be, must_not_fail
-from harness.contract.grade import Finding, walk_api
-from harness.contract.http import Exchange
+from harness.checks.contract.check import (
+    WALKS,
+    Checks,
+    ContractCaller,
+    ContractClient,
+    Deviates,
+    must,
+    must_be,
+    must_not_fail,
+)
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.run import DeviationKind, walk_api
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 from harness.rehearsals.security.mutations import SAID_USER
 
-CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
+CHECKS = Checks(walk_api("bad-requests"), DeviationKind.STATUS)
 
 #: Each would do something, or show something, where texts are pasted into a statement.
 _SQL = (
@@ -63,29 +71,29 @@ _SOON = message("an answer within {seconds} s", seconds=f"{_SLOWEST_S:g}")
 _MORE_S = 1.0  # for another answer
 
 
-async def _settled(bench: Bench) -> tuple[Victim, Caller]:
+async def _settled(bench: ContractClient) -> tuple[Victim, ContractCaller]:
     return await Victim(bench, await bench.user()).settle(), await bench.user()
 
 
-def _nothing_told(victim: Victim, exchange: Exchange) -> None:
+def _nothing_told(victim: Victim, exchange: HttpExchange) -> None:
     if victim.told_in(exchange) or any(each in exchange.body for each in _FILES):
-        raise Deviates(message("nothing of others, and of no file"), exchange.shown, exchange, Finding.LEAK)
+        raise Deviates(message("nothing of others, and of no file"), exchange.shown, exchange, DeviationKind.LEAK)
 
 
-def _broke(exchange: Exchange) -> bool:
+def _broke(exchange: HttpExchange) -> bool:
     """Whether an answer tells of a failure: 501 refuses a method or a coding that is not known (RFC 9110, 15.6.2)."""
     return exchange.status >= 500 and exchange.status != 501
 
 
-def _taken_or_refused(exchange: Exchange) -> None:
+def _taken_or_refused(exchange: HttpExchange) -> None:
     """Whether it left others served is asked behind it."""
     if _broke(exchange) or exchange.silent:
         wanted = message("an answer below 500, or the end of the connection")
-        raise Deviates(wanted, exchange.shown, exchange, Finding.STATUS)
+        raise Deviates(wanted, exchange.shown, exchange, DeviationKind.STATUS)
 
 
-@CHECKS("injection.sql.texts", "a text that is SQL is kept as the text that it is", finding=Finding.EFFECT)
-async def sql_texts(bench: Bench) -> None:
+@CHECKS("injection.sql.texts", "a text that is SQL is kept as the text that it is", finding=DeviationKind.EFFECT)
+async def sql_texts(bench: ContractClient) -> None:
     """In every field that is a text; other walks stay."""
     victim, me = await _settled(bench)
     walk_id = bench.walk_id()
@@ -106,7 +114,7 @@ async def sql_texts(bench: Bench) -> None:
 
 
 @CHECKS("injection.sql.query", "a query that is SQL, or names another user, shows nothing of others")
-async def sql_query(bench: Bench) -> None:
+async def sql_query(bench: ContractClient) -> None:
     """Parameters that no contract knows are as good as none, and so are headers that say who calls."""
     victim, me = await _settled(bench)
     asked = [query.format(other=victim.me.uid).replace(" ", "%20") for query in _QUERIES]
@@ -117,12 +125,12 @@ async def sql_query(bench: Bench) -> None:
         must_not_fail(exchange)
         body = exchange.json()
         count = body.get("total_count", 0) if isinstance(body, dict) else 0
-        must_be(message("the number of walks"), 0, count, exchange, Finding.LEAK)
+        must_be(message("the number of walks"), 0, count, exchange, DeviationKind.LEAK)
     await victim.untouched(exchange)
 
 
 @CHECKS("injection.sql.path", "an id that is SQL gets 400, and does nothing")
-async def sql_path(bench: Bench) -> None:
+async def sql_path(bench: ContractClient) -> None:
     """Behind a UUID too."""
     victim, me = await _settled(bench)
     for text in ("'%20OR%20'1'='1", f"{victim.walk_id}'%20OR%20'1'='1", f"{victim.walk_id};DROP%20TABLE%20walks"):
@@ -134,7 +142,7 @@ async def sql_path(bench: Bench) -> None:
 
 
 @CHECKS("injection.path", "a path that climbs shows no file, and nobody's walk")
-async def paths(bench: Bench) -> None:
+async def paths(bench: ContractClient) -> None:
     """Asked without a token: what such a path reads must not be what a token is needed for."""
     victim, _ = await _settled(bench)
     for path in _PATHS:
@@ -147,7 +155,7 @@ async def paths(bench: Bench) -> None:
 @CHECKS(
     "injection.method", "other methods than the contract's answer no walk, and echo no header", walk_api("ownership")
 )
-async def methods(bench: Bench) -> None:
+async def methods(bench: ContractClient) -> None:
     """TRACE above all, which would echo a token to a script; without a token, and with a stranger's."""
     victim, stranger = await _settled(bench)
     for method in _METHODS:
@@ -160,9 +168,11 @@ async def methods(bench: Bench) -> None:
 
 
 @CHECKS(
-    "injection.method_override", "a header or a query cannot make another method of a request", finding=Finding.EFFECT
+    "injection.method_override",
+    "a header or a query cannot make another method of a request",
+    finding=DeviationKind.EFFECT,
 )
-async def method_override(bench: Bench) -> None:
+async def method_override(bench: ContractClient) -> None:
     """A GET is what links and images make."""
     victim, _ = await _settled(bench)
     names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
@@ -172,8 +182,8 @@ async def method_override(bench: Bench) -> None:
     await victim.untouched(exchange)
 
 
-@CHECKS("injection.header", "what is sent cannot become a header of the answer", walk_api("errors"), Finding.LEAK)
-async def header(bench: Bench) -> None:
+@CHECKS("injection.header", "what is sent cannot become a header of the answer", walk_api("errors"), DeviationKind.LEAK)
+async def header(bench: ContractClient) -> None:
     """Line ends in a path, a query and a text, escaped as they may be."""
     victim, me = await _settled(bench)
     walk_id = bench.walk_id()
@@ -193,7 +203,7 @@ async def header(bench: Bench) -> None:
 
 
 @CHECKS("injection.nul", "NUL in a path, a query or a header never answers 5xx")
-async def nul(bench: Bench) -> None:
+async def nul(bench: ContractClient) -> None:
     """Where a language of C ends a text."""
     victim, _ = await _settled(bench)
     where = f"{WALKS}/{victim.walk_id}"
@@ -208,9 +218,12 @@ async def nul(bench: Bench) -> None:
 
 
 @CHECKS(
-    "injection.cors", "no answer lets scripts of any origin read it with credentials", walk_api("errors"), Finding.LEAK
+    "injection.cors",
+    "no answer lets scripts of any origin read it with credentials",
+    walk_api("errors"),
+    DeviationKind.LEAK,
 )
-async def cors(bench: Bench) -> None:
+async def cors(bench: ContractClient) -> None:
     """The app is no page; whoever reflects the origin, be it that of a page in a sandbox, opens the API to every page
     that is visited. One origin that is told to everybody opens it to that one alone."""
     victim, _ = await _settled(bench)
@@ -228,10 +241,10 @@ async def cors(bench: Bench) -> None:
     "injection.cached",
     "a walk is not told to be kept by caches that others share",
     walk_api("read"),
-    Finding.LEAK,
+    DeviationKind.LEAK,
     advice=True,
 )
-async def cached(bench: Bench) -> None:
+async def cached(bench: ContractClient) -> None:
     """Without Cache-Control a shared cache keeps no answer to a request with Authorization (RFC 9111, 3.5), and none
     that is private or not to be stored, whatever else is said (3)."""
     victim, _ = await _settled(bench)
@@ -243,7 +256,7 @@ async def cached(bench: Bench) -> None:
 
 
 @CHECKS("injection.smuggled", "a request hidden in another's body is not answered", walk_api("connections"))
-async def smuggled(bench: Bench) -> None:
+async def smuggled(bench: ContractClient) -> None:
     """Two lengths, or a length and chunks: whatever is read, it is one request and one answer. A coding that is not
     known is refused by 501 (RFC 9112, 6.1). What is behind the chunks is in no body (6.3): Go's own server goes on with
     it.
@@ -261,5 +274,5 @@ async def smuggled(bench: Bench) -> None:
         if exchange.silent or _broke(exchange) or exchange.status == 200:
             raise Deviates(message("one refusal (4xx), or the end of the connection"), exchange.shown, exchange)
         if exchange.more and more_s:
-            raise Deviates(message("one answer"), message("another behind it"), exchange, Finding.EFFECT)
+            raise Deviates(message("one answer"), message("another behind it"), exchange, DeviationKind.EFFECT)
     must_not_fail(await bench.nobody.get(WALKS))

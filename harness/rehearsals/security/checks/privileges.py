@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from harness.base.errors import NotCapable
 from harness.checks.as_printed import applied
-from harness.contract.bench import Bench
-from harness.contract.check import Checks, Deviates, NotExercised
-from harness.contract.grade import Finding, document
+from harness.checks.contract.check import Checks, ContractClient, Deviates
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, document
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
 from harness.rehearsals.security import privileges
@@ -17,10 +17,10 @@ from harness.rehearsals.security.ground import of
 _IAM = document("IAM権限")
 _LEAST = document("セキュリティ強化施策（Phase2実装項目）")
 _NETWORK = document("ネットワークセキュリティ")
-CHECKS = Checks(_LEAST, Finding.EFFECT)
+CHECKS = Checks(_LEAST, DeviationKind.EFFECT)
 
 
-def _manifests(bench: Bench) -> Manifests:
+def _manifests(bench: ContractClient) -> Manifests:
     found = of(bench).manifests
     if found is None:
         raise NotExercised(message("there are no manifests"), allowed=True)
@@ -28,16 +28,15 @@ def _manifests(bench: Bench) -> Manifests:
 
 
 def _none(id_: str, sentence: str, found: Callable[[Manifests], object], *, advice: bool = False) -> None:
-    async def look(bench: Bench) -> None:
+    @CHECKS(id_, sentence, advice=advice)
+    async def look(bench: ContractClient) -> None:
         wrong = list(found(_manifests(bench)))  # type: ignore[call-overload]  # lists and iterators of texts
         if wrong:
             raise Deviates(message("none"), "; ".join(wrong))
 
-    CHECKS.add(id_, sentence, look, advice=advice)
-
 
 @CHECKS("privilege.account", "the pods run under a ServiceAccount of their own, which names Google's", _IAM)
-async def account(bench: Bench) -> None:
+async def account(bench: ContractClient) -> None:
     """Which is there, and names Google's."""
     found = applied(_manifests(bench))
     if found.account in ("", "default") or not found.annotated:
@@ -58,7 +57,7 @@ _none(
 
 
 @CHECKS("privilege.api_token", "the pods carry no token for the API server, which they do not ask", advice=True)
-async def api_token(bench: Bench) -> None:
+async def api_token(bench: ContractClient) -> None:
     """``automountServiceAccountToken``. Workload Identity does without it."""
     if privileges.carries_api_token(_manifests(bench)):
         raise Deviates("automountServiceAccountToken: false", message("a token in every pod"))
@@ -67,7 +66,7 @@ async def api_token(bench: Bench) -> None:
 @CHECKS(
     "privilege.policy", "a NetworkPolicy restricts what reaches the pods, and what they reach", _NETWORK, advice=True
 )
-async def policy(bench: Bench) -> None:
+async def policy(bench: ContractClient) -> None:
     """The document adds it in Phase 4; ``nox -s network`` measures it."""
     manifests = _manifests(bench)
     directions = set().union(*privileges.policies(manifests).values())
@@ -77,7 +76,7 @@ async def policy(bench: Bench) -> None:
 
 
 @CHECKS("privilege.policy_open", "no rule of a NetworkPolicy lets everybody, or everything, through", _NETWORK)
-async def policy_open(bench: Bench) -> None:
+async def policy_open(bench: ContractClient) -> None:
     """A rule without peers, for all addresses, or for every pod of every namespace."""
     manifests = _manifests(bench)
     if not privileges.policies(manifests):
@@ -87,7 +86,7 @@ async def policy_open(bench: Bench) -> None:
 
 
 @CHECKS("privilege.can_i", "the API server lets the pods' account do no more than every account")
-async def can_i(bench: Bench) -> None:
+async def can_i(bench: ContractClient) -> None:
     """As ``kubectl auth can-i --list`` says it of the account as deployed."""
     ground = of(bench)
     if ground.kubectl is None:
@@ -107,7 +106,7 @@ async def can_i(bench: Bench) -> None:
 
 
 @CHECKS("privilege.database", "the target's role in PostgreSQL may do no more than its own database needs")
-async def database(bench: Bench) -> None:
+async def database(bench: ContractClient) -> None:
     """No superuser, no maker of roles or databases, a member of no other role."""
     ground = of(bench)
     if ground.role is None:

@@ -6,36 +6,36 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, NotExercised
-from harness.contract.grade import Finding, environment, walk_api
-from harness.contract.http import Exchange
-from harness.contract.samples import location
-from harness.model.message import Message, marked, message
+from harness.checks.contract.check import WALKS, Checks, ContractClient, Deviates
+from harness.checks.contract.http import HttpExchange
+from harness.checks.contract.reach import NotExercised
+from harness.checks.contract.run import DeviationKind, environment, walk_api
+from harness.checks.contract.shape import location
+from harness.model.message import Message, gettext_noop, message
 from harness.rehearsals.security.ground import TOKEN, Canaries, of
 
-CHECKS = Checks(environment("log-lines"), Finding.LEAK)
+CHECKS = Checks(environment("log-lines"), DeviationKind.LEAK)
 
 #: What an answer tells of the inside of a target.
 _INSIDE = {
-    marked("a stack trace"): re.compile(
+    gettext_noop("a stack trace"): re.compile(
         rb"Traceback \(most recent|goroutine \d+ \[|^\s+at [\w.$]+\(.*:\d+\)|panic: ", re.MULTILINE
     ),
-    marked("a file's path"): re.compile(
+    gettext_noop("a file's path"): re.compile(
         rb"/(?:usr|home|root|app|opt|var|site-packages|go/src)/[\w./-]+\.(?:py|go|js|rb|java)\b"
     ),
-    marked("an error of SQL"): re.compile(
+    gettext_noop("an error of SQL"): re.compile(
         rb"SQLSTATE|syntax error at or near|\bpq: |\bpgx\b|asyncpg|psycopg|relation \\?\"\w+|violates \w+ constraint"
     ),
-    marked("where the database is"): re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
-    marked("a token"): TOKEN,
+    gettext_noop("where the database is"): re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
+    gettext_noop("a token"): TOKEN,
 }
 _MOST_BYTES = 64 * 1024 * 1024  # of a file
 _MOST_SHOWN = 5
 _WAIT_S = 1.0  # for lines that are still to be written
 
 
-def told_by(exchanges: Sequence[Exchange], canaries: Canaries) -> None:
+def told_by(exchanges: Sequence[HttpExchange], canaries: Canaries) -> None:
     """Notes what answers tell of the target's inside."""
     for exchange in exchanges:
         canaries.answers += bool(exchange.status)
@@ -46,7 +46,7 @@ def told_by(exchanges: Sequence[Exchange], canaries: Canaries) -> None:
 
 
 @CHECKS("secret.answers", "no answer of the run tells of the target's inside", walk_api("errors"))
-async def answers(bench: Bench) -> None:
+async def answers(bench: ContractClient) -> None:
     """Stack traces, files, SQL, where the database is; whatever was asked."""
     if told := of(bench).canaries.told:
         what, exchange = told[0]
@@ -63,14 +63,14 @@ async def answers(bench: Bench) -> None:
         raise NotExercised(message("the target answered no request"))
 
 
-async def planted(bench: Bench) -> dict[str, str]:
+async def planted(bench: ContractClient) -> dict[str, str]:
     """The secrets that were sent, each in its place; the first who asks has them sent."""
     if not (found := of(bench).canaries.planted):
         await _plant(bench)
     return found
 
 
-async def _plant(bench: Bench) -> None:
+async def _plant(bench: ContractClient) -> None:
     sent = {
         name: f"canary-{bench.walk_id()}"
         for name in ("token", "query", "cookie", "header", "bad_body", "description", "title")
@@ -95,30 +95,30 @@ async def _plant(bench: Bench) -> None:
     await bench.clock.sleep(_WAIT_S)
 
 
-def _call(exchange: Exchange) -> str:
+def _call(exchange: HttpExchange) -> str:
     """What was asked, without a query, which may hold what was sent."""
     return f"{exchange.method} {exchange.path.partition('?')[0]}"
 
 
-def _unanswered(exchange: Exchange) -> Message:
+def _unanswered(exchange: HttpExchange) -> Message:
     """What was asked and how it ended: no word of a body, which may hold what was sent."""
     answer = message("status {status}", status=str(exchange.status)) if exchange.status else exchange.shown
     return message("it needs {call} to work: {answer}", call=_call(exchange), answer=answer)
 
 
-def _logs(bench: Bench) -> Iterator[tuple[str, bytes]]:
+def _logs(bench: ContractClient) -> Iterator[tuple[str, bytes]]:
     """What is read of each pod's log, by its file's name."""
     for path in _logs_there(bench):
         with path.open("rb") as file:
             yield path.name, file.read(_MOST_BYTES)
 
 
-def _logs_there(bench: Bench) -> list[Path]:
+def _logs_there(bench: ContractClient) -> list[Path]:
     paths = (of(bench).folder / "logs" / f"{pod}.log" for pod in sorted(bench.ground.logs.pods))
     return [path for path in paths if path.is_file()]
 
 
-def _read_whole(bench: Bench) -> None:
+def _read_whole(bench: ContractClient) -> None:
     """Raises ``NotExercised`` where logs without a secret show nothing: the target wrote none, wrote more than was
     looked at, or read no secret."""
     there = _logs_there(bench)
@@ -132,7 +132,8 @@ def _read_whole(bench: Bench) -> None:
 
 
 def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = False) -> None:
-    async def look(bench: Bench) -> None:
+    @CHECKS(id_, sentence, advice=advice)
+    async def look(bench: ContractClient) -> None:
         canaries = await planted(bench)
         for file, content in _logs(bench):
             for name in which:
@@ -144,8 +145,6 @@ def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = Fa
             if "token" in which and TOKEN.search(content):
                 raise Deviates(message("no token in a log"), message("{file} holds one", file=file))
         _read_whole(bench)
-
-    CHECKS.add(id_, sentence, look, advice=advice)
 
 
 _in_logs("secret.log_token", "no log line of a pod holds a token, wherever it was sent", ("token", "query"))
@@ -161,7 +160,7 @@ _in_logs(
 
 
 @CHECKS("secret.log_password", "no log line of a pod holds the database's password")
-async def log_password(bench: Bench) -> None:
+async def log_password(bench: ContractClient) -> None:
     """Where the database was away, too: a client's error often names its address whole."""
     password = bench.endpoints.database_password
     if not password:
@@ -174,7 +173,7 @@ async def log_password(bench: Bench) -> None:
 
 
 @CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no secret that was sent")
-async def folder(bench: Bench) -> None:
+async def folder(bench: ContractClient) -> None:
     """Logs of every part, evidence, manifests, the requests that show a finding, and what will be reported."""
     ground = of(bench)
     sent = (await planted(bench)).items()
@@ -196,7 +195,7 @@ async def folder(bench: Bench) -> None:
 
 
 @CHECKS("secret.images", "the images of the pods hold no key, no password and no token, in no layer")
-async def images(bench: Bench) -> None:
+async def images(bench: ContractClient) -> None:
     """What a later layer took away is in the image all the same; so is what built it."""
     look = of(bench).images
     if look is None:

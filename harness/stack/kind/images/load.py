@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.stack.kind.commands import run
 from harness.stack.kind.docker import docker, execute
 
@@ -14,7 +14,7 @@ LIMIT_S = 300.0
 _CTR = ("ctr", "--namespace", "k8s.io", "images")
 
 
-async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progress: Tell) -> None:
+async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progress: ProgressCallback) -> None:
     """Not by ``kind load``, which asks ``crictl`` whether a node has the image: our node image has none, and then all
     is copied at every run. ``scratch`` holds the archive meanwhile. Raises ``StackNotStarted``.
     """

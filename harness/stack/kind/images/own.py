@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.base.errors import BadInput, StackNotStarted
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.model.stack import Target
 from harness.stack.kind import docker
 from harness.stack.kind.commands import run
@@ -16,7 +16,7 @@ from harness.stack.kind.images.recipe import REPOSITORY
 NAME = f"{REPOSITORY}/own"
 
 
-async def built(target: Target, progress: Tell) -> str:
+async def built(target: Target, progress: ProgressCallback) -> str:
     """The tag of what ``target.dockerfile`` builds: the key of its content, so that nodes take each once.
 
     Docker keeps what it built; its base images come from where the Dockerfile says. Raises ``StackNotStarted``.

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.message import Tell
+from harness.model.message import ProgressCallback
 
 REPOSITORY = "tekutoko-rehearsal"
 LAYOUT = 1  # rises when images are made differently
 _LEFT_OUT = ("__pycache__", "*.pyc", "*.map", "*.d.ts", "*.md")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ContextPart(msgspec.Struct, frozen=True, kw_only=True):
     """A file or folder of the build context at ``at``.
 
     ``digest`` stands for its content in the key. ``source`` is asked only when the image is built, because it may
@@ -27,7 +27,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     digest: str
-    source: Callable[[Tell], Awaitable[Path]]
+    source: Callable[[ProgressCallback], Awaitable[Path]]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     packages: tuple[str, ...]
     dockerfile: Path
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ContextPart, ...] = ()
     base: str = ""
     entrypoint: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             digest.update(f"\0{part.at}\0{part.digest}".encode())
         return f"{REPOSITORY}/{self.name}:{digest.hexdigest()[:16]}"
 
-    async def lay_out(self, folder: Path, progress: Tell) -> None:
+    async def lay_out(self, folder: Path, progress: ProgressCallback) -> None:
         """Makes the build context in the empty ``folder``."""
         (folder / "Dockerfile").write_bytes(self._dockerfile())
         for part in self.parts:
@@ -69,7 +69,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return (f"{written}ENTRYPOINT {json.dumps(self.entrypoint)}\n" if self.entrypoint else written).encode()
 
 
-def here(at: str, path: Path) -> Part:
+def here(at: str, path: Path) -> ContextPart:
     """A part that lies here: a file, or a folder without caches; keyed by its content.
 
     Raises ``FileNotFoundError`` where nothing lies: an image without it would be built, and fail when it starts.
@@ -83,10 +83,10 @@ def here(at: str, path: Path) -> Part:
         if not any(part == "__pycache__" for part in name.parts) and file.suffix != ".md":
             digest.update(f"{name}\0{file.stat().st_mode & 0o111}\0".encode() + file.read_bytes() + b"\0")
 
-    async def source(_progress: Tell) -> Path:
+    async def source(_progress: ProgressCallback) -> Path:
         return path
 
-    return Part(at=at, digest=digest.hexdigest(), source=source)
+    return ContextPart(at=at, digest=digest.hexdigest(), source=source)
 
 
 def _linked(source: str, target: str) -> str:

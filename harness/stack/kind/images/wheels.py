@@ -15,9 +15,9 @@ from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home, use
-from harness.model.message import Tell, message
+from harness.model.message import ProgressCallback, message
 from harness.stack.kind.commands import run
-from harness.stack.kind.lock import locked as locked_file
+from harness.stack.kind.record import locked as locked_file
 
 PYTHON = "3.11"  # Debian 12's, in the images
 DOWNLOAD_LIMIT_S = 600.0
@@ -31,7 +31,7 @@ def folder(requirements: str) -> Path:
     return home() / "wheels" / key
 
 
-async def ensure(requirements: str, clock: Clock, progress: Tell) -> Path:
+async def ensure(requirements: str, clock: Clock, progress: ProgressCallback) -> Path:
     """The wheels' folder with its ``requirements.txt``; downloaded first where missing. Raises ``StackNotStarted``."""
     wheels = use(folder(requirements))
     async with locked_file(wheels.with_suffix(".lock"), clock, progress, limit_s=DOWNLOAD_LIMIT_S):

@@ -11,27 +11,28 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from harness.model.stack import Rung, Target
-from harness.stack.manifests.forced import aim, elsewhere, environment, left_out, pod, sidecar
-from harness.stack.manifests.forced.work import BY_THE_RUNG, Work
+from harness.model.stack import EnvironmentKind, Target
+from harness.stack.manifests.forced import environment, left_out, pod, sidecar
+from harness.stack.manifests.forced import select_target as aim
+from harness.stack.manifests.forced.work import BY_THE_RUNG, ForcedDocuments
 
-__all__ = ["BY_THE_RUNG", "Work", "force"]
+__all__ = ["BY_THE_RUNG", "ForcedDocuments", "force"]
 
 
 def force(
-    documents: dict[str, dict[str, Any]], folder: str, rung: Rung, target: Target, *, fronted: bool = False
-) -> Work:
+    documents: dict[str, dict[str, Any]], folder: str, rung: EnvironmentKind, target: Target, *, fronted: bool = False
+) -> ForcedDocuments:
     """The documents of ``folder`` as ``rung`` has them; the given ones stay. ``fronted`` keeps an Ingress.
 
     Raises ``BadInput`` naming the folder, the resource and the key, before anything is made.
     """
-    work = Work(copy.deepcopy(documents), rung, target, folder)
-    told = elsewhere.told_keys(work.documents)
+    work = ForcedDocuments(copy.deepcopy(documents), rung, target, folder)
+    told = environment.told_keys(work.documents)
     left_out.leave_out_kinds(work, fronted=fronted)
-    aim.aim(work)
+    aim.select_target(work)
     left_out.leave_out_others(work)
-    elsewhere.check_config_maps(work)
-    elsewhere.stand_in(work, told)
+    environment.check_config_maps(work)
+    environment.stand_in(work, told)
     pod.force(work, fronted=fronted)
     environment.force(work, sidecar.force(work))
     return work

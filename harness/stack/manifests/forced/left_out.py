@@ -6,9 +6,9 @@ from harness.base.errors import BadInput
 from harness.model.manifests import PART
 from harness.model.message import message
 from harness.stack.manifests.forced import reasons
-from harness.stack.manifests.forced.aim import selects
-from harness.stack.manifests.forced.work import BY_THE_RUNG, Work, containers, is_proxy, proxies
-from harness.stack.manifests.selecting import picks
+from harness.stack.manifests.forced.select_target import selects
+from harness.stack.manifests.forced.work import BY_THE_RUNG, ForcedDocuments, containers, is_proxy, proxies
+from harness.stack.manifests.spec import picks
 
 #: Kinds of every cluster that lie in a namespace and that a run takes over.
 _TAKEN = {
@@ -55,7 +55,7 @@ _BEFORE = ("pre-install", "pre-upgrade", "PreSync", "Sync", "crd-install")
 _HOOKS = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
 
-def leave_out_kinds(work: Work, *, fronted: bool) -> None:
+def leave_out_kinds(work: ForcedDocuments, *, fronted: bool) -> None:
     """Removes what is not of the namespace, or of no kind that every cluster has. ``fronted`` keeps Ingresses."""
     for key, document in list(work.documents.items()):
         group, _, version = str(document.get("apiVersion", "")).rpartition("/")
@@ -80,13 +80,13 @@ def leave_out_kinds(work: Work, *, fronted: bool) -> None:
                 subject["namespace"] = f"{BY_THE_RUNG}namespace"
 
 
-def _rehearsed(key: str, work: Work) -> bool:
+def _rehearsed(key: str, work: ForcedDocuments) -> bool:
     """A class of the rehearsal's own secret store (the overlay ``kind-secret-manager``)."""
     document = work.documents[key]
     return document["kind"] == "SecretProviderClass" and str(document.get("spec", {}).get("provider")) == "rehearsal"
 
 
-def leave_out_others(work: Work) -> None:
+def leave_out_others(work: ForcedDocuments) -> None:
     """Removes workloads that are not the target, and what belongs to them. Raises ``BadInput`` for a name in ``keep``
     that is not there."""
     keep = set(work.target.keep)
@@ -116,7 +116,7 @@ def leave_out_others(work: Work) -> None:
     _containers(work, keep)
 
 
-def _mark(work: Work, key: str) -> None:
+def _mark(work: ForcedDocuments, key: str) -> None:
     """What runs beside the target carries the label that keeps it out of what is counted as the target's."""
     document = work.documents[key]
     name = document["metadata"]["name"]
@@ -124,7 +124,7 @@ def _mark(work: Work, key: str) -> None:
     document["metadata"].setdefault("labels", {})[PART] = name
 
 
-def _service(work: Work, key: str) -> None:
+def _service(work: ForcedDocuments, key: str) -> None:
     if key == work.service:
         return
     selector = (work.documents[key].get("spec") or {}).get("selector")
@@ -141,7 +141,7 @@ def _service(work: Work, key: str) -> None:
             work.note(f"{key} type", reasons.CLUSTER_IP)
 
 
-def _jobs(work: Work, keep: set[str]) -> None:
+def _jobs(work: ForcedDocuments, keep: set[str]) -> None:
     """A Job that migrates runs when its image is the target's own and that is what runs; else it is left out."""
     for key in work.of_kind("Job"):
         job = work.documents[key]
@@ -164,7 +164,7 @@ def _own(pod: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
     return [each for each in containers(pod) if not is_proxy(each)]
 
 
-def _at_hand(work: Work, container: dict[str, str], keep: set[str]) -> bool:
+def _at_hand(work: ForcedDocuments, container: dict[str, str], keep: set[str]) -> bool:
     """Whether a container runs: of the target's own image, or kept by the target file."""
     if container["name"] in keep:
         work.keeps.append(container["image"])
@@ -172,11 +172,11 @@ def _at_hand(work: Work, container: dict[str, str], keep: set[str]) -> bool:
     return work.target.own_image and container.get("image") == work.image
 
 
-def _of_migrations(work: Work) -> str:
+def _of_migrations(work: ForcedDocuments) -> str:
     return reasons.JOB if work.on_cluster else reasons.NO_JOBS
 
 
-def _containers(work: Work, keep: set[str]) -> None:
+def _containers(work: ForcedDocuments, keep: set[str]) -> None:
     """Leaves the target, one proxy, and what is at hand."""
     pod = work.pod
     first, *others = pod["containers"]

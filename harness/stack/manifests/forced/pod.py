@@ -8,15 +8,15 @@ from typing import Any
 
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.model.stack import Rung
+from harness.model.stack import EnvironmentKind
 from harness.stack.manifests import quantity
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
     TARGET_IMAGE,
     TARGET_PROCESS,
+    ForcedDocuments,
     Json,
-    Work,
     containers,
     is_proxy,
 )
@@ -30,7 +30,7 @@ _LEAST_MEMORY = 512 * 2**20
 _OPEN = "rehearsal-outside"
 
 
-def force(work: Work, *, fronted: bool) -> None:
+def force(work: ForcedDocuments, *, fronted: bool) -> None:
     """Everything but the proxy and the variables. ``fronted`` leaves the Service to the Ingress before it."""
     _image(work)
     if not work.on_cluster:
@@ -48,7 +48,7 @@ def force(work: Work, *, fronted: bool) -> None:
     _policy(work)
 
 
-def _image(work: Work) -> None:
+def _image(work: ForcedDocuments) -> None:
     container, target = work.container, work.target
     if not work.on_cluster:
         container["image"] = TARGET_PROCESS
@@ -69,7 +69,7 @@ def _image(work: Work) -> None:
         _memory(work, container)
 
 
-def _memory(work: Work, container: Json) -> None:
+def _memory(work: ForcedDocuments, container: Json) -> None:
     """Another program's limit may be too small for the bundled API."""
     limits = (container.get("resources") or {}).get("limits") or {}
     try:
@@ -81,9 +81,9 @@ def _memory(work: Work, container: Json) -> None:
         work.note(f"{container['name']} limits.memory", reasons.MEMORY)
 
 
-def _places(work: Work, key: str, pod: Json) -> None:
+def _places(work: ForcedDocuments, key: str, pod: Json) -> None:
     """Takes away what no node of the rehearsal's has; on somebody's own cluster it is theirs to have."""
-    if work.rung is not Rung.KIND:
+    if work.rung is not EnvironmentKind.KIND:
         _classes_left_out(work, key, pod)
         return
     gone = [name for name in ("runtimeClassName", "schedulerName") if pod.pop(name, "default-scheduler")
@@ -110,7 +110,7 @@ def _places(work: Work, key: str, pod: Json) -> None:
         work.note(f"{key} {', '.join(gone)}", reasons.PLACES)
 
 
-def _classes_left_out(work: Work, key: str, pod: Json) -> None:
+def _classes_left_out(work: ForcedDocuments, key: str, pod: Json) -> None:
     """Without a class that the folder itself brings no pod could be made: it is not made with them."""
     left_out = {note.name for note in work.notes}
     kinds = {"priorityClassName": "PriorityClass", "runtimeClassName": "RuntimeClass"}
@@ -126,13 +126,13 @@ def _foreign(required: Json) -> bool:
     return any(not name.startswith(_OF_NODES) for name in named)
 
 
-def _identity(work: Work, key: str) -> None:
+def _identity(work: ForcedDocuments, key: str) -> None:
     annotations = work.documents[key]["metadata"].get("annotations") or {}
     if gone := [name for name in _IDENTITIES if annotations.pop(name, None) is not None]:
         work.note(f"{key} {', '.join(gone)}", reasons.IDENTITY)
 
 
-def _base64(work: Work, key: str) -> None:
+def _base64(work: ForcedDocuments, key: str) -> None:
     """Raises ``BadInput`` for a value that the API server would refuse."""
     for name, value in (work.documents[key].get("data") or {}).items():
         try:
@@ -145,9 +145,9 @@ def _base64(work: Work, key: str) -> None:
             ) from error
 
 
-def _front(work: Work) -> None:
+def _front(work: ForcedDocuments) -> None:
     spec = work.documents[work.service]["spec"]
-    wanted = "NodePort" if work.rung is Rung.KIND else "ClusterIP"
+    wanted = "NodePort" if work.rung is EnvironmentKind.KIND else "ClusterIP"
     for name in _FRONT:
         spec.pop(name, None)
     for port in spec["ports"]:
@@ -161,7 +161,7 @@ def _front(work: Work) -> None:
                   reasons.NODE_PORT if wanted == "NodePort" else reasons.CLUSTER_IP)  # fmt: skip
 
 
-def _policy(work: Work) -> None:
+def _policy(work: ForcedDocuments) -> None:
     """Where policies isolate the target's pods, one more lets through what the rehearsal puts in the place of theirs:
     policies add up. Folders that say ``set-by-the-rung`` know the rehearsal's addresses themselves."""
     policies = [work.documents[key] for key in work.of_kind("NetworkPolicy")]
@@ -170,9 +170,9 @@ def _policy(work: Work) -> None:
     parts: list[Json] = [
         {"podSelector": {"matchExpressions": [{"key": "tekutoko-rehearsal.part", "operator": "Exists"}]}}
     ]
-    if work.rung is Rung.KIND:
+    if work.rung is EnvironmentKind.KIND:
         parts = [{"ipBlock": {"cidr": f"{BY_THE_RUNG}{part}"}} for part in ("postgres", "auth", "firestore", "storage")]
-    users: list[Any] = [{"ipBlock": {"cidr": f"{BY_THE_RUNG}nodes"}}] if work.rung is Rung.KIND else parts
+    users: list[Any] = [{"ipBlock": {"cidr": f"{BY_THE_RUNG}nodes"}}] if work.rung is EnvironmentKind.KIND else parts
     work.documents[f"NetworkPolicy/{_OPEN}"] = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

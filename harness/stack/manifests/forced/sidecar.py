@@ -6,19 +6,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from harness.stack.database.sidecar import ACCEPT, DRAIN
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.work import (
     OUTSIDE,
     SIDECAR_IMAGE,
     SIDECAR_PROCESS,
+    ForcedDocuments,
     Json,
-    Work,
     accepts_s,
     drain_s,
     instance_of,
     proxies,
 )
-from harness.stack.sidecar import ACCEPT, DRAIN
 
 CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside its own container
 USUAL_PORT = 5432
@@ -30,7 +30,7 @@ _PORT = re.compile(r"(?:--port|-p)[= ](\d+)|[?&]port=(\d+)|=tcp:(?:[\w.]+:)?(\d+
 _METRICS = re.compile(r"--http-port[= ](\d+)")
 
 
-def force(work: Work) -> int:
+def force(work: ForcedDocuments) -> int:
     """Puts the rehearsal's TCP proxy in the place of the first one. Its port in the pod; 0 without a proxy."""
     found = proxies(work.pod)
     if not found:
@@ -104,7 +104,7 @@ def _address(name: str, key: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"configMapKeyRef": {"name": OUTSIDE, "key": key}}}
 
 
-def _writable(work: Work, proxy: Json) -> None:
+def _writable(work: ForcedDocuments, proxy: Json) -> None:
     """It reads what a fault asks for from a file: it needs a folder of its own below a read-only root."""
     if proxy.get("securityContext", {}).get("readOnlyRootFilesystem"):
         name = "rehearsal-sidecar"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.model.manifests import INSTANCE_NAMED, PatchNote
-from harness.model.stack import CLUSTERS, Rung, Target
+from harness.model.stack import CLUSTERS, EnvironmentKind, Target
 
 Json = dict[str, Any]
 Documents = dict[str, Json]
@@ -31,10 +31,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Work:
+class ForcedDocuments:
     """The documents under way, copies of the rendered ones. ``rung`` and ``target`` say what is forced on them."""
 
-    def __init__(self, documents: Documents, rung: Rung, target: Target, folder: str) -> None:
+    def __init__(self, documents: Documents, rung: EnvironmentKind, target: Target, folder: str) -> None:
         self.documents = documents
         self.rung = rung
         self.target = target

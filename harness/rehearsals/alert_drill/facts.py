@@ -1,0 +1,235 @@
+"""The facts of a drill: of each alert whether it fired, stayed quiet, resolved and reached whom it must. Pure.
+
+What had to fire comes of our own arithmetic on the evidence; what fired, of Prometheus; what came, of the receivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from harness.base.message import gettext_noop
+from harness.evidence.gathered import Gathered
+from harness.model.expected import Expected
+from harness.model.judgement import Kind
+from harness.model.message import Message, message
+from harness.rehearsals.alert_drill import facts_burns, facts_errata, facts_theirs
+from harness.rehearsals.alert_drill.expected import (
+    FiringDue,
+    Mine,
+    StretchPair,
+    due,
+    fired_off_s,
+    misdelivered,
+    off_by_s,
+    off_s,
+    paired,
+    tolerance_s,
+)
+from harness.rehearsals.alert_drill.facts_breaches import about, shown
+from harness.rehearsals.alert_drill.facts_burns import BURNS, burns
+from harness.rehearsals.alert_drill.facts_errata import budgets, errata
+from harness.rehearsals.alert_drill.facts_theirs import theirs
+from harness.rehearsals.alert_drill.types import (
+    BUDGET,
+    CLAIM,
+    ROUTE_CLAIM,
+    SIDECARS,
+    TARGET,
+    AlertDrillDetails,
+    AlertDrillPlan,
+)
+from harness.rehearsals.alert_drill.watching import alerts
+from harness.rules.fact import Fact, FactsOf
+from harness.rules.objectives.firing import Spell
+
+#: Each fact of a drill, in a sentence.
+PHRASES = {
+    "tolerance_s": gettext_noop("{seen} are an evaluation, a scrape and the time in which evidence is gathered"),
+    "fired.off_s": gettext_noop("fired at most {off} off"),
+    "fired.missed": gettext_noop("had to fire {of} times, {seen} of them missed"),
+    "fired.silent": gettext_noop("of {objectives} it never had to: whether it fires then was not seen"),
+    "quiet.fired": gettext_noop(
+        "{of} breaches that are too short, too small or of another kind: it fired {seen} times without a cause"
+    ),
+    "quiet.trials": gettext_noop("breaches in which it was to stay quiet: {seen}"),
+    "quiet.had_to": gettext_noop(
+        "{seen} times what was seen went above its limit outside the breaches that were to: it had to fire, and "
+        "whether it stays quiet was not seen"
+    ),
+    "quiet.void": gettext_noop(
+        "what users saw does not show the breach of {trials}: whether it stays quiet in it was not seen"
+    ),
+    "resolved.off_s": gettext_noop("resolved at most {off} off"),
+    "resolved.missed": gettext_noop("had to resolve {of} times, {seen} of them missed"),
+    "resolved.silent": gettext_noop("objectives of which it never had to resolve: {seen}"),
+    "routes.fired": gettext_noop("{seen} times it fired"),
+    "routes.lacking": gettext_noop("{of} times it fired; not delivered: {seen}"),
+    "routes.silent": gettext_noop("of {objectives} it never fired: whom it reaches then was not seen"),
+    "receiver.refused": gettext_noop("{of} notifications, {seen} of them refused"),
+    "receiver.got": gettext_noop("{seen} notifications"),
+    "receiver.lacking": gettext_noop("alerts that fired and did not come: {seen} ({alerts})"),
+    "receiver.quiet": gettext_noop("never fired: {alerts}; whether this receiver gets them then was not seen"),
+    "receiver.alerts": gettext_noop("alerts that go there: {seen}"),
+    "scraped": gettext_noop("of {seen} of {pods} pods"),
+    "scraped.wanted": gettext_noop("{seen} were to be scraped"),
+    "scraped.pods": gettext_noop("pods that were counted: {seen}"),
+    **facts_burns.PHRASES,
+    **facts_errata.PHRASES,
+    **facts_theirs.PHRASES,
+}
+#: A stretch from the first evaluation to the last: the made history alone is above the limit.
+_ALL_ALONG = Spell(0, None)
+_OF_EACH = ("fires", "quiet", "resolves", "routes")
+_NS = 1_000_000_000
+
+
+def expected(plan: AlertDrillPlan) -> Iterator[Expected]:
+    """Of each alert four things, of the burn rates two; what is scraped; a team's own alerts. Their recordings are
+    judged where something is wrong with one, and breaches where the run planted them."""
+    for rule in plan.theirs:
+        yield Expected("", f"theirs.{rule.where}", kind=Kind.OBSERVATION if rule.records else Kind.CRITERION)
+    if plan.theirs:
+        breaches = ["theirs.breach", *(f"theirs.breach.{each.name}" for each in plan.trials if each.fires)]
+        yield from (Expected("", name, kind=Kind.OBSERVATION) for name in breaches)
+    if plan.of:
+        return
+    if any(each.alert for each in plan.objectives):
+        yield from (Expected("", name) for name in BURNS)
+    yield from (Expected("", f"{claim}.{what}", claim) for claim in CLAIM.values() for what in _OF_EACH)
+    yield Expected("", "scrape.target", kind=Kind.CHECK)
+    yield Expected("", "scrape.sidecars", kind=Kind.OBSERVATION)
+
+
+def facts(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Fact]:
+    """Of four alerts four things each; of the routes, the burn rates, the errata, what was scraped; of a team's own
+    alerts."""
+    if details.asked is not None:
+        yield from theirs(plan, details.asked)
+    if plan.of:
+        return
+    yield from budgets(plan)
+    if not details.asked_ns:
+        return
+    found, seen = compared(plan, details, evidence), shown(plan, details, evidence)
+    yield FactsOf(PHRASES)("tolerance_s", tolerance_s(plan))
+    for name, claim in CLAIM.items():
+        fact, mine = FactsOf(PHRASES, case=claim[len("alert.") :]), [each for each in found if each[0].alert == name]
+        yield from _fires(fact, plan, details, mine)
+        yield from _quiet(fact, plan, details, mine, name=name, seen=seen)
+        yield from _resolves(fact, plan, details, mine)
+        yield from _routes(fact, details, mine)
+    for route in ROUTE_CLAIM:
+        yield from _of_route(details, route, [(each, pairs) for each, pairs in found if not each.severity])
+    yield from burns(plan, details, found)
+    yield from errata(plan, details, seen)
+    yield from scraped(details)
+
+
+def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Mine:
+    """What had to fire beside what did, of each alert on what users and probes saw, as written and by burn rates."""
+    return [(each, paired(details, each)) for each in due(plan, alerts(plan.objectives, plan.scale), details, evidence)]
+
+
+def scraped(details: AlertDrillDetails) -> Iterator[Fact]:
+    """That Prometheus got the metrics of every pod's target, and of its sidecar where the manifests have one: alerts on
+    what nobody scrapes are quiet for ever. Of a run that did not count what answered nothing is said; one that did not
+    count the pods does not show that it was all of them."""
+    counts = {TARGET: details.scraped, SIDECARS: None if details.scraped is None else details.sidecars}
+    for job, count in counts.items():
+        if count is not None:
+            fact = FactsOf(PHRASES, case="scrape.target" if job == TARGET else "scrape.sidecars")
+            place = details.places.get(job)
+            asked = message("asked at {place}, for one", place=place) if place else message("no pod became ready")
+            yield fact("scraped", count, of=count, pods=str(details.targets or "?"), besides=(asked,))
+            yield fact("scraped.wanted", max(1, details.scraped or 0, details.targets))
+            yield fact("scraped.pods", details.targets)
+
+
+def _scale(plan: AlertDrillPlan) -> Message:
+    if plan.scale == 1:
+        return message("in the document's own minutes")
+    return message("minutes divided by {scale}: no evidence for the document's own", scale=f"{plan.scale:g}")
+
+
+def _fires(fact: FactsOf, plan: AlertDrillPlan, details: AlertDrillDetails, mine: Mine) -> Iterator[Fact]:
+    """Of each of its objectives: of one that never had to fire nothing was seen."""
+    pairs = [pair for _, found in mine for pair in found if pair.due is not None]
+    silent = [each for each, found in mine if not any(pair.due for pair in found)]
+    missed = sum(pair.seen is None for pair in pairs)
+    yield off_s(fact, "fired.off_s", fired_off_s(plan, details, pairs), len(pairs))
+    yield fact("fired.missed", missed, of=len(pairs), besides=(_scale(plan),))
+    yield fact("fired.silent", len(silent), objectives=_named(silent))
+
+
+def _named(of: Sequence[FiringDue]) -> str:
+    return ", ".join(each.objective for each in of)
+
+
+def _quiet(
+    fact: FactsOf, plan: AlertDrillPlan, details: AlertDrillDetails, mine: Mine, *, name: str, seen: Collection[str]
+) -> Iterator[Fact]:
+    """By the breaches that were ``seen`` of those that the plan has; ``quiet.void`` are those that were not and are
+    about it, or were not planted."""
+    wrong = [pair for _, found in mine for pair in found if pair.due is None]
+    quiet, planted = [t for t in plan.trials if name not in t.fires], {each.trial for each in details.planted}
+    count = sum(trial.name in seen for trial in quiet)
+    void = [t.name for t in quiet if t.name not in seen and (about(t) == name or t.name not in planted)]
+    had_to = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
+    yield fact("quiet.fired", len(wrong), of=count, besides=(_scale(plan),))
+    yield fact("quiet.trials", count)
+    yield fact("quiet.had_to", len(had_to))
+    yield fact("quiet.void", len(void), trials=", ".join(void))
+
+
+def _planned(plan: AlertDrillPlan, details: AlertDrillDetails, wanted: FiringDue, pair: StretchPair) -> bool:
+    """Whether a stretch that had to be begins in a trial that the plan has it fire in. The budgets of what the history
+    or a trial below the limits spends fire when they must, which is another's to say."""
+    if wanted.alert == BUDGET or pair.due is None:
+        return True
+    at_ns = details.origin_ns + pair.due.fired_ms * 1_000_000
+    fires = {trial.name for trial in plan.trials if wanted.alert in trial.fires}
+    slack_ns = round(plan.scaled(plan.between_s) * _NS)
+    return any(p.begun_ns <= at_ns <= p.ended_ns + slack_ns for p in details.planted if p.trial in fires)
+
+
+def _resolves(fact: FactsOf, plan: AlertDrillPlan, details: AlertDrillDetails, mine: Mine) -> Iterator[Fact]:
+    """Of each of its objectives. One whose made history alone is above the limit, from the first evaluation to the
+    last, cannot within a drill, and is named."""
+    pairs = [pair for _, found in mine for pair in found if pair.due is not None and pair.due.resolved_ms is not None]
+    offs = [abs(off) for pair in pairs if (off := off_by_s(details, pair)[1]) is not None]
+    on = [(each, found) for each, found in mine if not any(pair.due and pair.due.resolved_ms for pair in found)]
+    silent = [each for each, found in on if [pair.due for pair in found if pair.due] != [_ALL_ALONG]]
+    never = _named([each for each, _ in on])
+    besides = [message("of {objectives} it never had to: whether it resolves then was not seen", objectives=never)]
+    yield off_s(fact, "resolved.off_s", offs, len(pairs))
+    yield fact(
+        "resolved.missed", len(pairs) - len(offs), of=len(pairs), besides=(*(besides if on else ()), _scale(plan))
+    )
+    yield fact("resolved.silent", len(silent))
+
+
+def _routes(fact: FactsOf, details: AlertDrillDetails, mine: Mine) -> Iterator[Fact]:
+    """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end: of each of its
+    objectives."""
+    lacking = [what for each, found in mine for what in misdelivered(details, each, found)]
+    count = sum(pair.seen is not None for _, found in mine for pair in found)
+    silent = [each for each, found in mine if all(pair.seen is None for pair in found)]
+    yield fact("routes.fired", count)
+    yield fact("routes.lacking", len(lacking), of=count, examples=lacking[:5])
+    yield fact("routes.silent", len(silent), objectives=_named(silent))
+
+
+def _of_route(details: AlertDrillDetails, route: str, mine: Mine) -> Iterator[Fact]:
+    """A receiver: what it got was what the real one takes, and of each alert that goes there. One that never fired had
+    nothing to be delivered."""
+    fact, got = FactsOf(PHRASES, case=route), [each for each in details.deliveries if each.route == route]
+    refused = [each.flaw for each in got if each.flaw]
+    wanted = [(each.alert, any(pair.seen for pair in pairs)) for each, pairs in mine if route in each.routes]
+    fired = {alert for alert, once in wanted if once}
+    silent = {alert for alert, _ in wanted} - {each.alert for each in got}
+    lacking, quiet = sorted(silent & fired), sorted(silent - fired)
+    yield fact("receiver.refused", len(refused), of=len(got), examples=(*refused[:3], *lacking))
+    yield fact("receiver.got", len(got))
+    yield fact("receiver.lacking", len(lacking), alerts=", ".join(lacking))
+    yield fact("receiver.quiet", len(quiet), alerts=", ".join(quiet))
+    yield fact("receiver.alerts", len(wanted))

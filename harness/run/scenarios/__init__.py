@@ -1,0 +1,1 @@
+"""Scenario files: read, checked, and held against the claims that they name."""

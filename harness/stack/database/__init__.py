@@ -1,0 +1,1 @@
+"""PostgreSQL of any environment: the sidecar in front of it, and failover to a standby."""

@@ -1,0 +1,1 @@
+"""Child processes of any environment: started, waited for, followed and ended."""
