@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "operations": ("operations", ("daily", "--context", "nobody", "--kubeconfig", str(NOBODY))),
     "alert_drill": ("alert_drill", ()),
     "dr_restore": ("dr_restore", ("--on", "local")),
+    "soak": ("soak", ("--on", "local", "--for", "1min")),
 }
 
 

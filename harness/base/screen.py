@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, TextIO
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -99,8 +100,10 @@ def closing(stream: TextIO, lines: Iterable[PhaseLine]) -> None:
             continue
         for line in group:
             style = f"{_STYLES[line.tone]} bold" if line.bold else _STYLES[line.tone]
-            # A path, a command stay whole to be copied.
-            console.print(_text(line.text, style), soft_wrap=not line.tone)
+            # A path, a command stay whole to be copied; of Japanese a row is filled, since no spaces part its words.
+            long = line.tone and any(cell_len(word) > console.width for word in line.text.split())
+            text = "\n".join(chop_cells(line.text, console.width)) if long else line.text
+            console.print(_text(text, style), soft_wrap=not line.tone)
 
 
 def _columns(lines: Iterable[PhaseLine]) -> Table:
