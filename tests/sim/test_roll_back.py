@@ -158,7 +158,9 @@ def test_a_row_fires_at_the_answer_that_breaks_it_and_everybody_is_back(tmp_path
     assert (found.verdict, found.samples, found.fired_at_ns) == (Verdict.FAIL, at, rows[at - 1].done_ns)
     assert at == pytest.approx(row.fires_at, abs=2), "answers may overtake each other by one or two"
     window = seen.window
-    assert 0 <= window.end_ns - rows[at - 1].done_ns <= 1 * NS, "judged once a second, and ended at once"
+    assert 0 <= window.end_ns - rows[at - 1].done_ns <= 1.2 * NS, (
+        "written five times a second, judged once a second, and ended at once"
+    )
     assert_all_back(seen, scenario)
 
 

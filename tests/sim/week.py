@@ -39,14 +39,15 @@ def table(number: int) -> Scenario:
 
 
 def cut(scenario: Scenario, *, window_s: float | None = None, **population: Any) -> Scenario:
-    """A smaller one, for what needs no more: without the users who keep the flag off, and changed as told."""
+    """A smaller one, for what needs no more: without the users who keep the flag off, without walks of before the run,
+    and changed as told."""
     plan = scenario.population
     on = tuple(
         msgspec.structs.replace(each, users=each.flag_on, flag_on=each.flag_on)
         for each in plan.audiences
         if each.flag_on
     )
-    plan = msgspec.structs.replace(plan, audiences=on, **population)
+    plan = msgspec.structs.replace(plan, audiences=on, **{"long_lists": 0.0} | population)
     return msgspec.structs.replace(scenario, population=plan, window_s=window_s or scenario.window_s)
 
 
