@@ -168,6 +168,25 @@ def standing(walk: dict[str, Any]) -> None:
     walk["updated_at"] = walk["created_at"]
 
 
+def late(one_in: int = 1) -> PlantedFaults:
+    """One in so many PUTs is applied when the next 18 requests are answered, about a second after it is acknowledged."""
+    newest, before, until = dict[str, Answer](), dict[str, Answer](), dict[str, int]()
+    requests = puts = 0
+
+    def change(method: str, path: str, answer: Answer) -> Answer:
+        nonlocal requests, puts
+        requests += 1
+        if method == "PUT" and path in newest:
+            puts += 1
+            before[path], until[path] = newest[path], requests + 18 if puts % one_in == 0 else 0
+        if method != "GET" or answer.status != 200 or not path.startswith("/v1/walks/"):
+            return answer
+        newest[path] = answer
+        return before[path] if requests <= until.get(path, 0) else answer
+
+    return PlantedFaults(lie=everybody(change))
+
+
 CONTENT, SERVER, READS = "reads.content", "reads.server_fields", "reads.acknowledged"
 #: What the target does, and the check or criterion that names it.
 LIES: dict[str, tuple[PlantedFaults, str]] = {
@@ -197,6 +216,8 @@ LIES: dict[str, tuple[PlantedFaults, str]] = {
     ),
     "confirms one PUT in seven and loses it": (PlantedFaults(puts_lost=7), "writes.acknowledged"),
     "shows one read in ten as before the last write": (PlantedFaults(reads_old=10), "reads.acknowledged"),
+    "applies each PUT a second after it is acknowledged": (late(), "reads.acknowledged"),
+    "applies one PUT in a hundred a second after it is acknowledged": (late(100), "reads.acknowledged"),
     "dates every walk alike": (PlantedFaults(lie=everybody(undated)), "reads.acknowledged"),
     "answers another user's track": (points(another_track), CONTENT),
     "answers another user's track one time in twenty": (points(another_track, 20), CONTENT),
