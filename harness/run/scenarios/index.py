@@ -42,7 +42,7 @@ class DocumentBlock(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     kind: str
     text: str
-    line: int
+    line: int = 0
 
     def entry(self) -> IndexEntry:
         """The block as the committed index knows it; a heading by its own words, not by what is below it."""
