@@ -17,6 +17,7 @@ HEADS = {
 
 Every claim of the design document, what decides it, and its errata, made of `scenarios/claims` and `scenarios/rules` by `nox -s manual`; a test
 holds it current. `python3 -m harness claims ID` prints one, and what the stored runs say of it. In a rule, … stands for what a run measures.
+`python3 -m harness claims --against FILE` sets the quotations against a new revision of the document ([sign-off](signoff.md#the-register)).
 """,
     "ja": """[English](../claims.md)
 
@@ -24,6 +25,7 @@ holds it current. `python3 -m harness claims ID` prints one, and what the stored
 
 設計書の全記述、それを決める規則、要訂正箇所。`nox -s manual`が`scenarios/claims`と`scenarios/rules`から作り、テストが最新であることを確かめる。
 `python3 -m harness claims ID`は一つの記述を、保存された実行の結果とともに表示する。規則の「…」には、実行の測定結果が入る。
+`python3 -m harness claims --against FILE`は、引用を設計書の新しい版と比べる（[承認](signoff.md#登録簿)）。
 """,
 }
 

@@ -37,11 +37,12 @@ class IndexEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """A block with its text; a heading's text is its whole section, subsections included."""
+    """A block with its text from ``line`` on; a heading's text is its whole section, subsections included."""
 
     place: str
     kind: str
     text: str
+    line: int = 0
 
     def entry(self) -> IndexEntry:
         """The block as the committed index knows it; a heading by its own words, not by what is below it."""
@@ -62,8 +63,8 @@ class _Counter:
         return self.counts[kind]
 
 
-def blocks(text: str) -> list[DocumentBlock]:
-    """Every block of the Markdown ``text`` in order. Raises ``ValueError`` when two headings have one name."""
+def blocks(text: str, *, unique: bool = True) -> list[DocumentBlock]:
+    """Every block of the Markdown ``text`` in order. Raises ``ValueError`` for two of one place, if ``unique``."""
     lines = text.splitlines()
     found: list[DocumentBlock] = []
     heading, counter, at = "", _Counter(), 0
@@ -72,21 +73,21 @@ def blocks(text: str) -> list[DocumentBlock]:
         if match := _HEADING.match(line):
             heading, counter = match[2], _Counter()
             section = _section(lines, at, len(match[1]))
-            found.append(DocumentBlock(place=heading, kind="heading", text=section))
+            found.append(DocumentBlock(place=heading, kind="heading", text=section, line=at + 1))
             at += 1
         elif line.startswith("```"):
-            end = next(i for i in range(at + 1, len(lines)) if lines[i].startswith("```"))
-            body = "\n".join(lines[at + 1 : end])
-            found.append(DocumentBlock(place=f"{heading}/code {counter.next('code')}", kind="code", text=body))
+            end = next((i for i in range(at + 1, len(lines)) if lines[i].startswith("```")), len(lines))
+            body, place = "\n".join(lines[at + 1 : end]), f"{heading}/code {counter.next('code')}"
+            found.append(DocumentBlock(place=place, kind="code", text=body, line=at + 2))
             at = end + 1
         elif not line.strip():
             at += 1
         else:
             end = _run(lines, at)
-            found += _below(heading, counter, lines[at:end])
+            found += _below(heading, counter, lines[at:end], at + 1)
             at = end
     places = [block.place for block in found]
-    doubled = sorted({place for place in places if places.count(place) > 1})
+    doubled = sorted({place for place in places if unique and places.count(place) > 1})
     if doubled:
         raise ValueError(f"places are not unique: {', '.join(doubled)}")
     return found
@@ -121,16 +122,17 @@ def _run(lines: list[str], start: int) -> int:
     return end
 
 
-def _below(heading: str, counter: _Counter, lines: list[str]) -> list[DocumentBlock]:
+def _below(heading: str, counter: _Counter, lines: list[str], first: int) -> list[DocumentBlock]:
     kind = _kind(lines[0])
     place = f"{heading}/{kind} {counter.next(kind)}"
     if kind == "text":
-        return [DocumentBlock(place=place, kind="text", text="\n".join(lines))]
-    if kind == "table":
-        rows = lines[2:]  # the header and its rule
-        return [DocumentBlock(place=f"{place}/row {n}", kind="row", text=row) for n, row in enumerate(rows, start=1)]
-    item = "check" if kind == "checklist" else "item"
-    return [DocumentBlock(place=f"{place}/item {n}", kind=item, text=line) for n, line in enumerate(lines, start=1)]
+        return [DocumentBlock(place=place, kind="text", text="\n".join(lines), line=first)]
+    one, skipped = ("row", 2) if kind == "table" else ("item", 0)  # of a table its header and its rule
+    block_kind = "check" if kind == "checklist" else one
+    return [
+        DocumentBlock(place=f"{place}/{one} {n}", kind=block_kind, text=line, line=first + skipped + n - 1)
+        for n, line in enumerate(lines[skipped:], start=1)
+    ]
 
 
 def committed() -> tuple[IndexEntry, ...]:
