@@ -19,7 +19,7 @@ from harness.load.population.arrivals import due_of_step
 from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.result import CallResult
 from harness.load.stages.plan import population
-from harness.load.stages.sender import Sender, SenderIdentity
+from harness.load.stages.worker_main import Sender, SenderIdentity
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.step import Arrivals, Step

@@ -12,6 +12,8 @@ from harness.model.message import message
 from harness.load.patched import locust  # before all else: it patches the standard library
 # isort: on
 
+from __future__ import annotations
+
 import contextlib
 import gc
 import os
@@ -27,20 +29,61 @@ from locust.env import Environment
 
 from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
-from harness.load.auth import create_accounts, signed_in
+from harness.load.auth import Token, create_accounts, signed_in
 from harness.load.child import run
 from harness.load.greenlets import flush_always, lines_of_input, renew_always, tell_of_every_greenlet
 from harness.load.known import KnownWalks
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import Account, accounts
 from harness.load.population.marks import Population
-from harness.load.population.schedule import slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
+from harness.load.runtime import now_ns
 from harness.load.stages.board import Board
 from harness.load.stages.photos import PhotoUploads
 from harness.load.stages.plan import StepCommand, WorkerPlan, population
-from harness.load.stages.sender import Sender, SenderIdentity
+from harness.model.evidence import Side
 from harness.model.scenario import MOST_DURATION_S
+
+# Makes one request for an account and records it.
+
+
+class SenderIdentity(msgspec.Struct, kw_only=True):
+    """An account, its token, and what it does next. One request of it is under way at a time in an open loop."""
+
+    account: Account
+    token: Token
+    plan: Iterator[PlannedRequest]
+    known: KnownWalks
+
+
+class Sender:
+    """One kept connection to the service; not shared between greenlets."""
+
+    def __init__(self, api: ApiSide, recorder: Recorder) -> None:
+        self._api = api
+        self._recorder = recorder
+
+    def send(self, due_ns: int, identity: SenderIdentity) -> None:
+        """Raises ``EvidenceNotWritten``; never for what the target does."""
+        planned = next(identity.plan)
+        missing_expected = identity.known.missing_expected(Side.API, planned.walk_id)
+        sent_ns = now_ns()
+        result = self._api.execute(planned, identity.token.id_token, missing_expected=missing_expected)
+        done_ns = now_ns()
+        identity.known.record(Side.API, planned.operation, result.walk_id, acknowledged=result.acknowledged)
+        times = {"due_ns": due_ns, "sent_ns": sent_ns, "done_ns": done_ns}
+        own = planned.operation_id
+        self._recorder.write(result.row(planned, identity.account, Side.API, operation_id=own, **times, flag=True))
+
+    def reopen(self) -> None:
+        """Another connection, at once."""
+        self._api.reopen()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._api.close()
+
 
 _AT_ONCE = 8
 _AUTH_TIMEOUT_S = 30.0
