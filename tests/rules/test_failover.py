@@ -14,7 +14,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import raw_text
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import failover_of, of_failover, seen, steps
-from harness.rehearsals.chaos.rules import as_counterexample
+from harness.rehearsals.chaos.rehearsal import as_counterexample
 from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, MadeExperiment
 from harness.rules.fact import Fact
 from tests.chaos.planted import FACT, WELL, by_rules
