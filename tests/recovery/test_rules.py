@@ -16,7 +16,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.dr_restore.facts import facts as facts_of
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.procedure import Calls, Reached
-from harness.rehearsals.dr_restore.sections import sections
+from harness.rehearsals.dr_restore.rehearsal import sections
 from harness.rehearsals.dr_restore.types import RecoveryPlan, expected
 from harness.rules.combine import combine
 from tests.recovery.made import (
