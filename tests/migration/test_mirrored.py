@@ -18,7 +18,7 @@ from harness.checks.walk_tables import StoredWalks
 from harness.evidence.gathered import Gathered
 from harness.load.http1 import PhoneAnswer
 from harness.model.evidence import Operation, RequestRow
-from harness.rehearsals.migration_drill import compare, rehearsal, week
+from harness.rehearsals.migration_drill import compare, rehearsal
 from harness.rehearsals.migration_drill.plants import PlantedDocument
 from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan, MigratorAttempt
 from harness.stack.firebase.documents import Fields

@@ -17,9 +17,9 @@ from harness.load.population.accounts import accounts
 from harness.load.runtime import answered
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.migration_drill import week
+from harness.rehearsals.migration_drill import rehearsal
+from harness.rehearsals.migration_drill.rehearsal import _asked
 from harness.rehearsals.migration_drill.types import Race, WeekSeen
-from harness.rehearsals.migration_drill.week import _asked
 from harness.stack.firebase.rest import SignedUpUser
 from tests.base.test_theirs import NO_JSON
 from tests.nowhere import all_at
@@ -51,7 +51,7 @@ def raced(monkeypatch: pytest.MonkeyPatch, looked_at: Sequence[PhoneAnswer | Exc
     monkeypatch.setattr(week, "exchange", exchange)
     monkeypatch.setattr(week, "read_stored", read_stored)
     time = VirtualClock()
-    racer = week.Racing(AT, time, SignedUpUser(uid="u", token="t"), ["w1"], 0.2)
+    racer = rehearsal.Racing(AT, time, SignedUpUser(uid="u", token="t"), ["w1"], 0.2)
 
     async def run() -> Race:
         await racer.begin()
