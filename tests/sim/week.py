@@ -19,9 +19,8 @@ from harness.model.result import Result
 from harness.model.scenario import Sample, Scenario
 from harness.model.stack import EnvironmentKind, Fault
 from harness.model.verdict import Decision
-from harness.rehearsals.rollout.checked import switched_of
 from harness.rehearsals.rollout.observed import ObservedWindow, observed
-from harness.rehearsals.rollout.week import REHEARSAL
+from harness.rehearsals.rollout.week import REHEARSAL, switched_of
 from harness.rules.switch_over import SwitchOver
 from harness.rules.window import Window
 from harness.run.options import Options
