@@ -14,8 +14,7 @@ from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks import balancer
-from harness.rehearsals.runbooks.actions import commands, scripts
-from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
+from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone, commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails
 from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
