@@ -17,9 +17,8 @@ from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.acts import Commands
 from harness.rehearsals.scaling.facts_sizes import commands
-from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.rehearsal import REHEARSAL, Commands
 from harness.rehearsals.scaling.types import (
     Commanded,
     Effect,
