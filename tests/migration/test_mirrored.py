@@ -178,7 +178,7 @@ def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
 
     for module, name, stand_in in (
         (rehearsal, "Users", Users), (rehearsal, "Migrator", Migrator), (rehearsal, "sign_up", sign_up),
-        (rehearsal, "seen_enough", seen_enough), (week, "exchange", target.exchange),
+        (rehearsal, "seen_enough", seen_enough), (rehearsal, "exchange", target.exchange),
         (compare, "read_stored", target.read_stored),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, stand_in)

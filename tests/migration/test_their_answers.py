@@ -48,8 +48,8 @@ def raced(monkeypatch: pytest.MonkeyPatch, looked_at: Sequence[PhoneAnswer | Exc
         title = written[-1].decode().split('"')[3]
         return StoredWalks(walks=[cast("Any", SimpleNamespace(id=each, columns={"title": title})) for each in only])
 
-    monkeypatch.setattr(week, "exchange", exchange)
-    monkeypatch.setattr(week, "read_stored", read_stored)
+    monkeypatch.setattr(rehearsal, "exchange", exchange)
+    monkeypatch.setattr(rehearsal, "read_stored", read_stored)
     time = VirtualClock()
     racer = rehearsal.Racing(AT, time, SignedUpUser(uid="u", token="t"), ["w1"], 0.2)
 

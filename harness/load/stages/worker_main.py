@@ -12,8 +12,6 @@ from harness.model.message import message
 from harness.load.patched import locust  # before all else: it patches the standard library
 # isort: on
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import http.client
