@@ -28,8 +28,7 @@ from harness.model.section import Lines, Pairs
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
 from harness.rehearsals.conformance.fuzz import SENTENCES
-from harness.rehearsals.conformance.rehearsal import REHEARSAL
-from harness.rehearsals.conformance.sections import sections
+from harness.rehearsals.conformance.rehearsal import REHEARSAL, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
 from harness.rules.combine import combine

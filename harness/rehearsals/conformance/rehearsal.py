@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.checks.contract import facts as contract
@@ -12,17 +12,17 @@ from harness.checks.contract.logs import Logs
 from harness.checks.contract.reach import LocalReach
 from harness.checks.contract.rules import Rules
 from harness.checks.contract.runner import keep_request, run_checks
+from harness.checks.contract.sections import not_covered
 from harness.model.expected import Expected
 from harness.model.manifests import Manifests
-from harness.model.message import gettext_noop, message
+from harness.model.message import Message, gettext_noop, message
 from harness.model.result import RunInfo
-from harness.model.section import Section
+from harness.model.section import Cell, Lines, Pairs, Section
 from harness.model.stack import Address, Target
-from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
 from harness.rehearsals.conformance.facts import expected, facts
 from harness.rehearsals.conformance.fuzz import fuzz
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.sections import sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, TargetFacts
 from harness.rules.fact import Fact
 from harness.run.context import RunContext
@@ -32,6 +32,34 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.target.scraping import WithMetrics
+
+# What the page of a conformance run shows besides its checks. Pure.
+
+
+def sections(details: ConformanceDetails) -> Iterator[Section]:
+    """The target as it was run, the requests that show a deviation, and what no check here can tell."""
+    facts = tuple(_facts_of(details))
+    if facts:
+        yield Pairs(pairs=facts)
+    yield not_covered(NOT_COVERED)
+    lacking = [extra for extra in details.extras if not extra.offered]
+    if lacking:
+        yield Lines(
+            title=message("Not offered"),
+            lines=tuple(
+                message("{extra} (beyond the contract): {without}", extra=each.name, without=Message(text=each.without))
+                for each in lacking
+            ),
+        )
+
+
+def _facts_of(details: ConformanceDetails) -> Iterator[tuple[Message, Cell]]:
+    if details.target is not None:
+        command = " ".join(details.target.command)
+        yield message("Command"), f"{command} ({details.target.folder})"
+    if details.fuzz is not None:
+        yield message("Fuzzed"), str(details.fuzz)
+
 
 # Asks the target, then looks at what its OpenAPI file says.
 # What a target may offer beyond the contract: no check asks for it, but what is read from it needs it.
