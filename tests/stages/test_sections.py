@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model.section import Pairs, Point
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.sections import chart, sections
+from harness.rehearsals.load_stages.rehearsal import chart, sections
 from harness.rehearsals.load_stages.types import StepResult
 from tests.stages.made import PLAN, capacity
 from tests.stages.made import tried as step
