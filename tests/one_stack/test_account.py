@@ -15,7 +15,7 @@ from harness.load.http1 import PhoneAnswer
 from harness.load.population.accounts import Account
 from harness.migration import source
 from harness.model.message import message
-from harness.rehearsals.one_stack import flow
+from harness.rehearsals.one_stack import rehearsal
 from harness.rehearsals.one_stack.types import EndedAccount
 from harness.rules.writes import Writes
 from harness.stack.firebase.documents import DocumentPage
@@ -111,8 +111,8 @@ def test_the_consent_of_an_account_is_looked_for_in_both_stores(
     on, users = world.running, [of(user) for user in USERS]
 
     async def course() -> EndedAccount | None:
-        await flow.consent(on, users)
-        return await flow.end(on, users)
+        await rehearsal.consent(on, users)
+        return await rehearsal.end(on, users)
 
     found = on.clock.run(course())
     assert [path.split("/")[1] for path in world.firestore.documents] == USERS

@@ -21,8 +21,7 @@ from harness.model.mirror import MirrorStep
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.command import OneStackCommand
-from harness.rehearsals.one_stack.flow import _old, _since
-from harness.rehearsals.one_stack.rehearsal import REHEARSAL
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL, _old, _since
 from harness.rehearsals.one_stack.types import (
     STOP,
     LegSeen,

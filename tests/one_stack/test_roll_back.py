@@ -24,8 +24,8 @@ from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.one_stack import flow
-from harness.rehearsals.one_stack.flow import reconcile
+from harness.rehearsals.one_stack import rehearsal
+from harness.rehearsals.one_stack.rehearsal import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
 from harness.rules.window import Window
 from harness.rules.writes import Writes
@@ -110,7 +110,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
 
     monkeypatch.setattr(healing, "heal", heal)
     monkeypatch.setattr(flow, "Migration", Migration)
-    course = flow.LegsCourse(plan(), world.running)
+    course = rehearsal.LegsCourse(plan(), world.running)
     course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
@@ -201,7 +201,7 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch: pytest.MonkeyPatch, fired: bool
 ) -> None:
     world, did = World(), list[str]()
-    course = flow.LegsCourse(plan(weeks=plan().weeks[:1]), world.running)
+    course = rehearsal.LegsCourse(plan(weeks=plan().weeks[:1]), world.running)
 
     def noted(name: str, **sets: Any) -> Any:
         async def step(*_: object, **__: object) -> None:
@@ -254,7 +254,7 @@ def test_a_limit_that_the_last_answers_of_a_week_fire_rolls_it_back(
         back.append(of.part)
 
     monkeypatch.setattr(flow, "judge", judged)
-    course = flow.LegsCourse(plan(), with_ledger(world))
+    course = rehearsal.LegsCourse(plan(), with_ledger(world))
     course._users = users  # type: ignore[assignment]
     monkeypatch.setattr(course, "_roll_back", roll_back)
     world.clock.run(course._measure(leg))

@@ -17,7 +17,7 @@ from harness.load.population.schedule import PlannedRequest
 from harness.load.result import CallResult
 from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import RequestRow, Side
-from harness.rehearsals.one_stack.flow import LegsCourse
+from harness.rehearsals.one_stack.rehearsal import LegsCourse
 from harness.stack.sim.firestore import MemoryFirestore
 from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran
