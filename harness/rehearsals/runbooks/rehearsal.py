@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections import Counter
@@ -15,17 +16,18 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NotCapable, StackNotStarted
 from harness.base.free_port import any_free_port
+from harness.load.runtime import status_of
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.model.message import message, raw_text
 from harness.model.parts import listed, nth
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
-from harness.model.stack import Capability
+from harness.model.stack import Address, Capability
 from harness.model.verdict import Verdict
-from harness.rehearsals.runbooks import balancer
 from harness.rehearsals.runbooks.facts import PHRASES, facts
 from harness.rehearsals.runbooks.types import (
+    Balanced,
     RestoredWalks,
     RunbookPage,
     RunbooksDetails,
@@ -39,6 +41,50 @@ from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.site import Site
 from harness.stack.protocol import ByKubectl, StackNeeds
+
+# A load balancer's place on a cluster that has none: the Service gets a node's address, where kube-proxy listens.
+# As the controllers for clusters without a cloud do (k3s' ServiceLB): the type is the document's, the status is
+# written, and kube-proxy leads what comes to that address and port on to the pods.
+
+SERVICE = "tekutoko-api"
+PORT = 80
+_NODE = ("get", "nodes", "-l", "!node-role.kubernetes.io/control-plane", "-o",
+         'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}')  # fmt: skip
+_ADDRESS = ("get", "service", SERVICE, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+_TYPE = json.dumps({"spec": {"type": "LoadBalancer"}})
+_ASK_LIMIT_S = 10.0
+
+
+async def give_address(stack: ByKubectl, limit_s: float) -> None:
+    """What a cloud's controller does within minutes. Raises ``StackNotStarted`` where one of its commands fails."""
+    node = (await _kubectl_done(stack, *_NODE, limit_s=limit_s)).strip()
+    status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": node}]}}})
+    patch = ("patch", "service", SERVICE, "--type=merge", "-p")
+    await _kubectl_done(stack, *patch, _TYPE, limit_s=limit_s)
+    await _kubectl_done(stack, *patch, status, "--subresource=status", limit_s=limit_s)
+
+
+async def _kubectl_done(stack: ByKubectl, *words: str, limit_s: float) -> str:
+    said = await stack.kubectl(*words, limit_s=limit_s)
+    if said.status != 0:
+        raise StackNotStarted(
+            message(
+                "the load balancer's place: {command}: status {status}", command=said.command, status=str(said.status)
+            ),
+            where=said.output.strip()[-200:],
+        )
+    return said.output
+
+
+async def asked(stack: ByKubectl, limit_s: float) -> Balanced | None:
+    """``/health`` at the address that the Service has; ``None`` where nobody said which that is."""
+    said = await stack.kubectl(*_ADDRESS, limit_s=limit_s)
+    if said.status != 0:
+        return None
+    address = said.output.strip()
+    status = await status_of(Address(host=address, port=PORT), "/health", _ASK_LIMIT_S) if address else 0
+    return Balanced(address=address, status=status)
+
 
 # A PostgreSQL to practise the restore on: it archives its WAL, has a base backup, and its table was dropped.
 # The commands of a page: what stands in its ``sh`` blocks, with the heading above each. Pure.
@@ -234,7 +280,7 @@ async def _type(plan: RunbooksPlan, page: RunbookPage, on: RunContext[RunbooksDe
     if not isinstance(stack, ByKubectl):
         raise NotCapable("this environment has no kubectl", remedy="use --on kind")
     if page.ground is RunbookTarget.BALANCED:
-        await balancer.give_address(stack, plan.limit_s)
+        await give_address(stack, plan.limit_s)
     zone = await _zone(stack) if Capability.NODES in page.needs else ""
     if zone:
         on.details.zone = zone
@@ -254,7 +300,7 @@ async def _type(plan: RunbooksPlan, page: RunbookPage, on: RunContext[RunbooksDe
         if ran.status != 0:
             return
     if page.ground is RunbookTarget.BALANCED:
-        on.details.balanced = await balancer.asked(stack, plan.limit_s)
+        on.details.balanced = await asked(stack, plan.limit_s)
 
 
 async def _run_scripts(plan: RunbooksPlan, page: RunbookPage, on: RunContext[RunbooksDetails]) -> None:
