@@ -20,16 +20,16 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.command import Ran
 from harness.model.disruption import Budget
+from harness.model.evidence import Side
 from harness.model.expected import Expected
 from harness.model.judgement import Kind
 from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text
 from harness.model.parts import ended
 from harness.model.result import RunInfo
-from harness.model.section import Section
+from harness.model.section import Chart, Pairs, Section
 from harness.model.stack import Fault, FaultKind
 from harness.model.step import ACCOUNTS, Step
-from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.facts import PHRASES, ScalingEvidence, external, facts
 from harness.rehearsals.scaling.facts_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
@@ -50,12 +50,17 @@ from harness.rehearsals.scaling.types import (
     controlled,
     step_of,
 )
+from harness.report import course as charts
+from harness.report.course import stretch
+from harness.report.panels import AutoscalingCourse, chart_of, course_of
+from harness.report.series import MeasuredSeries, axis_of, measured_on
 from harness.rules.endpoints import endpoints_now
 from harness.rules.fact import Fact
 from harness.rules.resizes import resizes
 from harness.rules.zones import fullest, placement
 from harness.run.context import RunContext
 from harness.run.cost import Cost, cost_by_requests
+from harness.run.moments import timeline
 from harness.run.options import Options
 from harness.run.parts import InParts
 from harness.run.rehearsal import RunRecord
@@ -64,6 +69,49 @@ from harness.stack.faults.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
 from harness.stack.manifests.quantity import scaled
 from harness.stack.protocol import ByKubectl, StackNeeds, WithExternalMetrics
+
+# What the page of a run of scaling shows besides its judgements: sizes over time, the moments.
+
+
+def sections_of(plan: ScalingPlan, seen: RunRecord[ScalingDetails], rows: ScalingEvidence) -> Iterator[Section]:
+    """All of the page; ``rows`` are those of the evidence that a part is judged by."""
+    details = seen.details
+    factor = message("CPU requests and limits were multiplied by")
+    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"),), differs=True)
+    for part, part_ns, end_ns in ended(plan.parts, details.runs):
+        found = course(part, details, rows, part_ns, end_ns)
+        chart = chart_of(part.name, message("Pods"), found)
+        if chart is not None:
+            axis = axis_of(part_ns, end_ns, round(end_ns - found.end_s * NS))
+            yield stretch(
+                message("Pods against the load"),
+                axis,
+                (chart, *_load(measured_on(axis, seen.evidence), details.did.get(part.name))),
+                part=part.name,
+            )
+    yield timeline(rows.events, seen.facts.anchor.monotonic_ns)
+
+
+def _load(measured: MeasuredSeries, did: Did | None) -> Iterator[Chart]:
+    """What the pods carry: requests to the API, and the latency or CPU by which the autoscaler decides."""
+    if Side.API in measured.sides:
+        axis, side = measured.axis, measured.sides[Side.API]
+        yield charts.requests(axis, Side.API, side)
+        if isinstance(did, Slowed) and did.controlled is not None and (p95 := external(did.controlled.hpa)) is not None:
+            yield charts.latency(axis, Side.API, side, [float(p95.value_m or 0)])  # thousandths of a second: ms
+    yield from charts.cpu(measured)
+
+
+def course(
+    part: ScalingPart, details: ScalingDetails, rows: ScalingEvidence, part_ns: int, end_ns: int
+) -> AutoscalingCourse:
+    """The part's endpoints and decisions, from its load on, or from its begin where it has none."""
+    span = part_ns, part_ns
+    match details.did.get(part.name):
+        case Loaded(load_ns=load_ns, end_ns=loaded_ns) | ZoneLost(lost_ns=load_ns, end_ns=loaded_ns):
+            span = load_ns, loaded_ns
+    return course_of(rows.events, span, part_ns, end_ns)
+
 
 # The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge.
 # The document's kubectl commands, as written, in the run's namespace. The last ones break the run's Deployment.
@@ -466,7 +514,7 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
 
     def sections(self, plan: ScalingPlan, seen: RunRecord[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, and the moments."""
-        return sections.sections(plan, seen, _rows(seen.facts.capabilities, seen.evidence))
+        return sections_of(plan, seen, _rows(seen.facts.capabilities, seen.evidence))
 
     def costs(self, plan: ScalingPlan, seen: RunRecord[ScalingDetails]) -> Iterable[Cost]:
         """Of each drain and of each loss of a zone, by the requests that were made the while."""
