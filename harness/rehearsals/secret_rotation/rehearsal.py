@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +17,14 @@ from harness.base.clock import NS, polling
 from harness.base.errors import StackNotStarted
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
+from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.parts import ended
+from harness.model.parts import ended, title_of
 from harness.model.secrets import Credentials, Synced
-from harness.model.section import Section
+from harness.model.section import Pairs, Section
 from harness.model.stack import DatabaseAccess, EnvironmentKind
 from harness.model.step import ACCOUNTS
-from harness.rehearsals.secret_rotation import sections
 from harness.rehearsals.secret_rotation.facts import PHRASES, facts
 from harness.rehearsals.secret_rotation.types import (
     ALONE,
@@ -41,14 +41,33 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
     step_of,
 )
+from harness.report.panels import chart_of, course_of
 from harness.rules.fact import Fact
 from harness.run.context import RunContext
 from harness.run.cost import Cost, cost_by_requests
+from harness.run.moments import timeline
 from harness.run.options import Options
 from harness.run.parts import InParts
 from harness.run.rehearsal import RunRecord
 from harness.stack.manifests import kustomize, load
 from harness.stack.protocol import SecretsPlan, StackNeeds, WithSecretStore
+
+# What the page of a rotation shows besides its judgements: its phases, what was observed, the moments.
+
+
+def sections_of(
+    plan: RotationPlan, details: RotationDetails, events: Sequence[EventRow], start_ns: int
+) -> Iterator[Section]:
+    """All of the page; ``start_ns`` is the run's begin."""
+    factor = message("CPU requests and limits were multiplied by")
+    poll = message("The driver looks for new versions every")
+    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"), (poll, f"{plan.poll_s:g} s")), differs=True)
+    for part, part_ns, end_ns in ended(plan.parts, details.runs):
+        chart = chart_of(part.name, title_of(part), course_of(events, (part_ns, part_ns), part_ns, end_ns))
+        if chart is not None:
+            yield chart
+    yield timeline(events, start_ns)
+
 
 # The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge.
 # The pods that are tried: the manifests as the base has them, with the document's volume put back in three ways. The
@@ -376,7 +395,7 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
     def sections(self, plan: RotationPlan, seen: RunRecord[RotationDetails]) -> Iterable[Section]:
         """The phases of each rotation, and what was observed."""
         evidence, start_ns = seen.evidence, seen.facts.anchor.monotonic_ns
-        return sections.sections(plan, seen.details, evidence.events, start_ns)
+        return sections_of(plan, seen.details, evidence.events, start_ns)
 
     def costs(self, plan: RotationPlan, seen: RunRecord[RotationDetails]) -> Iterable[Cost]:
         """Of each rotation, from its first step to the end of its load."""
