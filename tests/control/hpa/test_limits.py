@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.control.hpa import stabilize
+from harness.control.hpa import sync
 from harness.control.hpa.history import History, Recommendation
 from harness.control.hpa.sync import sync
 from harness.model.autoscaling import (
