@@ -15,9 +15,8 @@ import pytest
 from harness.base.errors import BadInput, PartDied
 from harness.model.flag import FLAG, FlagClient, FlagCondition, Parameter, Template, evaluate
 from harness.model.stack import Address
-from harness.stack.firebase import commands, rest
+from harness.stack.firebase import admin, commands, rest
 from harness.stack.firebase.template import decode, to_template
-from harness.stack.process import base_stack
 from harness.stack.state import npm
 from tests.firebase.processes import running
 from tests.ports import free_address
@@ -63,10 +62,10 @@ def _error(answer: rest.Answer) -> tuple[int, str, str]:
 
 async def test_publish_read_and_roll_back(address: Address) -> None:
     assert await _current(address) == (Template(), 0)
-    assert await base_stack.publish(address, PROJECT, _week(10)) == 1
-    assert await base_stack.publish(address, PROJECT, _week(30, "beta")) == 2
+    assert await admin.publish(address, PROJECT, _week(10)) == 1
+    assert await admin.publish(address, PROJECT, _week(30, "beta")) == 2
     assert await _current(address) == (_week(30, "beta"), 2)
-    assert await base_stack.rollback(address, PROJECT, 1) == 3
+    assert await admin.rollback(address, PROJECT, 1) == 3
     assert await _current(address) == (_week(10), 3)
     assert await _current(address, "demo-other") == (Template(), 0)
 
@@ -89,7 +88,7 @@ async def test_of_two_who_read_the_same_etag_one_wins(address: Address) -> None:
 
 async def test_eight_publishers_at_once_all_get_in_or_are_told(address: Address) -> None:
     results = await asyncio.gather(
-        *(base_stack.publish(address, PROJECT, _week(i)) for i in range(8)), return_exceptions=True
+        *(admin.publish(address, PROJECT, _week(i)) for i in range(8)), return_exceptions=True
     )
     versions = [result for result in results if isinstance(result, int)]
     assert versions
@@ -118,7 +117,7 @@ async def test_validate_only_writes_nothing(address: Address) -> None:
 
 
 async def test_conditions_are_strict_and_a_refusal_leaves_the_old_template(address: Address) -> None:
-    await base_stack.publish(address, PROJECT, _week(10))
+    await admin.publish(address, PROJECT, _week(10))
     for expression in ("device.os == 'ios'", "percent <= 10", "percent('a') <= 10 || true", ""):
         document = {"conditions": [{"name": "c", "expression": expression}]}
         status, code, message = _error(await _put(address, document, "*"))
@@ -130,9 +129,9 @@ async def test_conditions_are_strict_and_a_refusal_leaves_the_old_template(addre
 
 async def test_versions(address: Address) -> None:
     for percent in (1, 2, 3):
-        await base_stack.publish(address, PROJECT, _week(percent))
+        await admin.publish(address, PROJECT, _week(percent))
     await _put(address, {"version": {"description": "by hand", "versionNumber": "99"}}, "*")
-    await base_stack.rollback(address, PROJECT, 2)
+    await admin.rollback(address, PROJECT, 2)
     listed = json.loads((await rest.request(address, "GET", f"{PATH}:listVersions")).body)["versions"]
     assert [v["versionNumber"] for v in listed] == ["5", "4", "3", "2", "1"]
     assert [v["updateType"] for v in listed] == ["ROLLBACK", "FORCED_UPDATE", *["INCREMENTAL_UPDATE"] * 3]
@@ -177,11 +176,11 @@ async def _fetch(address: Address, client: FlagClient, etag: str = "") -> tuple[
 async def test_a_client_fetches_and_learns_of_no_change(address: Address) -> None:
     client = FlagClient(instance_id="one", audience="developers")
     assert (await _fetch(address, client))[0] == rest.FetchAnswer(state="NO_TEMPLATE")
-    await base_stack.publish(address, PROJECT, _week(100, "developers"))
+    await admin.publish(address, PROJECT, _week(100, "developers"))
     answer, etag = await _fetch(address, client)
     assert answer == rest.FetchAnswer(state="UPDATE", entries={FLAG: "true"}, templateVersion="1")
     assert (await _fetch(address, client, etag))[0] == rest.FetchAnswer(state="NO_CHANGE", templateVersion="1")
-    await base_stack.publish(address, PROJECT, _week(0, "developers"))
+    await admin.publish(address, PROJECT, _week(0, "developers"))
     assert (await _fetch(address, client, etag))[0] == rest.FetchAnswer(
         state="UPDATE", entries={FLAG: "false"}, templateVersion="2"
     )
@@ -195,7 +194,7 @@ async def test_a_client_fetches_and_learns_of_no_change(address: Address) -> Non
 async def test_the_share_is_the_percentage_sticky_and_growing(address: Address, percent: int) -> None:
     clients = [FlagClient(instance_id=f"i-{n}", audience="general") for n in range(500)]
     template = _week(percent)
-    await base_stack.publish(address, PROJECT, template)
+    await admin.publish(address, PROJECT, template)
     on = set()
     for client in clients:
         answer, _etag = await _fetch(address, client)
@@ -210,11 +209,11 @@ async def test_the_share_is_the_percentage_sticky_and_growing(address: Address, 
 
 async def test_admin_says_what_is_wrong(address: Address) -> None:
     with pytest.raises(BadInput, match="steps of"):
-        await base_stack.publish(address, PROJECT, _week(200))
+        await admin.publish(address, PROJECT, _week(200))
     with pytest.raises(BadInput, match="404"):
-        await base_stack.rollback(address, PROJECT, 9)
+        await admin.rollback(address, PROJECT, 9)
     with pytest.raises(PartDied, match="does not answer"):
-        await base_stack.publish(free_address(), PROJECT, _week(10))
+        await admin.publish(free_address(), PROJECT, _week(10))
 
 
 async def test_sigterm_ends_it_at_once_even_with_an_open_connection(tmp_path: Path) -> None:
@@ -264,7 +263,7 @@ const { getVersions } = require(path.join(base, "versionslist"));
 async def test_firebase_tools_own_client_works_against_it(address: Address, tmp_path: Path) -> None:
     """``firebase remoteconfig:get``, ``:rollback`` and ``:versions:list`` run these functions."""
     tree = commands.ensure(print)
-    await base_stack.publish(address, PROJECT, _week(30))
+    await admin.publish(address, PROJECT, _week(30))
     script = tmp_path / "client.js"
     script.write_text(CLIENT)
     environment = os.environ | {"FIREBASE_REMOTE_CONFIG_URL": f"http://{address}", "HOME": str(tmp_path)}

@@ -29,8 +29,7 @@ from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
-from harness.stack.firebase import commands
-from harness.stack.process import base_stack
+from harness.stack.firebase import admin, commands
 from tests.load.conftest import StartFake, plan_for
 from tests.ports import free_address
 
@@ -93,7 +92,7 @@ async def test_week_3_is_admitted_in_time_with_exactly_its_quota(
         )
     )
     plan = _plan(fake(), parts, week_3)
-    version = await base_stack.publish(parts["remote_config"], PROJECT, rollout_template(week_3))
+    version = await admin.publish(parts["remote_config"], PROJECT, rollout_template(week_3))
     load = LoadProcesses(plan, tmp_path, CLOCK)
     try:
         began_ns = CLOCK.now_ns()
@@ -117,7 +116,7 @@ async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Add
         audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=2.0, fetch_interval_s=1.5
     )
     plan = msgspec.structs.replace(_plan(fake(), parts, population), request_timeout_s=10.0)
-    await base_stack.publish(parts["remote_config"], PROJECT, rollout_template(population))
+    await admin.publish(parts["remote_config"], PROJECT, rollout_template(population))
     load = LoadProcesses(plan, tmp_path, CLOCK)
     try:
         await load.start()
@@ -126,7 +125,7 @@ async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Add
         await asyncio.sleep(6)
         off = Template(parameters={FLAG: Parameter(default="false")})
         published_ns = CLOCK.now_ns()  # it is in force before its publisher hears so
-        version = await base_stack.publish(parts["remote_config"], PROJECT, off)
+        version = await admin.publish(parts["remote_config"], PROJECT, off)
         await asyncio.sleep(7)
         await load.stop()
     finally:

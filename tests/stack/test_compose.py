@@ -23,13 +23,12 @@ from harness.base.data import COMPOSE
 from harness.base.free_port import any_free_port
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
-from harness.stack.firebase import rest, storage
+from harness.stack.firebase import admin, rest, storage
 from harness.stack.firebase.documents import Documents, Value
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import OUTSIDE
-from harness.stack.process import base_stack
 from harness.stack.state.machine import identity
 from harness.stack.state.processes import identify
 from tests.kind import images
@@ -146,7 +145,7 @@ async def test_each_firebase_part_does_its_work_at_once(composed: Composed) -> N
     assert [each.name for each in await storage.objects(at["storage"], bucket)] == ["walks/photo.jpg"]
 
     template = Template(parameters={FLAG: Parameter(default="true")})
-    assert await base_stack.publish(at["remote_config"], PROJECT, template) >= 1
+    assert await admin.publish(at["remote_config"], PROJECT, template) >= 1
 
 
 async def test_the_api_keeps_a_walk_in_its_tables_and_mirrors_it(composed: Composed) -> None:

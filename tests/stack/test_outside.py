@@ -19,10 +19,10 @@ from harness.base.clock import MachineClock
 from harness.base.data import COMPOSE, ROOT
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
+from harness.stack.firebase import admin
 from harness.stack.kind.images import choice, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
-from harness.stack.process import base_stack
 from harness.stack.process.waiting import CHECKS, logs_in
 from harness.stack.state.machine import identity
 from harness.stack.state.processes import identify
@@ -119,7 +119,7 @@ async def test_the_firebase_parts_answer(started: dict[str, Address]) -> None:
     for name, check in CHECKS.items():
         await answering(lambda check=check, name=name: check(started[name]))  # type: ignore[misc]
     template = Template(parameters={FLAG: Parameter(default="true")})
-    assert await base_stack.publish(started["remote_config"], "demo-tekutoko", template) >= 1
+    assert await admin.publish(started["remote_config"], "demo-tekutoko", template) >= 1
 
 
 @needs_docker
