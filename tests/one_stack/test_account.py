@@ -68,10 +68,10 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rows: int | NotAsNamed) -> None:
         self.firestore, self.rows = Firestore(), rows
-        monkeypatch.setattr(flow, "Documents", self.firestore.at)
+        monkeypatch.setattr(rehearsal, "Documents", self.firestore.at)
         monkeypatch.setattr(source, "_time", lambda _: None)
-        monkeypatch.setattr(flow, "user_rows", self.user_rows)
-        monkeypatch.setattr(flow, "end_account", self.nothing)
+        monkeypatch.setattr(rehearsal, "user_rows", self.user_rows)
+        monkeypatch.setattr(rehearsal, "end_account", self.nothing)
 
     async def user_rows(self, _: object, uid: str, table: str = "users") -> int:
         assert uid == "u1"

@@ -88,7 +88,7 @@ class Asked:
 
 def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
     world, found = World(), dict[str, Any]()
-    monkeypatch.setattr(flow, "of_endpoints", lambda _: None)
+    monkeypatch.setattr(rehearsal, "of_endpoints", lambda _: None)
 
     async def heal(
         _: object, direction: Direction, *, apply: bool, deleted: Collection[str], own: Collection[str],
@@ -109,7 +109,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
             return 0
 
     monkeypatch.setattr(healing, "heal", heal)
-    monkeypatch.setattr(flow, "Migration", Migration)
+    monkeypatch.setattr(rehearsal, "Migration", Migration)
     course = rehearsal.LegsCourse(plan(), world.running)
     course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
@@ -218,10 +218,10 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch.setattr(course, "_leg", noted("leg", fired=fired))
     monkeypatch.setattr(course, "_bring_over", noted("brought"))
     monkeypatch.setattr(course, "_stop_the_mirror", noted("mirror"))
-    monkeypatch.setattr(flow, "check_whole_run", noted("checked"))
-    monkeypatch.setattr(flow, "accounts", lambda *_: ())
-    monkeypatch.setattr(flow, "consent", noted("consents"))
-    monkeypatch.setattr(flow, "end", noted("account"))
+    monkeypatch.setattr(rehearsal, "check_whole_run", noted("checked"))
+    monkeypatch.setattr(rehearsal, "accounts", lambda *_: ())
+    monkeypatch.setattr(rehearsal, "consent", noted("consents"))
+    monkeypatch.setattr(rehearsal, "end", noted("account"))
     world.clock.run(course.run())
     assert did[:3] == ["up", "consents", "flag"]
     since = ["stop", "brought", "checked"] if fired else ["mirror", "stop", "checked"]
@@ -253,7 +253,7 @@ def test_a_limit_that_the_last_answers_of_a_week_fire_rolls_it_back(
     async def roll_back(of: Leg) -> None:
         back.append(of.part)
 
-    monkeypatch.setattr(flow, "judge", judged)
+    monkeypatch.setattr(rehearsal, "judge", judged)
     course = rehearsal.LegsCourse(plan(), with_ledger(world))
     course._users = users  # type: ignore[assignment]
     monkeypatch.setattr(course, "_roll_back", roll_back)
