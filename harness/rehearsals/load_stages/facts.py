@@ -200,7 +200,8 @@ def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[StepResul
     """
     if not tried:
         return first_rate_per_s
-    if tried[-1].mute and _muted_twice(tried):
+    # On a shared machine one hiccup is no limit; twice in a row it is
+    if tried[-1].mute and (len(tried) > 1 and tried[-2].mute is not None):
         return None
     if tried[-1].mute or _tried_once(tried):
         return tried[-1].step.rate_per_s
@@ -210,11 +211,6 @@ def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[StepResul
     if good is None:  # not even the first rate is kept: go down, to a tenth of it at most
         return broken / 2 if broken > first_rate_per_s / 10 else None
     return None if broken / good <= 1 + plan.precision else math.sqrt(good * broken)
-
-
-def _muted_twice(tried: Sequence[StepResult]) -> bool:
-    """On a shared machine one hiccup is no limit; twice in a row it is."""
-    return len(tried) > 1 and tried[-2].mute is not None
 
 
 def _tried_once(tried: Sequence[StepResult]) -> bool:

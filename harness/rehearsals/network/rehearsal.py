@@ -26,7 +26,7 @@ from harness.rehearsals.network.facts import (
 )
 from harness.rehearsals.network.facts_ingress import update_told
 from harness.rehearsals.network.flow import NetworkCourse, fronted
-from harness.rehearsals.network.types import ACCOUNTS, IngressEvidence, NetworkDetails, NetworkPlan, Scene
+from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPlan, Scene
 from harness.rules.fact import Fact
 from harness.run.context import RunContext
 from harness.run.options import Options
@@ -108,7 +108,13 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         if seen.details.rounds:
             yield _paths_table(plan, seen.details)
         if seen.details.ingress is not None and seen.details.ingress.answers:
-            yield _https_table(seen.details.ingress)
+            yield table_of(
+                message("Through the Ingress"),
+                seen.details.ingress.answers,
+                (message("Request by HTTPS"), lambda each: each.ask),
+                (message("Controller"), lambda each: _SCENES[each.scene]),
+                (message("Outcome"), lambda each: each.told),
+            )
 
 
 def _paths_table(plan: NetworkPlan, details: NetworkDetails) -> Table:
@@ -126,16 +132,6 @@ def _paths_table(plan: NetworkPlan, details: NetworkDetails) -> Table:
         (message("With policies"), after),
         (message("New pods under policies"), replaced),
         row=lambda of: Row(cells=(), verdict=_VERDICTS[of.wrong], lines=(of.path.why, of.why)),
-    )
-
-
-def _https_table(seen: IngressEvidence) -> Table:
-    return table_of(
-        message("Through the Ingress"),
-        seen.answers,
-        (message("Request by HTTPS"), lambda each: each.ask),
-        (message("Controller"), lambda each: _SCENES[each.scene]),
-        (message("Outcome"), lambda each: each.told),
     )
 
 

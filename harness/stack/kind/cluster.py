@@ -67,7 +67,8 @@ async def ensure(
             if (why := await unfit(found, planned)) is None:
                 progress(message("reusing the cluster {name}", name=name))
                 return found
-            if _in_use(found):
+            # Whether another living process made it for itself
+            if not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid()):
                 raise _used(name, f"process {found.maker.pid}", str(why))
             progress(message("the cluster {name} is not reused: {why}", name=name, why=why))
         await delete(name, progress)
@@ -241,11 +242,6 @@ def outdated(found: Cluster) -> bool:
     images = offline.node_images() if found.own_images else choice.official()
     wanted = sorted({images.control_plane, images.worker})
     return (found.images, found.config_digest) != (wanted, _digest(config.read()))
-
-
-def _in_use(found: Cluster) -> bool:
-    """Whether another living process made it for itself."""
-    return not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid())
 
 
 async def unfit(found: Cluster, planned: Cluster) -> Message | None:
