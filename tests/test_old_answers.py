@@ -11,7 +11,7 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.checks.walk_results import READS
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from harness.rules.combine import combine
 from tests.main_job import Job

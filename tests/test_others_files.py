@@ -25,9 +25,9 @@ from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import connect, read_meta, read_rows, summed
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import EventRow
+from harness.model.judgement import Verdict
 from harness.model.message import Message, enumerated, joined, message
 from harness.model.variables import url
-from harness.model.verdict import Verdict
 from harness.report.latest import results
 from harness.report.signoff.gather import gather
 from harness.rules.judged import MEASUREMENT

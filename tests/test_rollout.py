@@ -21,12 +21,11 @@ from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
 from harness.model.evidence import MEASUREMENT_ERROR
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import Message, message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK

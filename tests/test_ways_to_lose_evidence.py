@@ -31,10 +31,9 @@ from harness.load.population.due import due_list
 from harness.load.process import LoadProcess
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Scenario
 from harness.model.stack import Address
-from harness.model.verdict import Decision, Verdict
 from harness.rules.combine import combine
 from harness.rules.criteria import judge
 from harness.rules.window import Window

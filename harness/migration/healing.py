@@ -20,9 +20,8 @@ from harness.checks.dual_write import StoredWalk, difference, document_id
 from harness.migration.convert import Unconvertible, version_of, walk_rows
 from harness.migration.statements import Fate
 from harness.model.direction import Direction
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
 from harness.stack.firebase.documents import Fields, plain_fields
 
 RECONCILE = "reconcile"

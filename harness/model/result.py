@@ -13,12 +13,11 @@ from harness.base.clock import Anchor
 from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.model.claim import Dependency, OwnClaim
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message, Told
 from harness.model.section import Section
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
 
 SCHEMA_VERSION = 1
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.model.evidence import EventRow, Outcome
+from harness.model.judgement import Decision
 from harness.model.message import Message, enumerated, gettext_noop, message, raw_text
 from harness.model.stack import FAULT, Capability
-from harness.model.verdict import Decision
 
 #: Kinds of events.
 KIND = {

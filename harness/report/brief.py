@@ -8,10 +8,9 @@ import re
 import msgspec
 
 from harness.base.typed import PROGRAM
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.ending import broke, counted
 from harness.report.language import Language, columns, cut

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.judgement import Judgement, Kind, errata_of
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of
 from harness.model.message import gettext_noop
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.report import words
 from harness.report.language import Language

@@ -20,10 +20,9 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.base.shown import shown
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.result import MeasuredFact, Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import told, words
 from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
 from harness.report.files import write_atomically

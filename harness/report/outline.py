@@ -12,13 +12,12 @@ import msgspec
 
 from harness.base.clock import Anchor, utc
 from harness.model.claim import Claim
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, gettext_noop
 from harness.model.result import Child, MeasuredFact, Part, Result
 from harness.model.section import Bar, Bars, Blocks, Chart, Lines, Pairs, Picture, Section, Table, Timeline
 from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
-from harness.model.verdict import Verdict
 from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.files import REPORT_HTML

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from harness.base.errors import Exit
 from harness.base.phase import Detail, PhaseLine, PhaseRow, Tone
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.brief import aftermath, brief, following, rest, said, what

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.base.errors import Exit, more_severe
-from harness.model.judgement import Judgement
-from harness.model.verdict import Decision
+from harness.model.judgement import Decision, Judgement
 
 _EXIT = {Decision.ADVANCE: Exit.OK, Decision.HOLD: Exit.HOLD, Decision.ROLL_BACK: Exit.ROLLED_BACK}
 

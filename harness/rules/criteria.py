@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harness.model.due import DueList
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.finding import CriterionFinding
 from harness.rules.ledger import Ledger
 from harness.rules.rollback import rollback

@@ -9,9 +9,8 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.base.units import Unit
 from harness.model.evidence import EventRow, happened
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, gettext_noop, message, raw_text
-from harness.model.verdict import Verdict
 
 #: What each check counts, by its id.
 COUNTED = {

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit, show
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import MAX_S, QUANTILE, Criterion, Metric, Sample, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.criteria import judgement_on
 from harness.rules.figures import figure
 from harness.rules.finding import CriterionFinding, nothing

@@ -12,9 +12,8 @@ from harness.base.errors import BadInput
 from harness.base.message import message, nearest
 from harness.base.planfile import RuleError, at, mapping
 from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, Verdict
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rules.fact import CHECKED
 
 #: The verbs of a line, in the order of the manual.

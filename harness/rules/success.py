@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, message, worded
 from harness.model.scenario import QUANTILE, By, Comparison, Criterion, Metric, Sample
-from harness.model.verdict import Verdict
 from harness.rules.bounds import samples_needed
 from harness.rules.figures import Figure, bad_calls, clears, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing

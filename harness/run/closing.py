@@ -18,12 +18,11 @@ from harness.migration.heal import twice
 from harness.migration.healing import unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
 from harness.model.scenario import Scenario
 from harness.model.stack import NEVER_RAN, Endpoints
-from harness.model.verdict import Verdict
 from harness.rules.judged import event
 from harness.run.context import RunContext
 

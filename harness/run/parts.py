@@ -12,14 +12,13 @@ from harness.checks import answered
 from harness.checks.read_facts import READS_EXPECTED, reads_of_steps
 from harness.load.stages.plan import population
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Part, RunInfo
 from harness.model.stack import Capability, EnvironmentKind
 from harness.model.step import Step
-from harness.model.verdict import Verdict
 from harness.model.words import lacking_words
 from harness.run.context import RunContext
 from harness.run.options import Options

@@ -14,11 +14,10 @@ from harness.checks.cause import cause
 from harness.checks.read_facts import timeline
 from harness.evidence.gathered import Gathered
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
-from harness.model.verdict import Decision, Verdict
 from harness.model.words import lacking_words
 from harness.rules import machine_share
 from harness.rules.combine import combine, exit_status

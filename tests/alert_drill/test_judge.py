@@ -7,7 +7,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.alert_drill import facts
 from harness.rehearsals.alert_drill.expected import at_once, tolerance_s
 from harness.rehearsals.alert_drill.facts import compared

@@ -16,11 +16,10 @@ from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
 from harness.base.errors import NotCapable, PartDied
 from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Address, EnvironmentKind, FaultKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill import command, programs, watching
 from harness.rehearsals.alert_drill.facts import scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL

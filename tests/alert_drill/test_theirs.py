@@ -15,7 +15,7 @@ from harness.base.clock import NS
 from harness.base.data import MONITORING
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.alert_drill.rehearsal import sections
 from harness.rehearsals.alert_drill.theirs import asking
 from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_run, open_metrics, scraped

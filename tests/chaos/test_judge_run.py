@@ -13,11 +13,11 @@ from harness.base.ticks import NS
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import english, message
 from harness.model.scenario import AudiencePlan, Metric, PopulationPlan
 from harness.model.section import Timeline
 from harness.model.stack import EnvironmentKind, FaultKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rolling import plan_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.steady import steady_criteria

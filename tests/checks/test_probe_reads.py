@@ -10,9 +10,9 @@ from harness.checks.reads import ReadFlaw, Reads, probe_reads
 from harness.load.population.accounts import canaries
 from harness.load.population.content import fingerprint, updated
 from harness.model.evidence import Outcome, ProbeRow
+from harness.model.judgement import Verdict
 from harness.model.scenario import ProbePlan
 from harness.model.shown import Shown, ShownWalk, text
-from harness.model.verdict import Verdict
 from tests.checks.sending import ANCHOR, SEED
 
 MS = 1_000_000

@@ -22,9 +22,8 @@ from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_r
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Told, english, message
-from harness.model.verdict import Verdict
 from harness.model.words import outcome_word
 from harness.rules.judged import COUNTED
 from tests.checks.stored import WALK, documents, walk

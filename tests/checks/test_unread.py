@@ -23,9 +23,8 @@ from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
 from harness.rules.combine import combine
 from harness.rules.writes import Writes
 from harness.run.scenarios.load import load

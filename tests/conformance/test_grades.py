@@ -22,10 +22,9 @@ from harness.checks.contract.run import (
     document,
     walk_api,
 )
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.message import english, raw_text
 from harness.model.section import Lines, Pairs
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.rehearsal import REHEARSAL, sections

@@ -15,8 +15,8 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.cli.main import main
+from harness.model.judgement import Decision
 from harness.model.result import Result
-from harness.model.verdict import Decision
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformancePlan

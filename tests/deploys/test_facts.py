@@ -16,11 +16,10 @@ from harness.model.command import Ran
 from harness.model.due import Due
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.facts import PartView, facts
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.tallies import CallTally

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from harness.model.expected import Expected
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL

@@ -20,10 +20,10 @@ from harness.load.population.schedule import PlannedRequest, slots, user_schedul
 from harness.load.population.walk import WalkUpdate
 from harness.load.users import UsersPlan
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Decision, Verdict
 from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan

@@ -11,8 +11,8 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.progress import Progress
+from harness.model.judgement import Decision
 from harness.model.stack import EnvironmentKind, Target
-from harness.model.verdict import Decision
 from harness.report.html import render
 from harness.report.language import LANGUAGES, language
 from harness.report.signoff.document import document

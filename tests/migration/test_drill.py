@@ -15,9 +15,8 @@ from harness.checks.walk_tables import StoredWalks
 from harness.load.population.due import stayers_due
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Unconvertible, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import compare, plants
 from harness.rehearsals.migration_drill.compare import (
     WrittenPast,

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.mirror import MirrorStep
 from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL, last_logged
 from harness.rehearsals.mirror_stop.types import (
     CLAIMS,

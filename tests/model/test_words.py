@@ -7,8 +7,8 @@ import re
 import pytest
 
 from harness.model.evidence import Outcome
+from harness.model.judgement import Decision
 from harness.model.stack import FaultKind
-from harness.model.verdict import Decision
 from harness.model.words import OUTCOME, PHASES
 from harness.report.language import language
 from harness.report.summary import summary

@@ -12,10 +12,9 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.result import Result
 from harness.model.section import Table
-from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from harness.rules.observed import CounterSamples, Gap, Observed, counted, judge_observed
 from harness.rules.window import Window

@@ -15,11 +15,10 @@ from harness.cli.main import parse
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import MOST_DURATION_S
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.command import OneStackCommand
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL, _old, _since
 from harness.rehearsals.one_stack.types import (

@@ -20,10 +20,9 @@ from harness.migration import heal as healing
 from harness.migration.healing import RECONCILE, Healing
 from harness.model.direction import Direction
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack import rehearsal
 from harness.rehearsals.one_stack.rehearsal import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of

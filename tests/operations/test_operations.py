@@ -14,11 +14,10 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.base.errors import BadInput
 from harness.cli.main import parse
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.section import Table
 from harness.model.stack import Address, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.operations.command import OperationsCommand
 from harness.rehearsals.operations.facts import CLAIMS, TOPICS
 from harness.rehearsals.operations.rehearsal import REHEARSAL, sections

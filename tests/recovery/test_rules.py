@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from harness.base import units
-from harness.model.judgement import errata_of
+from harness.model.judgement import Decision, Verdict, errata_of
 from harness.model.message import english
 from harness.model.section import Bars, Chart, Lines, Pairs
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.dr_restore.facts import facts as facts_of
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.procedure import Calls, Reached

@@ -7,11 +7,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Row, Section, Table
-from harness.model.verdict import Verdict
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.rule import Rule, RuleLine
 from harness.run.context import RunContext

@@ -8,11 +8,10 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report.junit import junit, write_junit
 from harness.rules.combine import combine, exit_status
 from tests.report import results

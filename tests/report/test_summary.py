@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.section import Row, Table
-from harness.model.verdict import Decision, Verdict
 from harness.report.language import language
 from harness.report.markdown import code, plain
 from harness.report.summary import summary

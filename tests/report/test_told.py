@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 from harness.checks.as_printed import missing
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.html import render
 from harness.report.language import ENGLISH, language

@@ -28,11 +28,10 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind
 from harness.model.result import Result, RunInfo
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, PopulationPlan, Scenario
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Decision
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules.combine import combine

@@ -13,11 +13,10 @@ from harness.base.clock import NS, MachineClock
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
 from harness.model.evidence import EventRow, ProbeRow
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.section import Pairs
 from harness.model.stack import Fault, FaultKind
-from harness.model.verdict import Decision
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import Planting
 from harness.rules.window import Window

@@ -15,9 +15,9 @@ from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_list
 from harness.model.due import Due
 from harness.model.evidence import EventRow, Operation, Outcome, Row
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import english
 from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.facts import of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, ObservedWindow, WeekDetails, observed
 from harness.rehearsals.rollout.sequence import final_check

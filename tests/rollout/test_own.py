@@ -12,10 +12,9 @@ import pytest
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.html import render

@@ -19,12 +19,11 @@ from harness.checks.invariants import CHECKS, OFF
 from harness.checks.walk_results import READS
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
-from harness.model.judgement import Judgement, Kind, errata_of
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of
 from harness.model.message import english
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
 from harness.model.shown import parse, text
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.observed import WeekDetails, observed
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rehearsals.rollout.week import Week as UnderWay

@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind
 from harness.model.scenario import By, Metric
-from harness.model.verdict import Decision
 from harness.rules.combine import combine
 from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger

@@ -11,9 +11,8 @@ from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import Criterion, Metric
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import figures, outright
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import Expectation, MadeExperiment

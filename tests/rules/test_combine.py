@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import Exit, more_severe
-from harness.model.judgement import Judgement, Kind, errata_of, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of, observation
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
 from harness.rules.combine import combine, exit_status
 
 GOOD = {Verdict.PASS, Verdict.ERRATUM_SHOWN}

@@ -10,8 +10,8 @@ from harness.base.errors import BadInput
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rules.chance import requirements
 from harness.rules.figures import figure
 from harness.rules.finding import error_words

@@ -11,10 +11,9 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rules.engine import judged
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.rule import read

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from harness.base.ticks import NS
 from harness.model.due import DueList
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Criterion, LoadStep, Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rules.combine import combine
 from harness.rules.criteria import judge
 from tests.rules.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window

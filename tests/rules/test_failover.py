@@ -10,9 +10,8 @@ import pytest
 from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import failover_of, of_failover, seen, steps
 from harness.rehearsals.chaos.rehearsal import as_counterexample
 from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, MadeExperiment

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from harness.base.ticks import NS
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Comparison, Criterion
-from harness.model.verdict import Verdict
 from harness.rules.figures import clears, counting
 from harness.rules.silence import longest_dark_s
 from harness.rules.window import Window

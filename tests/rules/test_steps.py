@@ -8,8 +8,8 @@ import pytest
 from harness.base.ticks import NS
 from harness.model.due import DueList
 from harness.model.evidence import Operation, Outcome, RequestRow
+from harness.model.judgement import Verdict
 from harness.model.scenario import LoadStep, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.window import Window, of_step
 from tests.rules.evidence import START_NS, criterion, due_for, judged, request, scenario
 

@@ -7,9 +7,8 @@ import pytest
 from harness.base.ticks import NS
 from harness.load.population.due import stayers_due
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.stack import PodState
-from harness.model.verdict import Verdict
 from harness.rehearsals.rollout.facts import without_the_flag
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rules.ledger import Ledger

@@ -8,11 +8,10 @@ import pytest
 from harness.base.ticks import NS
 from harness.load.population.due import due_list
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, FaultKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.rollout.facts import PROMISED, objectives
 from harness.rules.ledger import Ledger
 from harness.rules.objectives.files import defined

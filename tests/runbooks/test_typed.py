@@ -11,8 +11,7 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.runbooks import rehearsal
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone, commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails

@@ -11,9 +11,8 @@ import pytest
 from harness.base import planfile
 from harness.base.ticks import NS
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.secrets import SecretSeen, Synced, VolumeTrial
-from harness.model.verdict import Verdict
 from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import (

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 """
-STRUCT = "import msgspec\nfrom harness.model.verdict import Verdict\n"
+STRUCT = "import msgspec\nfrom harness.model.judgement import Verdict\n"
 
 
 def planted(root: Path, **files: str) -> Source:

@@ -11,8 +11,8 @@ import pytest
 from harness.base.data import CLAIMS
 from harness.base.units import Unit
 from harness.model.claim import Claim, Consequence, Found
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.report.language import LANGUAGES, language
 from harness.report.signoff.document import document
 from harness.report.signoff.errata import KnownErrata, errata, shown

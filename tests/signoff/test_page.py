@@ -18,9 +18,9 @@ from harness.cli.stored.signoff import ERRATA, PAGES
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import summed
 from harness.model.claim import Claim, Consequence, Dependency, Found, ShownOn
+from harness.model.judgement import Verdict
 from harness.model.message import english, raw_text
 from harness.model.stack import EnvironmentKind, Target
-from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
 from harness.report.language import LANGUAGES, columns, language
 from harness.report.published import RESULT

@@ -9,11 +9,10 @@ import pytest
 
 from harness.model.claim import ShownOn
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
 from harness.model.parts import Titled, listed
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load

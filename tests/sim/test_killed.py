@@ -12,7 +12,7 @@ import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.evidence.gathered import EVIDENCE
-from harness.model.verdict import Decision
+from harness.model.judgement import Decision
 from harness.rehearsals.rollout.sequence import with_killed
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, resumable

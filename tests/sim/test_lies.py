@@ -16,7 +16,7 @@ import pytest
 from harness.base.http1 import Answer
 from harness.load.population.marks import mark
 from harness.model.evidence import Outcome, Wire
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.run.scenarios.load import load
 from harness.stack.sim.firestore import Mirror
 from harness.stack.sim.service import Lie, NoAnswerFrom

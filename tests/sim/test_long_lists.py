@@ -17,7 +17,7 @@ from harness.load.population.due import requests_due
 from harness.load.population.schedule import slots, user_schedule
 from harness.load.population.walk import Status, WalkUpdate
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.run.scenarios.load import load
 from harness.stack.sim.service import Lie
 from harness.stack.sim.world import PlantedFaults

@@ -16,9 +16,8 @@ from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.evidence.store import EvidenceStore
 from harness.load.population.marks import mark
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wire
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules.combine import combine
 from harness.run.rehearsal import RunRecord

@@ -14,11 +14,10 @@ from harness.base.virtual import VirtualClock
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
 from harness.model.evidence import EventRow, Row
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Sample, Scenario
 from harness.model.stack import EnvironmentKind, Fault
-from harness.model.verdict import Decision
 from harness.rehearsals.rollout.observed import ObservedWindow, observed
 from harness.rehearsals.rollout.week import REHEARSAL, switched_of
 from harness.rules.switch_over import SwitchOver

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.model.judgement import Verdict
 from harness.model.section import Pairs, Point
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.rehearsal import chart, sections
 from harness.rehearsals.load_stages.types import StepResult
 from tests.stages.made import PLAN, capacity

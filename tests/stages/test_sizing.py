@@ -12,11 +12,10 @@ import pytest
 
 from harness.model.autoscaling import MetricKind, MetricSpec
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts import PHRASES, Knee, growth, sizes
 from harness.rehearsals.load_stages.types import StepResult, sized
 from harness.rules.engine import judged

@@ -16,9 +16,8 @@ from harness.cli.stored.folder import read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import judged_words
 from harness.evidence.gathered import EVIDENCE
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.chaos.types import EndedSchedule, NightDetails
 from harness.rehearsals.rollout.weeks import RolloutDetails, WeekAttempt
 from harness.rules.judged import JUDGED_THEN

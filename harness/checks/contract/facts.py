@@ -8,9 +8,8 @@ import msgspec
 
 from harness.checks.contract.run import DOCUMENT, FINDINGS, GRADES, CheckRun, Grade, SentenceSource, SourceKind
 from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, gettext_noop, message
-from harness.model.verdict import Verdict
 from harness.rules.fact import Fact
 
 DEVIATIONS = "deviations"

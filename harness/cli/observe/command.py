@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from harness.base.clock import NS, Clock, MachineClock
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.cli.observe.mapping import CLOUD_LOGGING, FORMS, LOG
+from harness.model.judgement import Decision
 from harness.model.message import message, of_error
-from harness.model.verdict import Decision
 from harness.report.language import language
 from harness.run.arguments import AsJson, Detailed, InReports, Spoken, speaking
 from harness.run.command import option, replay

@@ -18,11 +18,11 @@ from harness.base.data import ROOT
 from harness.base.units import Unit, show
 from harness.model.claim import Claim, Judged
 from harness.model.expected import Expected
+from harness.model.judgement import Verdict
 from harness.model.message import Message, enumerated, gettext_noop, message
 from harness.model.result import RunInfo
 from harness.model.scenario import Criterion
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.model.words import CAPABILITY
 from harness.report import words as reported
 from harness.report.language import Language

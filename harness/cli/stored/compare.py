@@ -12,12 +12,11 @@ from harness.base.units import Unit
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun
 from harness.cli.stored.settings import Setting, asked_apart, cut_short, settings
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Told, message
 from harness.model.scenario import Comparison as Compares
 from harness.model.scenario import Criterion
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rules.combine import combine
 from harness.rules.difference import Measured, Ratio, apart
 from harness.rules.fact import Fact

@@ -9,10 +9,9 @@ import msgspec
 from harness.base.errors import Exit
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement
 from harness.model.message import Message, first_line, message
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
 from harness.rules.combine import combine, exit_status
 
 JUDGED_SCHEMA_VERSION = 2

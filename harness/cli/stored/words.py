@@ -8,10 +8,9 @@ from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.cli.stored.compare import Change, FigureChange, RunComparison, VerdictChange
 from harness.cli.stored.rejudge import JudgementPair, Rejudgement
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement
 from harness.model.message import gettext_noop
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
 from harness.model.words import DECISION
 from harness.report import words
 from harness.report.ending import NOT_PASSED, PASSED

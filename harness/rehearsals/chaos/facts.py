@@ -27,11 +27,10 @@ from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_within
 from harness.model.due import DueList
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, message, raw_text
 from harness.model.scenario import Criterion, Metric
 from harness.model.stack import lacks
-from harness.model.verdict import Verdict
 from harness.model.words import lacking_words
 from harness.rehearsals.chaos.kill_series import ExpectedFailures, expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Failover, FailoverSeen, MadeExperiment

@@ -13,10 +13,9 @@ import msgspec
 from harness.base.clock import NS
 from harness.base.errors import NOT_JSON, Exit, NotCapable, RehearsalError, more_severe
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, ProgressCallback, Told, joined, message, whole
 from harness.model.result import Result, RunInfo
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts_night import PHRASES, facts, spent
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS

@@ -14,14 +14,13 @@ from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.migration.healing import RECONCILE
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo
 from harness.model.scenario import Metric
 from harness.model.section import Band, Chart, Pairs, Section, Timeline
 from harness.model.stack import PROXY_FAULTS, lacks
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import PHRASES, facts, is_of_mirror
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment

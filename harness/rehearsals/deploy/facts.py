@@ -12,10 +12,9 @@ from harness.load.population.due import due_within
 from harness.model.command import Ran
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, joined, message, raw_text
 from harness.model.scenario import Criterion, Metric
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import tallies
 from harness.rehearsals.deploy.tallies import CallTally, PodTally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed

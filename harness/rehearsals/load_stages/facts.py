@@ -23,11 +23,10 @@ from harness.load.population.arrivals import due_of_step
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.evidence import Side
 from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, Verdict
 from harness.model.message import Message, Told, message
 from harness.model.scenario import RATE_LIMIT_PER_MIN
 from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts_steps import figures, limited_times, of_steps, why_mute, window_of
 from harness.rehearsals.load_stages.types import (
     Benched,

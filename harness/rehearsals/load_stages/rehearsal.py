@@ -33,14 +33,13 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message, quantity
 from harness.model.result import RunInfo
 from harness.model.section import Axis, Chart, Limit, Pairs, Point, Section, Series, Style
 from harness.model.stack import Address, Capability, Endpoints
 from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts import (
     AB,
     PHRASES,

@@ -13,9 +13,9 @@ from harness.load.population.due import stayers_due
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.migration.convert import MOST_LOCATIONS
 from harness.model.evidence import Operation, RequestRow
+from harness.model.judgement import Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
-from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import (
     ComparedStores,

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.checks.read_facts import READS_EXPECTED
 from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, observation
+from harness.model.judgement import Judgement, Verdict, observation
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.network.facts import (
     PHRASES,
     ROUNDS,

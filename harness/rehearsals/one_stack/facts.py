@@ -26,9 +26,8 @@ from harness.load.population.due import answered_by, requests_due, stayers_due
 from harness.model.due import Due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.types import (
     STOP,
     EndedAccount,

@@ -12,12 +12,12 @@ from pathlib import Path
 from harness.base.clock import utc
 from harness.base.errors import StackNotStarted
 from harness.model.expected import Expected
+from harness.model.judgement import Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo
 from harness.model.section import Pairs, Row, Section, Table, table_of
 from harness.model.stack import EnvironmentKind, Target
-from harness.model.verdict import Verdict
 from harness.rehearsals.operations.facts import PHRASES, TOPICS, expected, facts
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.facts import AutoscalerNow, ObservedStack, PodNow, Reviewed

@@ -17,11 +17,10 @@ from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_list, stayers_due
 from harness.model.due import DueList
 from harness.model.evidence import Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Told, message, quantity
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample, Scenario
 from harness.model.stack import PodState
-from harness.model.verdict import Verdict
 from harness.rehearsals.rollout import facts_window
 from harness.rehearsals.rollout.expected import IN_ONE_PLACE, OBJECTIVES, RATE_CLAIM, asks_objectives, not_exercised
 from harness.rehearsals.rollout.observed import JudgedMoment, ObservedWindow, WeekDetails, moment, observed

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from harness.base.message import gettext_noop
 from harness.model.evidence import Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import RATIOS, Metric, Sample, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.difference import Measured, SeriesQuantile
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import MS, latencies_ms

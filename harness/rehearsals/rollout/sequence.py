@@ -22,13 +22,12 @@ from harness.base.clock import NS, utc
 from harness.base.errors import Exit, RehearsalError
 from harness.base.units import Unit
 from harness.evidence.gathered import stored
-from harness.model.judgement import Judgement, Kind, errata_of, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of, observation
 from harness.model.message import Message, Told, english, joined, message, quantity
 from harness.model.result import Part, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Cell, Pairs, Row, Section, Table
 from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.sections import NONE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import (

@@ -28,14 +28,13 @@ from harness.load.users import Users, users_of
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import WAITED, EventRow, ProbeRow, RequestRow, Row
 from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, quantity
 from harness.model.result import RunInfo
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Capability, Fault
-from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.rehearsals.rollout.expected import beside, deciding, not_exercised
 from harness.rehearsals.rollout.facts import PHRASES, facts

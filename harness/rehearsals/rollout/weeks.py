@@ -7,12 +7,11 @@ import re
 import msgspec
 
 from harness.base.errors import BadInput, Exit
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement
 from harness.model.message import Message, Told, gettext_noop, message
 from harness.model.result import Child, Result
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault
-from harness.model.verdict import Decision
 from harness.report.files import REPORT_HTML
 
 WEEKS = (1, 2, 3, 4)

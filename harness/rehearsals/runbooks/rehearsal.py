@@ -18,13 +18,13 @@ from harness.base.errors import NotCapable, StackNotStarted
 from harness.base.free_port import any_free_port
 from harness.load.runtime import status_of
 from harness.model.command import Ran
+from harness.model.judgement import Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message, raw_text
 from harness.model.parts import listed, nth
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
 from harness.model.stack import Address, Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks.facts import PHRASES, facts
 from harness.rehearsals.runbooks.types import (
     Balanced,

@@ -20,11 +20,10 @@ import msgspec
 
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim, Erratum, ShownOn
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, joined, message
 from harness.model.result import Result
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.report.signoff import counting
 from harness.report.signoff.decisions import DECISIONS
 from harness.report.signoff.types import (
