@@ -19,7 +19,7 @@ from harness.evidence.gathered import Gathered
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Decision, Judgement, Verdict
-from harness.model.step import CAPACITY, Arrivals, Step
+from harness.model.scenario import CAPACITY, Arrivals, Step
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, MadeStep, sized
 from harness.rules.combine import combine

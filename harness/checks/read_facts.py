@@ -27,9 +27,8 @@ from harness.model.evidence import ProbeRow, RequestRow
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, gettext_noop, message
-from harness.model.scenario import Scenario
+from harness.model.scenario import Scenario, Step
 from harness.model.section import Row, Table
-from harness.model.step import Step
 from harness.rules.engine import RunFacts, judge
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import result

@@ -17,8 +17,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Part, RunInfo
+from harness.model.scenario import Step
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.step import Step
 from harness.model.words import lacking_words
 from harness.run.context import RunContext
 from harness.run.options import Options

@@ -22,7 +22,7 @@ from harness.load.stages.plan import population
 from harness.load.stages.worker_main import Sender, SenderIdentity
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind, Verdict
-from harness.model.step import Arrivals, Step
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.scaling.rehearsal import REHEARSAL as SCALING
 from harness.rehearsals.scaling.types import ScalingDetails
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION

@@ -25,7 +25,7 @@ from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.expected import Expected as Asked
 from harness.model.judgement import Judgement, Verdict
-from harness.model.step import Arrivals, Step
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.chaos import facts as chaos
 from harness.rehearsals.chaos import facts as reach
 from harness.rehearsals.chaos.facts import seen, steps

@@ -9,8 +9,8 @@ import msgspec
 from harness.base import planfile
 from harness.model.judgement import Verdict
 from harness.model.message import message
+from harness.model.scenario import Arrivals, Step
 from harness.model.stack import EnvironmentKind
-from harness.model.step import Arrivals, Step
 from harness.rehearsals.load_stages.facts_steps import why_mute
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepFigures, StepResult

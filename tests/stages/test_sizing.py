@@ -15,7 +15,7 @@ from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.step import Arrivals
+from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.facts import PHRASES, Knee, growth, sizes
 from harness.rehearsals.load_stages.types import StepResult, sized
 from harness.rules.engine import judged

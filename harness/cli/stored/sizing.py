@@ -19,7 +19,7 @@ from harness.control.hpa.grouping import Settings
 from harness.model.evidence import Side
 from harness.model.judgement import Verdict
 from harness.model.message import Message, message, quantity
-from harness.model.step import Arrivals
+from harness.model.scenario import Arrivals
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GIB, MachineSize
 from harness.rehearsals.cost.month.prices import Prices

@@ -44,8 +44,7 @@ from harness.load.rest import JsonClient
 from harness.load.runtime import now_ns, runtime
 from harness.load.stages.plan import StepCommand, WorkerPlan, population
 from harness.model.evidence import Side
-from harness.model.scenario import MOST_DURATION_S
-from harness.model.step import Arrivals
+from harness.model.scenario import MOST_DURATION_S, Arrivals
 
 # The step under way in one worker: who of its users sends what when. On gevent.
 

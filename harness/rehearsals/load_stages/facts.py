@@ -25,8 +25,7 @@ from harness.model.evidence import Side
 from harness.model.expected import Expected
 from harness.model.judgement import Kind, Verdict
 from harness.model.message import Message, Told, message
-from harness.model.scenario import RATE_LIMIT_PER_MIN
-from harness.model.step import CAPACITY, Arrivals, Step
+from harness.model.scenario import CAPACITY, RATE_LIMIT_PER_MIN, Arrivals, Step
 from harness.rehearsals.load_stages.facts_steps import figures, limited_times, of_steps, why_mute, window_of
 from harness.rehearsals.load_stages.types import (
     Benched,

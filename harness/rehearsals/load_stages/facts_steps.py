@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.model.message import Message, Told, message
-from harness.model.step import Step
+from harness.model.scenario import Step
 from harness.rehearsals.load_stages.types import MadeStep, StepFigures, StepResult
 from harness.rules.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf

@@ -37,9 +37,9 @@ from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message, quantity
 from harness.model.result import RunInfo
+from harness.model.scenario import Arrivals, Step
 from harness.model.section import Axis, Chart, Limit, Pairs, Point, Section, Series, Style
 from harness.model.stack import Address, Capability, Endpoints
-from harness.model.step import Arrivals, Step
 from harness.rehearsals.load_stages.facts import (
     AB,
     PHRASES,

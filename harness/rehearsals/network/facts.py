@@ -18,8 +18,8 @@ from harness.evidence.gathered import Gathered
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, Told, enumerated, message, raw_text
+from harness.model.scenario import Step
 from harness.model.stack import PodState
-from harness.model.step import Step
 from harness.rehearsals.network import facts_ingress
 from harness.rehearsals.network.types import (
     FrontOutcome,

@@ -25,8 +25,8 @@ from harness.model.command import Ran
 from harness.model.disruption import UNGUARDED
 from harness.model.evidence import EventRow, Outcome, RequestRow
 from harness.model.message import Message, Told, message
+from harness.model.scenario import Arrivals
 from harness.model.stack import PodState
-from harness.model.step import Arrivals
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,

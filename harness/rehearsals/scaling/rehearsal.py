@@ -27,9 +27,9 @@ from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text
 from harness.model.parts import ended
 from harness.model.result import RunInfo
+from harness.model.scenario import ACCOUNTS, Step
 from harness.model.section import Chart, Pairs, Section
 from harness.model.stack import Fault, FaultKind
-from harness.model.step import ACCOUNTS, Step
 from harness.rehearsals.scaling.facts import PHRASES, ScalingEvidence, external, facts
 from harness.rehearsals.scaling.facts_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (

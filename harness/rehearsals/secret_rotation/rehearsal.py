@@ -21,10 +21,10 @@ from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.parts import ended, title_of
+from harness.model.scenario import ACCOUNTS
 from harness.model.secrets import Credentials, Synced
 from harness.model.section import Pairs, Section
 from harness.model.stack import DatabaseAccess, EnvironmentKind
-from harness.model.step import ACCOUNTS
 from harness.rehearsals.secret_rotation.facts import PHRASES, facts
 from harness.rehearsals.secret_rotation.types import (
     ALONE,
