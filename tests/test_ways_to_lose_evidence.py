@@ -36,7 +36,7 @@ from harness.model.scenario import Scenario
 from harness.model.stack import Address
 from harness.rules.combine import combine
 from harness.rules.criteria import judge
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.result import measurement
 from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for

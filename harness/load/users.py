@@ -20,8 +20,8 @@ from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
+from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver, switch_over
-from harness.rules.window import Window
 from harness.stack.protocol import Stack
 
 _LOOK_EVERY_S = 1.0

@@ -13,8 +13,7 @@ from harness.model.evidence import Side
 from harness.rules.bounds import nearest_rank
 from harness.rules.figures import MS, latencies_ms
 from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 
 
 class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,8 @@ from harness.evidence.gathered import Gathered
 from harness.model.evidence import Side
 from harness.model.message import Message, message
 from harness.model.section import Lines, Section
-from harness.rules.ledger import Calls
+from harness.rules.ledger import Calls, Window
 from harness.rules.objectives.budget import REQUESTS, Spent, line, outage_line, spent
-from harness.rules.window import Window
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,7 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL, SPREADS, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 from harness.run.scenarios.load import load
 
 SCENARIO = load("rollout_week4")

@@ -38,7 +38,7 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Fields, Value

@@ -33,7 +33,7 @@ from harness.rehearsals.one_stack.types import (
     moving,
 )
 from harness.rules.judged import event, result
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run import result as conclude
 from harness.run.result import judged as concluded
 from harness.run.scenarios.load import load

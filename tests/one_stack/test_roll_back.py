@@ -26,7 +26,7 @@ from harness.model.stack import Capability
 from harness.rehearsals.one_stack import rehearsal
 from harness.rehearsals.one_stack.rehearsal import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.rules.writes import Writes
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan

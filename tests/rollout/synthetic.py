@@ -36,8 +36,7 @@ from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules.combine import combine
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 

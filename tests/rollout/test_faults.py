@@ -19,7 +19,7 @@ from harness.model.section import Pairs
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import Planting
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.stack.sim.stack import MemoryStack
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 

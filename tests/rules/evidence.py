@@ -21,8 +21,7 @@ from harness.model.scenario import (
     Scenario,
 )
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 
 KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 START_NS = 1_000 * NS

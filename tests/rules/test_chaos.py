@@ -16,9 +16,8 @@ from harness.model.scenario import Criterion, Metric
 from harness.rehearsals.chaos.facts import figures, outright
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import Expectation, MadeExperiment
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.steady import not_steady
-from harness.rules.window import Window
 from harness.run.scenarios.load import load
 from tests.chaos import planted
 

@@ -15,10 +15,9 @@ from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, S
 from harness.model.scenario import Scenario
 from harness.rules.criteria import judge
 from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.silence import blackout
 from harness.rules.summary import summarise
-from harness.rules.window import Window
 from tests.rules.evidence import (
     START_NS,
     criterion,

@@ -10,7 +10,7 @@ from harness.model.due import DueList
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Verdict
 from harness.model.scenario import LoadStep, Scenario
-from harness.rules.window import Window, of_step
+from harness.rules.ledger import Window, of_step
 from tests.rules.evidence import START_NS, criterion, due_for, judged, request, scenario
 
 WHOLE = Window(start_ns=START_NS, end_ns=START_NS + 120 * NS)

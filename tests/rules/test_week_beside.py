@@ -11,8 +11,7 @@ from harness.model.judgement import Judgement, Verdict
 from harness.model.stack import PodState
 from harness.rehearsals.rollout.facts import without_the_flag
 from harness.rehearsals.rollout.observed import WeekDetails
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 from harness.run.scenarios.load import load
 from tests.rollout.planted import judged_week, ruled, week_rows
 

@@ -13,9 +13,8 @@ from harness.model.message import english
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.facts import PROMISED, objectives
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.objectives.files import defined
-from harness.rules.window import Window
 from harness.run.scenarios.load import load
 from tests.rollout.planted import ruled
 

@@ -20,8 +20,8 @@ from harness.model.scenario import Sample, Scenario
 from harness.model.stack import EnvironmentKind, Fault
 from harness.rehearsals.rollout.observed import ObservedWindow, observed
 from harness.rehearsals.rollout.week import REHEARSAL, switched_of
+from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver
-from harness.rules.window import Window
 from harness.run.options import Options
 from harness.run.runner import Runner
 from harness.run.scenarios.load import load

@@ -151,7 +151,7 @@ class Observe(InReports, Spoken, AsJson, Detailed):
 
 def _seen(source: LogFiles | Counters, begin_ns: int | None, end_ns: int | None) -> Observed:
     """The stretch that is judged. Raises ``BadInput`` where nothing was read of it."""
-    from harness.rules.window import Window
+    from harness.rules.ledger import Window
 
     first_ns, last_ns = source.span()
     window = Window(start_ns=begin_ns or first_ns, end_ns=end_ns or last_ns)

@@ -12,7 +12,7 @@ from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.schedule import doing_at, due_ns, operation_id, slots
 from harness.model.due import NOTHING_DUE, Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 
 
 class Populated(Protocol):

@@ -38,10 +38,9 @@ from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import figure
 from harness.rules.lag import on_time
 from harness.rules.leaving import NO_PRESTOP, failed_while_leaving
-from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, those
+from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, Window, those
 from harness.rules.planned import PlannedSample, lost_words, optimistic, planned_in
 from harness.rules.steady import STEADY_S
-from harness.rules.window import Window
 from harness.run.result import accounted
 
 _FOR_EVER = 2**63 - 1

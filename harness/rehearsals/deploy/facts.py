@@ -20,7 +20,7 @@ from harness.rehearsals.deploy.tallies import CallTally, PodTally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.leaving import failed_while_leaving
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0

@@ -15,9 +15,8 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.planned import planned_in
-from harness.rules.window import Window
 
 #: Seconds after a pod is told to be gone in which a client still hears that its kept connection ended.
 CLOSED_S = 1.0

@@ -25,10 +25,9 @@ from harness.rules.bounds import nearest_rank, quantile_bounds, ratio_lower, rat
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import latencies_ms
 from harness.rules.lag import ON_TIME_NS, lag_ns
-from harness.rules.ledger import Calls, Ledger
+from harness.rules.ledger import Calls, Ledger, Window
 from harness.rules.planned import lost_words
 from harness.rules.summary import together
-from harness.rules.window import Window
 
 #: Of a core: above it the busiest worker may be what kept the requests waiting.
 MOST_GENERATOR_CORES = 0.9

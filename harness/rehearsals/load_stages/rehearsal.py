@@ -66,9 +66,8 @@ from harness.rehearsals.load_stages.types import (
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Calls
+from harness.rules.ledger import Calls, Window
 from harness.rules.rule import Rules
-from harness.rules.window import Window
 from harness.run.context import RunContext
 from harness.run.options import Options
 from harness.run.parts import answers

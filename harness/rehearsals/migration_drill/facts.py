@@ -27,7 +27,7 @@ from harness.rehearsals.migration_drill.types import (
     WeekSeen,
 )
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 
 PHRASES = {
     "processes.killed": gettext_noop("killed {seen} of {planned} times while walks were there"),

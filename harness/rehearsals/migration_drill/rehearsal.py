@@ -40,7 +40,7 @@ from harness.rehearsals.migration_drill.types import CLAIM_PLAN, JUDGED, DrillDe
 from harness.rules.bounds import samples_needed
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.context import RunContext
 from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord

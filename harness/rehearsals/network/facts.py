@@ -35,10 +35,9 @@ from harness.rehearsals.network.types import (
 )
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Calls
+from harness.rules.ledger import Calls, Window
 from harness.rules.missing_samples import of_plan
 from harness.rules.planned import lost_words
-from harness.rules.window import Window
 
 ROUNDS = ("before", "after", "replaced")
 #: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.

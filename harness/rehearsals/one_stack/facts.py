@@ -45,11 +45,10 @@ from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import informational
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.missing_samples import missing_samples
 from harness.rules.planned import lost_words
 from harness.rules.switch_over import switch_over
-from harness.rules.window import Window
 from harness.run.rehearsal import RunRecord
 
 _SEPARATE = message("the week's own run judges the claim")

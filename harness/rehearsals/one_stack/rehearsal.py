@@ -55,8 +55,8 @@ from harness.rehearsals.one_stack.types import (
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact
 from harness.rules.judged import event
+from harness.rules.ledger import Window
 from harness.rules.planned import AGAIN
-from harness.rules.window import Window
 from harness.run.closing import check_whole_run
 from harness.run.context import RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share

@@ -16,7 +16,7 @@ from harness.model.due import DueList
 from harness.model.message import Message, gettext_noop
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 
 CLAIMS = ("migration.stepwise", "migration.firestore_read_only", "dual_write.stop")
 #: The part after the last week: the mirror is stopped stepwise.

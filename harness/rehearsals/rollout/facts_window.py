@@ -19,11 +19,10 @@ from harness.rules.difference import Measured, SeriesQuantile
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import MS, latencies_ms
 from harness.rules.lag import lag_ns
-from harness.rules.ledger import OPERATIONS, Calls, Ledger
+from harness.rules.ledger import OPERATIONS, Calls, Ledger, Window, of_step
 from harness.rules.pod_resources import NoShare, Used
 from harness.rules.success import failure_limit
 from harness.rules.summary import WindowSummary, summarise
-from harness.rules.window import Window, of_step
 
 PHRASES = {
     "latency.p50_ms": gettext_noop("p50 {seen}"),

@@ -17,7 +17,7 @@ from harness.model.judgement import Decision
 from harness.model.manifests import PatchNote
 from harness.model.message import message
 from harness.model.stack import Fault
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 
 
 class WeekDetails(msgspec.Struct, kw_only=True):

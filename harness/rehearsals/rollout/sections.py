@@ -20,8 +20,8 @@ from harness.rehearsals.rollout.observed import ObservedWindow, WeekDetails, obs
 from harness.report import course as charts
 from harness.report.course import gathered, with_others
 from harness.report.series import MeasuredSeries, TimeAxis, series_of
+from harness.rules.ledger import Window
 from harness.rules.sentences import limit_quantity
-from harness.rules.window import Window
 from harness.run.rehearsal import RunRecord
 
 # The timeline of a week as data: its phases and moments, and what the evidence measured over them. Pure.

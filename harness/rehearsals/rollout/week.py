@@ -47,11 +47,10 @@ from harness.rules.combine import combine
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import CHECK_EVENT, FAULTS, event, of_event
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.machine_share import CROWDED_FROM
 from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
-from harness.rules.window import Window
 from harness.run.closing import measure_stores
 from harness.run.context import RunContext
 from harness.run.facts import mending, patch_errata

@@ -36,9 +36,8 @@ from harness.rehearsals.secret_rotation.types import (
     step_of,
 )
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Calls, Ledger
+from harness.rules.ledger import Calls, Ledger, Window
 from harness.rules.missing_samples import missing_samples
-from harness.rules.window import Window
 
 
 def calls_of(did: Rotated, ledger: Ledger) -> Calls:

@@ -25,9 +25,8 @@ from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan, Soa
 from harness.rules.difference import SeriesQuantile
 from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.missing_samples import of_plan
-from harness.rules.window import Window
 from harness.run.context import RunContext
 from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord

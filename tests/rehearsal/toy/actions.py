@@ -9,7 +9,7 @@ from harness.load.users import Users, UsersPlan
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.rules.fact import Fact
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.context import RunContext
 from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
