@@ -13,7 +13,7 @@ from harness.base.errors import Exit
 from harness.checks.walk_results import READS
 from harness.model.judgement import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.main_job import Job
 
 pytestmark = [pytest.mark.nightly, pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -31,8 +31,7 @@ from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.combine import combine
-from harness.rules.judged import MEASUREMENT
+from harness.rules.judged import MEASUREMENT, combine
 from harness.run import resuming
 from harness.run.command import parse
 from harness.run.context import RunContext

@@ -22,7 +22,7 @@ from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import CAPACITY, Arrivals, Step
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, MadeStep, sized
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from tests.rehearsal.made import facts
 from tests.stages.made import MANIFESTS, PLAN

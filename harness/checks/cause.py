@@ -18,7 +18,7 @@ from harness.model.judgement import Decision, Judgement
 from harness.model.message import Message, message, raw_text
 from harness.model.section import Cell, Row, Table
 from harness.model.words import PHASES, outcome_word, subject_of
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.rules.resizes import resizes
 
 #: So many of each sort are shown, and of log lines so many.

@@ -20,9 +20,8 @@ from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.words import lacking_words
 from harness.rules import machine_share
-from harness.rules.combine import combine, exit_status
 from harness.rules.finding import error_words
-from harness.rules.judged import MEASUREMENT
+from harness.rules.judged import MEASUREMENT, combine, exit_status
 from harness.run.cost import cost_sections
 from harness.run.rehearsal import Rehearsal, RunRecord
 

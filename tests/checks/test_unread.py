@@ -25,7 +25,7 @@ from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.rules.writes import Writes
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Documents

@@ -20,7 +20,7 @@ from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import DeployPartKind, DeployPlan
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.command import Duration
 from harness.run.result import judged, sections
 from harness.stack.kind.images import recipes

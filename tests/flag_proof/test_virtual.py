@@ -47,7 +47,7 @@ from harness.rehearsals.flag_proof.virtual import (
     virtual_case,
     virtual_cases,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.register import ERRATA, REGISTER
 from tests.rehearsal.made import seen

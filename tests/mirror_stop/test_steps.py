@@ -18,7 +18,7 @@ from harness.rehearsals.mirror_stop.types import (
     KilledPod,
     MirrorStopDetails,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.checks.test_mirror_steps import step
 from tests.register import REGISTER

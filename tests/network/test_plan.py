@@ -26,7 +26,7 @@ from harness.rehearsals.network.types import (
     PathAttempt,
     Round,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.result import judged
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests

@@ -17,7 +17,7 @@ from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.procedure import Calls, Reached
 from harness.rehearsals.dr_restore.rehearsal import sections
 from harness.rehearsals.dr_restore.types import RecoveryPlan, expected
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.recovery.made import (
     BAD,
     DARK,

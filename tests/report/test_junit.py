@@ -13,7 +13,7 @@ from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
 from harness.report.junit import junit, write_junit
-from harness.rules.combine import combine, exit_status
+from harness.rules.judged import combine, exit_status
 from tests.report import results
 from tests.report.results import NASTY, command, judgement, result, rollback_limit
 

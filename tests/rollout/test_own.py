@@ -19,7 +19,7 @@ from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.html import render
 from harness.report.language import language
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 from harness.stack.sim.world import PlantedFaults

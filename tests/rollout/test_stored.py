@@ -28,8 +28,7 @@ from harness.rehearsals.rollout.observed import WeekDetails, observed
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rehearsals.rollout.week import Week as UnderWay
 from harness.report.course import gathered
-from harness.rules.combine import combine
-from harness.rules.judged import CHECK_EVENT
+from harness.rules.judged import CHECK_EVENT, combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import details_of, judged
 from harness.run.scenarios.load import load

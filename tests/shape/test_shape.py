@@ -73,9 +73,7 @@ def test_a_result_document_is_counted_and_its_base_is_not(tmp_path: Path) -> Non
 
 def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: Path) -> None:
     rule = "def exit_status(found):\n    return more_severe(*found)\n"
-    use = (
-        "from harness.rules.combine import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
-    )
+    use = "from harness.rules.judged import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
     source = planted(
         tmp_path,
         rules__combine=rule,
@@ -87,7 +85,7 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
         five="def document(other):\n    return Run(exit_status=other.exit_status)\n",
     )
     assert count.exit_rules(source) == [
-        "harness/four.py:2 _exit", "harness/rules/combine.py:1 exit_status", "harness/three.py:1 document",
+        "harness/four.py:2 _exit", "harness/rules/judged.py:1 exit_status", "harness/three.py:1 document",
     ]  # fmt: skip
 
 
@@ -95,7 +93,7 @@ def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_i
     weighs = (
         "from harness.base.errors import Exit, more_severe\ndef exit_status(found):\n    return more_severe(*found)\n"
     )
-    use = "from harness.rules.combine import exit_status\n"
+    use = "from harness.rules.judged import exit_status\n"
     tool = "from harness.base.errors import Exit, tool_status\n"
     source = planted(
         tmp_path,
@@ -116,7 +114,7 @@ def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_i
     )
     assert count.exit_rules(source) == [
         "harness/cli/compare.py:1 compare", "harness/cli/down.py:1 run", "harness/cli/signoff.py:1 run",
-        "harness/rehearsals/drill/judge.py:2 ended", "harness/rules/combine.py:2 exit_status",
+        "harness/rehearsals/drill/judge.py:2 ended", "harness/rules/judged.py:2 exit_status",
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from harness.base.errors import Exit
 from harness.checks.walk_results import READS
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.judgement import Decision, Verdict, errata_of
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, seldom_probed, table, week
 

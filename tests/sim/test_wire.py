@@ -19,7 +19,7 @@ from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wir
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, Scenario
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import details_of, judged
 from harness.stack.sim.service import Lie, NoAnswerFrom

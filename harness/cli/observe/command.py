@@ -103,7 +103,7 @@ class Observe(InReports, Spoken, AsJson, Detailed):
         """Reads on, with a line a minute, until a rollback limit fires or the end has come; whether by Ctrl-C."""
         from harness.cli.observe.page import line_of
         from harness.cli.observe.telemetry import EVERY_S
-        from harness.rules.combine import combine
+        from harness.rules.judged import combine
         from harness.rules.observed import judge_observed
 
         told_ns = -_LINE_EVERY_NS

@@ -16,7 +16,7 @@ from harness.model.section import Pairs, Section, table_of
 from harness.model.stack import EnvironmentKind
 from harness.model.words import DECISION
 from harness.report.words import verdict_id
-from harness.rules.combine import combine, exit_status
+from harness.rules.judged import combine, exit_status
 from harness.rules.observed import Gap, Observed, judge_observed
 
 #: The times of telemetry are those of the wall clock.

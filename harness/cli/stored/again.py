@@ -9,8 +9,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.stored.folder import StoredRun, read_stored
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, message, of_error
-from harness.rules.combine import combine
-from harness.rules.judged import JUDGED_THEN
+from harness.rules.judged import JUDGED_THEN, combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import judged
 

@@ -17,9 +17,9 @@ from harness.model.message import Told, message
 from harness.model.scenario import Comparison as Compares
 from harness.model.scenario import Criterion
 from harness.model.stack import EnvironmentKind
-from harness.rules.combine import combine
 from harness.rules.difference import Measured, Ratio, apart
 from harness.rules.fact import Fact
+from harness.rules.judged import combine
 from harness.rules.rule import Rule
 from harness.run.result import with_facts
 

@@ -12,7 +12,7 @@ from harness.cli.stored.folder import StoredRun
 from harness.model.judgement import Decision, Judgement
 from harness.model.message import Message, first_line, message
 from harness.model.stack import EnvironmentKind
-from harness.rules.combine import combine, exit_status
+from harness.rules.judged import combine, exit_status
 
 JUDGED_SCHEMA_VERSION = 2
 #: What makes two judgements differ; not how they are said beside their reason.

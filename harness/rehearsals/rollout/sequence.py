@@ -46,7 +46,7 @@ from harness.rehearsals.rollout.weeks import (
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.terminal import closing_lines
 from harness.rules.chance import advances
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.context import RunContext
 from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
