@@ -20,8 +20,7 @@ from harness.model.result import Part, RunInfo
 from harness.model.scenario import Step
 from harness.model.stack import Capability, EnvironmentKind
 from harness.model.words import lacking_words
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.quantity import cpu_factor, scaled

@@ -26,9 +26,8 @@ from harness.model.stack import Capability, lacks
 from harness.rules.engine import judged
 from harness.rules.fact import Fact, checked
 from harness.rules.rule import Rules, read
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.cost import Cost
-from harness.run.options import Options
 from harness.stack.protocol import StackNeeds
 
 P = TypeVar("P")

@@ -18,7 +18,7 @@ from harness.model.manifests import Manifests
 from harness.rehearsals.migration_drill.migrator import Kill, Migrator, must_be_there
 from harness.rehearsals.migration_drill.rehearsal import MigrationDrill
 from harness.rehearsals.migration_drill.types import DrillPlan, MigratorAttempt
-from harness.run.options import Options
+from harness.run.context import Options
 
 
 class Passing:

@@ -13,8 +13,7 @@ from harness.model.message import message
 from harness.model.section import Row, Section, Table
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.rule import Rule, RuleLine
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 

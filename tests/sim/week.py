@@ -22,7 +22,7 @@ from harness.rehearsals.rollout.observed import ObservedWindow, observed
 from harness.rehearsals.rollout.week import REHEARSAL, switched_of
 from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.run.runner import Runner
 from harness.run.scenarios.load import load
 from harness.run.simulated import Simulated

@@ -31,9 +31,8 @@ from harness.report.series import TimeAxis, axis_of, measured_on
 from harness.rules.engine import judged
 from harness.rules.fact import CHECKED, Fact
 from harness.rules.rule import Rule, Rules
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.cost import Cost, cost_between
-from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord, require_complete
 from harness.stack.protocol import StackNeeds
 

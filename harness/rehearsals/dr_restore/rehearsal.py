@@ -41,9 +41,8 @@ from harness.rehearsals.dr_restore.sizes import sizes
 from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.cost import Cost, cost_of_outage
-from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.local.site import Site

@@ -68,8 +68,7 @@ from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
 from harness.rules.ledger import Calls, Window
 from harness.rules.rule import Rules
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.rest import sign_up

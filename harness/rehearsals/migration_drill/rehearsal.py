@@ -41,8 +41,7 @@ from harness.rules.bounds import samples_needed
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact
 from harness.rules.ledger import Window
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.rest import SignedUpUser, sign_up

@@ -21,8 +21,7 @@ from harness.rehearsals.network.facts import as_wanted, node_port_told
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.stack.environments.choice import manifests_of
 from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
 from harness.stack.process.waiting import together

@@ -27,8 +27,7 @@ from harness.rehearsals.network.facts_ingress import update_told
 from harness.rehearsals.network.flow import NetworkCourse, fronted
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPlan, Scene
 from harness.rules.fact import Fact
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_ingress, without_policies

@@ -58,9 +58,8 @@ from harness.rules.judged import event
 from harness.rules.ledger import Window
 from harness.rules.planned import AGAIN
 from harness.run.closing import check_whole_run
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share
-from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import CONSENTS, Documents
 from harness.stack.firebase.rest import AccountEnd, end_account

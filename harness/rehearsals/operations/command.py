@@ -14,7 +14,7 @@ from harness.rehearsals.operations.types import LABEL, OperationsPlan, Task
 from harness.report.summary import SUMMARY_MD
 from harness.run.arguments import Rehearsing, WithTarget
 from harness.run.command import flag, given_unread, option
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.stack.target.targets import resolve, resolve_command
 
 

@@ -51,9 +51,8 @@ from harness.rules.machine_share import CROWDED_FROM
 from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
 from harness.run.closing import measure_stores
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.facts import mending, patch_errata
-from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import accounted, measurement
 from harness.stack.protocol import StackNeeds, Undo

@@ -36,8 +36,7 @@ from harness.rehearsals.runbooks.types import (
     Typed,
 )
 from harness.rules.fact import Fact
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.site import Site
 from harness.stack.protocol import ByKubectl, StackNeeds

@@ -43,10 +43,9 @@ from harness.rehearsals.secret_rotation.types import (
 )
 from harness.report.panels import chart_of, course_of
 from harness.rules.fact import Fact
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.cost import Cost, cost_by_requests
 from harness.run.moments import timeline
-from harness.run.options import Options
 from harness.run.parts import InParts
 from harness.run.rehearsal import RunRecord
 from harness.stack.manifests import kustomize, load

@@ -27,8 +27,7 @@ from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
 from harness.rules.ledger import Ledger, Window
 from harness.rules.missing_samples import of_plan
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder

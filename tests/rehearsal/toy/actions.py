@@ -10,8 +10,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.rules.fact import Fact
 from harness.rules.ledger import Window
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from tests.rehearsal.toy.facts import PHRASES, facts
