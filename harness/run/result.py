@@ -22,8 +22,7 @@ from harness.model.words import lacking_words
 from harness.rules import machine_share
 from harness.rules.finding import error_words
 from harness.rules.judged import MEASUREMENT, combine, exit_status
-from harness.run.cost import cost_sections
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Rehearsal, RunRecord, cost_sections
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)

@@ -32,8 +32,7 @@ from harness.rules.engine import judged
 from harness.rules.fact import CHECKED, Fact
 from harness.rules.rule import Rule, Rules
 from harness.run.context import Options, RunContext
-from harness.run.cost import Cost, cost_between
-from harness.run.rehearsal import Rehearsal, RunRecord, require_complete
+from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_between, require_complete
 from harness.stack.protocol import StackNeeds
 
 # The rule of each experiment, by what is expected of it; and the checks of the whole run. Pure.

@@ -39,8 +39,7 @@ from harness.rules.ledger import Window
 from harness.rules.steady import STEADY_S, not_steady
 from harness.run.closing import check_whole_run
 from harness.run.context import Options, RunContext
-from harness.run.cost import Cost, cost_between
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_between
 from harness.stack.environments.choice import graceful_beside, manifests_of
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import StackNeeds

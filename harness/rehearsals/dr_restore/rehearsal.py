@@ -42,8 +42,7 @@ from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, Re
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
 from harness.run.context import Options, RunContext
-from harness.run.cost import Cost, cost_of_outage
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_of_outage
 from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.local.site import Site
 from harness.stack.protocol import Stack, StackNeeds

@@ -59,10 +59,9 @@ from harness.rules.fact import Fact
 from harness.rules.resizes import resizes
 from harness.rules.zones import fullest, placement
 from harness.run.context import Options, RunContext
-from harness.run.cost import Cost, cost_by_requests
 from harness.run.moments import timeline
 from harness.run.parts import InParts
-from harness.run.rehearsal import RunRecord
+from harness.run.rehearsal import Cost, RunRecord, cost_by_requests
 from harness.stack.environments.choice import manifests_of
 from harness.stack.faults.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler

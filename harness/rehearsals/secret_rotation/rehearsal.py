@@ -44,10 +44,9 @@ from harness.rehearsals.secret_rotation.types import (
 from harness.report.panels import chart_of, course_of
 from harness.rules.fact import Fact
 from harness.run.context import Options, RunContext
-from harness.run.cost import Cost, cost_by_requests
 from harness.run.moments import timeline
 from harness.run.parts import InParts
-from harness.run.rehearsal import RunRecord
+from harness.run.rehearsal import Cost, RunRecord, cost_by_requests
 from harness.stack.manifests import kustomize, load
 from harness.stack.protocol import SecretsPlan, StackNeeds, WithSecretStore
 
