@@ -28,8 +28,8 @@ from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
+from harness.rehearsals.rollout.sequence import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
 from harness.rules.judged import MEASUREMENT, combine
 from harness.run import resuming

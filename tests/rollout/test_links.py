@@ -20,10 +20,16 @@ from harness.model.message import english
 from harness.model.stack import Capability
 from harness.rehearsals.rollout.facts import of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, ObservedWindow, WeekDetails, observed
-from harness.rehearsals.rollout.sequence import final_check
+from harness.rehearsals.rollout.sequence import (
+    PlannedWeek,
+    RolloutDetails,
+    RolloutPlan,
+    WeekAttempt,
+    final_check,
+    stands,
+)
 from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, stands
 from harness.run.rehearsal import RunRecord
 from harness.run.scenarios.load import load
 from tests.rehearsal.made import facts

@@ -19,7 +19,7 @@ from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import message
 from harness.rehearsals.chaos.types import EndedSchedule, NightDetails
-from harness.rehearsals.rollout.weeks import RolloutDetails, WeekAttempt
+from harness.rehearsals.rollout.sequence import RolloutDetails, WeekAttempt
 from harness.rules.judged import JUDGED_THEN
 from harness.run.rehearsal import RunRecord
 from tests.rehearsal.sequence import adopt
