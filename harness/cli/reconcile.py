@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.model.message import Message, message
 from harness.report.language import language

@@ -14,8 +14,7 @@ from harness.base.errors import RehearsalError
 from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.evidence.collect import Collector
-from harness.migration.heal import twice
-from harness.migration.healing import unreconciled
+from harness.migration.heal import twice, unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind, Verdict

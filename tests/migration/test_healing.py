@@ -13,7 +13,7 @@ from harness.base.errors import Exit
 from harness.checks.dual_write import document_id
 from harness.cli.reconcile import Reconcile, told
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healed, healing, overtaken
+from harness.migration.heal import Healing, decided, healed, healing, overtaken
 from harness.migration.statements import Fate
 from harness.model.direction import Direction
 from harness.model.judgement import Verdict

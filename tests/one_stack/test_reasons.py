@@ -12,7 +12,7 @@ from harness.base.ticks import NS
 from harness.checks.invariants import CHECKS, OFF
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import requests_due
-from harness.migration.healing import RECONCILE, unreconciled
+from harness.migration.heal import RECONCILE, unreconciled
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english, message

@@ -17,7 +17,7 @@ from harness.checks.stores import NotAsNamed
 from harness.checks.whole_run import of_whole_run
 from harness.load.population.accounts import canaries
 from harness.migration import heal as healing
-from harness.migration.healing import RECONCILE, Healing
+from harness.migration.heal import RECONCILE, Healing
 from harness.model.direction import Direction
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict

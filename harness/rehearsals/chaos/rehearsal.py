@@ -12,7 +12,7 @@ from harness.base.ticks import NS
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import EXPECTED, of_whole_run
-from harness.migration.healing import RECONCILE
+from harness.migration.heal import RECONCILE
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Manifests

@@ -23,8 +23,7 @@ from harness.load.population.accounts import Account, accounts, canaries, on_api
 from harness.load.population.consents import consents
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
-from harness.migration.heal import twice
-from harness.migration.healing import RECONCILE
+from harness.migration.heal import RECONCILE, twice
 from harness.migration.places import of_endpoints
 from harness.migration.source import DocumentSource
 from harness.model.direction import Direction
