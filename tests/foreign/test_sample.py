@@ -15,8 +15,7 @@ from harness.model.judgement import Decision
 from harness.model.stack import EnvironmentKind, Target
 from harness.report.html import render
 from harness.report.language import LANGUAGES, language
-from harness.report.signoff.document import document
-from harness.report.signoff.errata import KnownErrata
+from harness.report.signoff.document import KnownErrata, document
 from harness.report.signoff.page import closing_lines
 from harness.report.signoff.page import render as signoff_page
 from harness.report.summary import summary

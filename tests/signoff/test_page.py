@@ -24,8 +24,7 @@ from harness.model.stack import EnvironmentKind, Target
 from harness.report.files import write_atomically
 from harness.report.language import LANGUAGES, columns, language
 from harness.report.published import RESULT
-from harness.report.signoff.document import document
-from harness.report.signoff.errata import errata
+from harness.report.signoff.document import document, errata
 from harness.report.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
 from harness.report.signoff.page import SIGN, closing_lines, headline, render
 from harness.report.signoff.types import CONSEQUENCE, WORD, ClaimState, DecisionEntry, Signoff, StoredResult

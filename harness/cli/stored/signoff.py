@@ -215,7 +215,7 @@ def _now() -> str:
 
 def write_pages(folder: Path, made: Signoff, document: Path = CLAIMS) -> None:
     """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
-    from harness.report.signoff.errata import errata
+    from harness.report.signoff.document import errata
     from harness.report.signoff.gather import known
     from harness.report.signoff.page import render
 
