@@ -39,8 +39,7 @@ from harness.checks.walk_results import (
 )
 from harness.checks.walk_tables import StoredWalks
 from harness.evidence.collect import Collector
-from harness.load.population.accounts import Account, accounts, canaries
-from harness.load.population.marks import population_of
+from harness.load.population.accounts import Account, accounts, canaries, population_of
 from harness.model.disruption import UNGUARDED
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import ProbeRow, Side

@@ -15,8 +15,7 @@ from typing import TypedDict
 import msgspec
 
 from harness.load.population import thumbnail
-from harness.load.population.accounts import Account
-from harness.load.population.marks import unmarked
+from harness.load.population.accounts import Account, unmarked
 from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
 from harness.model.due import Due

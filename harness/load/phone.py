@@ -40,8 +40,7 @@ from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
 from harness.load.plan import LoadPlan
 from harness.load.population import thumbnail
-from harness.load.population.accounts import Account
-from harness.load.population.marks import population_of
+from harness.load.population.accounts import Account, population_of
 from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import Location, Status, WalkUpdate, moment
 from harness.load.protocol import Background

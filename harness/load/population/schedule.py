@@ -20,10 +20,9 @@ import msgspec
 
 from harness.base.seed import stream
 from harness.base.ticks import NS
-from harness.load.population.accounts import Account
+from harness.load.population.accounts import Account, mark
 from harness.load.population.ids import uuid4_text
 from harness.load.population.lifelike import PhoneClock, clock, title
-from harness.load.population.marks import mark
 from harness.load.population.pacing import Pacing
 from harness.load.population.walk import MOST_LOCATIONS, NewWalk, Walking, WalkUpdate
 from harness.model.evidence import Operation

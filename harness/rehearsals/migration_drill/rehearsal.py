@@ -19,9 +19,8 @@ from harness.checks.stepwise import MOST_FAILED
 from harness.checks.stores import read_stored, reading
 from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short, unlike
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import Account, accounts
+from harness.load.population.accounts import EXCERPT_BYTES, Account, accounts
 from harness.load.population.consents import consents as given
-from harness.load.population.marks import EXCERPT_BYTES
 from harness.load.runtime import ASK_LIMIT_S, answered, exchange
 from harness.load.users import Users, UsersPlan, users_of
 from harness.model.evidence import Side
