@@ -27,7 +27,7 @@ OWNERS = {
     "harness/stack/faults/fault_proxy_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kubernetes/compose.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
-    "harness/stack/state/machine.py",  # makes the mark of a folder of state: no die of a run
+    "harness/stack/state/lease.py",  # makes the mark of a folder of state: no die of a run
     "api/clock.py",
     "bench/clock.py",
     "api/ids.py",

@@ -24,7 +24,7 @@ from harness.base.clock import Clock, polling
 from harness.base.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.base.home import home
 from harness.model.message import Message, ProgressCallback, message
-from harness.stack.state.machine import HeldLock, home_mark, is_held
+from harness.stack.state.lease import HeldLock, home_mark, is_held
 from harness.stack.state.processes import ProcessIdentity
 
 _POLL_S = 0.5

@@ -18,10 +18,10 @@ from harness.stack.state.lease import (
     Lease,
     LeaseCondition,
     condition,
+    is_held,
     read_lease,
     runs_locked,
 )
-from harness.stack.state.machine import is_held
 from harness.stack.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
 
 #: The part whose end needs care: killed outright, PostgreSQL leaves its shared memory segment.
