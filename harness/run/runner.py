@@ -22,8 +22,7 @@ from harness.base.progress import Progress
 from harness.checks.stores import Stores, StoresAt
 from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
-from harness.evidence.gathered import files
-from harness.evidence.read import summed
+from harness.evidence.gathered import files, summed
 from harness.evidence.store import EvidenceStore
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.read import summed
+from harness.evidence.gathered import EVIDENCE, summed
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, Verdict

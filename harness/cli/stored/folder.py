@@ -131,7 +131,7 @@ def _absent(place: str, today: object, then: object) -> Iterator[str]:
 
 
 def _same_run(folder: Path, result: Result) -> None:
-    from harness.evidence.read import read_meta
+    from harness.evidence.gathered import read_meta
 
     evidence = last_file(folder)
     if not evidence.is_file():
