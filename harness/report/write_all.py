@@ -7,11 +7,10 @@ from pathlib import Path
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.report.html import write_html
+from harness.report.html import write_html, write_summary
 from harness.report.junit import write_junit
 from harness.report.language import ENGLISH, Language
 from harness.report.published import RESULT
-from harness.report.summary import write_summary
 
 
 def publish(folder: Path, result: Result) -> Path:

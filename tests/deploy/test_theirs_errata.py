@@ -21,10 +21,9 @@ from harness.model.manifests import (
 )
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.report.html import write_html
+from harness.report.html import summary, write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
-from harness.report.summary import summary
 from harness.run.facts import manifest_facts
 from harness.stack.environments.choice import manifests_of, overlay
 from harness.stack.manifests import errata, kustomize, load

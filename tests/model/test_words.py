@@ -10,8 +10,8 @@ from harness.model.evidence import Outcome
 from harness.model.judgement import Decision
 from harness.model.stack import FaultKind
 from harness.model.words import OUTCOME, PHASES
+from harness.report.html import summary
 from harness.report.language import language
-from harness.report.summary import summary
 from tests import register as claims
 from tests.corpus import today
 

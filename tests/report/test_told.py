@@ -9,9 +9,8 @@ from harness.checks.as_printed import missing
 from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.stack import EnvironmentKind
 from harness.report import words
-from harness.report.html import render
+from harness.report.html import render, summary
 from harness.report.language import ENGLISH, language
-from harness.report.summary import summary
 from harness.report.told import capabilities, stand_ins
 from harness.run.facts import manifest_facts, patch_errata
 from harness.stack.manifests import load as load_manifests
