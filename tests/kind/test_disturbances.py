@@ -18,7 +18,7 @@ from harness.stack.kind import docker
 from harness.stack.kind.disturbances import KindDisturbances
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.protocol import Undo
 
 HANG = Fault(kind=FaultKind.SIDECAR_HANG)

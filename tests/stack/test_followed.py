@@ -16,7 +16,7 @@ from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import RunningPod, read
 from harness.stack.kubernetes.watching import TargetPlace, Watching
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 
 PLACE = TargetPlace("walks", "api", "api")
 

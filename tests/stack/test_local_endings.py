@@ -14,8 +14,7 @@ from harness.base.virtual import VirtualClock
 from harness.model.manifests import Container, PodTemplate, Probe
 from harness.stack.local import pod as containers
 from harness.stack.local.pod import LocalPod, PodResources
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process
+from harness.stack.process.processes import Feed, Process
 from harness.stack.state import RunState, cgroups
 from tests.nowhere import all_at
 from tests.stack.rungs import SMALL, run_id

@@ -19,7 +19,7 @@ from harness.model.stack import Capability
 from harness.stack.local import LocalStack, sampler
 from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.manifests import load
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import http_status
 from harness.stack.state import RunState, cgroups
 from tests.lines import Lines

@@ -30,8 +30,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import DATABASE, Definition, definitions
 from harness.stack.kubernetes.documents import SECRET_MANAGER, Images
 from harness.stack.kubernetes.watching import FailureMonitor, monotonic_ns
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import CHECKS, logs_in, secrets_served, together, until
 from harness.stack.protocol import STANDBY
 from harness.stack.state import RunState

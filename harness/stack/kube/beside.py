@@ -26,8 +26,7 @@ from harness.stack.kubernetes.documents import Images
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import RunningPod, read
 from harness.stack.kubernetes.watching import TargetPlace
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import tail
+from harness.stack.process.processes import Feed, tail
 from harness.stack.process.waiting import together
 
 

@@ -43,8 +43,7 @@ from harness.stack.kubernetes.stack import KubernetesStack
 from harness.stack.kubernetes.watching import FailureMonitor
 from harness.stack.kubernetes.workload import BUSY
 from harness.stack.process.base_stack import Common
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import CHECKS, logs_in, together, until
 from harness.stack.state import RunState
 

@@ -17,7 +17,7 @@ from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import RunningPod
 from harness.stack.kubernetes.watching import TargetPlace, Watching
 from harness.stack.kubernetes.workload import Workload
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import http_status
 from harness.stack.state import Lease
 

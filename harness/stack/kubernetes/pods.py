@@ -9,7 +9,7 @@ import msgspec
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 
 #: Waiting reasons that end by themselves only when something else is changed.
 STUCK = (

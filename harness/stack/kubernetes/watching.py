@@ -21,8 +21,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.pods import RunningPod, WatchedPods
 from harness.stack.manifests import quantity
-from harness.stack.process.feed import Feed, endpoints_told
-from harness.stack.process.processes import Process
+from harness.stack.process.processes import Feed, Process, endpoints_told
 
 
 def monotonic_ns(anchor: Anchor, stamp: str) -> int:

@@ -30,7 +30,7 @@ from harness.model.stack import Capability
 from harness.stack.local.deployment import DeploymentController, LocalService
 from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.local.sampler import family_tree, usage_of
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.state import cgroups
 
 SYNC_S = 15.0  # ``--horizontal-pod-autoscaler-sync-period``

@@ -22,8 +22,7 @@ from harness.stack.firebase import commands
 from harness.stack.local import installing
 from harness.stack.local.postgres_programs import provided
 from harness.stack.local.postgres_template import Postgres, remove_killed
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import CHECKS, accepts, together, until
 from harness.stack.state import RunState, npm
 from harness.stack.target import variables as environment

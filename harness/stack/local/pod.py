@@ -21,8 +21,7 @@ from harness.model.manifests import INSTANCE_NAMED, PodTemplate, Probe
 from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack.database import sidecar
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn, tail
+from harness.stack.process.processes import Feed, Process, Spec, spawn, tail
 from harness.stack.process.waiting import http_status
 from harness.stack.state import RunState, cgroups
 from harness.stack.state.cgroups import Group, Limits
