@@ -39,7 +39,7 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
         endpoints = live(self.endpoints, self.stack)
         from harness.cli.migrate import confine
         from harness.migration.heal import heal
-        from harness.migration.places import of_endpoints
+        from harness.migration.source import of_endpoints
 
         confine(of_endpoints(endpoints), beyond=self.beyond_this_machine)
         found = asyncio.run(heal(endpoints, self.direction, apply=self.apply))

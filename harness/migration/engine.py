@@ -21,8 +21,7 @@ from harness.base.errors import PartDied
 from harness.checks.dual_write import document_id
 from harness.migration import statements
 from harness.migration.load import Loader, PassMark, left_to_people
-from harness.migration.places import StorePlaces
-from harness.migration.source import Batch, DocumentSource, Refusal, SourceDocument, batches
+from harness.migration.source import Batch, DocumentSource, Refusal, SourceDocument, StorePlaces, batches
 from harness.migration.statements import Fate
 from harness.migration.verify import Verified, Verifier, forget_gone
 from harness.model.message import Message, message

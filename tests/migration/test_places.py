@@ -14,8 +14,7 @@ from harness.base.errors import BadInput, Exit, PartDied
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
 from harness.migration.engine import Migration, MigrationReport, MovedKind, _compared, _read, accounts
-from harness.migration.places import of_environment
-from harness.migration.source import Refusal, refusal
+from harness.migration.source import Refusal, of_environment, refusal
 from harness.migration.statements import Fate
 from harness.migration.telling import told
 from harness.migration.verify import Verified

@@ -24,8 +24,7 @@ from harness.load.population.consents import consents
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
 from harness.migration.heal import RECONCILE, twice
-from harness.migration.places import of_endpoints
-from harness.migration.source import DocumentSource
+from harness.migration.source import DocumentSource, of_endpoints
 from harness.model.direction import Direction
 from harness.model.due import DueList
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
