@@ -19,8 +19,8 @@ import pytest
 from harness.base.clock import Anchor
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
+from harness.cli.stored.compare import rejudge
 from harness.cli.stored.folder import read_stored
-from harness.cli.stored.rejudge import rejudge
 from harness.evidence.gathered import EVIDENCE, connect, read_meta, read_rows, summed
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import EventRow

@@ -11,9 +11,8 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.cli.stored.compare import compare
+from harness.cli.stored.compare import Rejudgement, compare, rejudge
 from harness.cli.stored.folder import read_stored
-from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import judged_words
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Decision, Judgement, Kind, Verdict

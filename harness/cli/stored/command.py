@@ -29,8 +29,8 @@ class Judge(InReports, Spoken, AsJson):
 
     def run(self) -> int:
         """Ends as the run would by today's rules."""
+        from harness.cli.stored.compare import rejudge
         from harness.cli.stored.folder import read_stored  # NumPy and the judge load when they are needed
-        from harness.cli.stored.rejudge import rejudge
         from harness.cli.stored.words import judged_words
 
         stored = read_stored(self.stored, self.reports)

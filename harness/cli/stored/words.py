@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from harness.base.errors import Exit
 from harness.base.units import Unit
-from harness.cli.stored.compare import Change, FigureChange, RunComparison, VerdictChange
-from harness.cli.stored.rejudge import JudgementPair, Rejudgement
+from harness.cli.stored.compare import Change, FigureChange, JudgementPair, Rejudgement, RunComparison, VerdictChange
 from harness.model.judgement import Decision, Judgement
 from harness.model.message import gettext_noop
 from harness.model.stack import EnvironmentKind
