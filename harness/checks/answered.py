@@ -25,8 +25,7 @@ from harness.load.population.schedule import slots, user_schedule
 from harness.load.population.track import COLUMNS, MOST_RUNS, columns, digest
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.message import message
 from harness.model.scenario import PopulationPlan
 from harness.model.shown import Shown, Track, parse

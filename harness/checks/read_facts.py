@@ -24,8 +24,7 @@ from harness.load.probe import content
 from harness.load.stages.plan import population
 from harness.model.due import NOTHING_DUE, DueList, probe_call
 from harness.model.evidence import ProbeRow, RequestRow
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.message import Message, gettext_noop, message
 from harness.model.scenario import Scenario, Step
 from harness.model.section import Row, Table

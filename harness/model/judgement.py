@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -154,3 +155,24 @@ def errata_of(judgements: Iterable[Judgement]) -> dict[str, Told]:
         if each.erratum:
             found.setdefault(each.erratum, each.seen or each.told)
     return dict(sorted(found.items()))
+
+
+# The judgements that a plan asks for.
+
+
+class Expected(NamedTuple):
+    """A judgement that a plan asks for, by its ``part`` and ``id``. One whose id is its ``claim`` is there when any
+    judgement of the part is about the claim. It must rest on ``least`` samples at least."""
+
+    part: str
+    id: str
+    claim: str = ""
+    least: int = 0
+    kind: Kind = Kind.CRITERION
+
+
+def expected_of(
+    claims: Iterable[tuple[str, str]], *, part: str = "", kind: Kind = Kind.CRITERION, least: int = 0
+) -> list[Expected]:
+    """Each id of a table with its claim, in one part."""
+    return [Expected(part, id_, claim, least, kind) for id_, claim in claims]

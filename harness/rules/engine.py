@@ -14,8 +14,7 @@ import msgspec
 
 from harness.base.message import gettext_noop
 from harness.base.units import show
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
 from harness.model.words import lacking_words

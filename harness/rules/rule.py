@@ -11,8 +11,7 @@ from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.message import message, nearest
 from harness.base.planfile import RuleError, at, mapping
-from harness.model.expected import Expected
-from harness.model.judgement import Kind, Verdict
+from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.stack import Capability
 from harness.rules.fact import CHECKED
 

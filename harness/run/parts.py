@@ -11,8 +11,7 @@ from harness.base.ticks import NS
 from harness.checks import answered
 from harness.checks.read_facts import READS_EXPECTED, reads_of_steps
 from harness.load.stages.plan import population
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth

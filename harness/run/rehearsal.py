@@ -19,8 +19,7 @@ from harness.base.data import CLAIMS
 from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo

@@ -13,8 +13,7 @@ from harness.base.errors import Exit
 from harness.checks.cause import cause
 from harness.checks.read_facts import timeline
 from harness.evidence.gathered import Gathered
-from harness.model.expected import Expected
-from harness.model.judgement import Decision, Judgement, Kind, Verdict
+from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section

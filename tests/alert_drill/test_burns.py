@@ -9,8 +9,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import english
 from harness.rehearsals.alert_drill.expected import FiringDue, paired
 from harness.rehearsals.alert_drill.facts_burns import BURNS, burns

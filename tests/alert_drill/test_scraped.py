@@ -15,8 +15,7 @@ import yaml
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
 from harness.base.errors import NotCapable, PartDied
-from harness.model.expected import Expected
-from harness.model.judgement import Kind, Verdict
+from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Address, EnvironmentKind, FaultKind

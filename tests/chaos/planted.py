@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.model.due import DueList
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement
 from harness.model.scenario import Criterion
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts import PHRASES, ExperimentView

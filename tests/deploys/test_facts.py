@@ -15,8 +15,7 @@ from harness.load.population.due import due_within
 from harness.model.command import Ran
 from harness.model.due import Due
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability

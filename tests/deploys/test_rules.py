@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.model.expected import Expected
-from harness.model.judgement import Verdict
+from harness.model.judgement import Expected, Verdict
 from harness.model.message import message
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load

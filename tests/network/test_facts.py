@@ -10,8 +10,7 @@ import pytest
 from harness.base import planfile
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import english
 from harness.rehearsals.network import facts
 from harness.rehearsals.network.rehearsal import REHEARSAL

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.rules.engine import judged

@@ -23,7 +23,7 @@ from harness.checks.stepwise import served_of
 from harness.load.population.arrivals import due_of_step
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.expected import Expected as Asked
+from harness.model.judgement import Expected as Asked
 from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.chaos import facts as chaos

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement
 from harness.rehearsals.scaling.facts import PHRASES
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPlan

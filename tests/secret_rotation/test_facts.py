@@ -10,8 +10,7 @@ import pytest
 
 from harness.base import planfile
 from harness.base.ticks import NS
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.secrets import SecretSeen, Synced, VolumeTrial
 from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from harness.model.claim import ShownOn
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import english
 from harness.model.parts import Titled, listed
 from harness.model.stack import EnvironmentKind

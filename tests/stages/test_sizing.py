@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from harness.model.autoscaling import MetricKind, MetricSpec
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scenario import Arrivals

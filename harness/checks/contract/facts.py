@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from harness.checks.contract.run import DOCUMENT, FINDINGS, GRADES, CheckRun, Grade, SentenceSource, SourceKind
-from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict, expected_of
 from harness.model.message import Message, Told, gettext_noop, message
 from harness.rules.fact import Fact
 

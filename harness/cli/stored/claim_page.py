@@ -17,8 +17,7 @@ from harness.base.clock import Anchor
 from harness.base.data import ROOT
 from harness.base.units import Unit, show
 from harness.model.claim import Claim, Judged
-from harness.model.expected import Expected
-from harness.model.judgement import Verdict
+from harness.model.judgement import Expected, Verdict
 from harness.model.message import Message, enumerated, gettext_noop, message
 from harness.model.result import RunInfo
 from harness.model.scenario import Criterion

@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness.base.message import gettext_noop
 from harness.evidence.gathered import Gathered
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind
 from harness.model.message import Message, message
 from harness.rehearsals.alert_drill import facts_burns, facts_errata, facts_theirs
 from harness.rehearsals.alert_drill.expected import (

@@ -8,7 +8,7 @@ from harness.base.clock import NS
 from harness.base.errors import NotCapable
 from harness.evidence.gathered import Gathered
 from harness.load.users import Users, UsersPlan
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo

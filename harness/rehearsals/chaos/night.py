@@ -12,8 +12,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.errors import NOT_JSON, Exit, NotCapable, RehearsalError, more_severe
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, ProgressCallback, Told, joined, message, whole
 from harness.model.result import Result, RunInfo
 from harness.rehearsals.chaos import catalogue

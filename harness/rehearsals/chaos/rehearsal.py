@@ -13,8 +13,7 @@ from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.migration.heal import RECONCILE
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo

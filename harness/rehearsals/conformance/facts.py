@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.checks.contract import facts as contract
 from harness.checks.contract.check import chosen
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan

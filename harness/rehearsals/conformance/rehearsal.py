@@ -13,7 +13,7 @@ from harness.checks.contract.reach import LocalReach
 from harness.checks.contract.rules import Rules
 from harness.checks.contract.runner import keep_request, run_checks
 from harness.checks.contract.sections import not_covered
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import Message, gettext_noop, message
 from harness.model.result import RunInfo

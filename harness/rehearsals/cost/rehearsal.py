@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.base.units import Unit
-from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind, expected_of
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo

@@ -18,8 +18,7 @@ from harness.control.rollout import limits as fenceposts
 from harness.evidence.gathered import Gathered
 from harness.load.users import Users, users_of
 from harness.model.command import Ran
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement
 from harness.model.manifests import Deployment, Manifests
 from harness.model.message import Message, message, of_error
 from harness.model.parts import listed, nth

@@ -12,8 +12,7 @@ import msgspec
 from harness.base import machine
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo

@@ -15,8 +15,7 @@ import msgspec
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.base.planfile import RuleError, once
 from harness.base.units import Bytes, PerSecond, Ratio, Seconds
-from harness.model.expected import Expected
-from harness.model.judgement import Verdict
+from harness.model.judgement import Expected, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Span
 from harness.rules.register import ClaimId

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Part, RunInfo

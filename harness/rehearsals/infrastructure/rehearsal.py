@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.data import KUBERNETES
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import message
 from harness.model.result import RunInfo
 from harness.model.section import Pairs, Section, table_of

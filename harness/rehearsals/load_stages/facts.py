@@ -22,8 +22,7 @@ from harness.control.hpa.grouping import Settings
 from harness.load.population.arrivals import due_of_step
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Kind, Verdict
+from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.message import Message, Told, message
 from harness.model.scenario import CAPACITY, RATE_LIMIT_PER_MIN, Arrivals, Step
 from harness.rehearsals.load_stages.facts_steps import figures, limited_times, of_steps, why_mute, window_of

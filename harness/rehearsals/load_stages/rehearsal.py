@@ -32,8 +32,7 @@ from harness.load.runtime import answered, exchange
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message, quantity
 from harness.model.result import RunInfo

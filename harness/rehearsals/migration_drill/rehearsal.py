@@ -24,8 +24,7 @@ from harness.load.population.consents import consents as given
 from harness.load.runtime import ASK_LIMIT_S, answered, exchange
 from harness.load.users import Users, UsersPlan, users_of
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo

@@ -21,7 +21,7 @@ from harness.checks.mirror_facts import expected as of_steps
 from harness.checks.stores import read_walks
 from harness.load.population.ids import uuid4_text
 from harness.load.users import Users, UsersPlan
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.checks.read_facts import READS_EXPECTED
-from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, Verdict, observation
+from harness.model.judgement import Expected, Judgement, Verdict, expected_of, observation
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo

@@ -28,8 +28,7 @@ from harness.migration.source import DocumentSource, of_endpoints
 from harness.model.direction import Direction
 from harness.model.due import DueList
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message, of_error
 from harness.model.result import Part, RunInfo

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from harness.base.clock import utc
 from harness.base.errors import StackNotStarted
-from harness.model.expected import Expected
-from harness.model.judgement import Verdict
+from harness.model.judgement import Expected, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo

@@ -27,8 +27,7 @@ from harness.load.population.due import answered_by, due_list, requests_due
 from harness.load.users import Users, users_of
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import WAITED, EventRow, ProbeRow, RequestRow, Row
-from harness.model.expected import Expected
-from harness.model.judgement import Decision, Judgement, Kind, Verdict
+from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, quantity
 from harness.model.result import RunInfo

@@ -21,8 +21,7 @@ from harness.load.stages.process import StageProcesses
 from harness.model.command import Ran
 from harness.model.disruption import Budget
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text
 from harness.model.parts import ended

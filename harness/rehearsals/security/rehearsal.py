@@ -21,7 +21,7 @@ from harness.checks.contract.reach import LocalReach, NotExercised, StandaloneTa
 from harness.checks.contract.runner import run_checks
 from harness.checks.contract.sections import not_covered
 from harness.checks.walk_tables import StoredWalks
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo

@@ -15,7 +15,7 @@ from harness.base.clock import NS
 from harness.load.users import Users, users_of
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, SampleRow, Side
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Part, RunInfo
