@@ -41,8 +41,7 @@ from harness.checks.walk_tables import StoredWalks
 from harness.evidence.collect import Collector
 from harness.load.population.accounts import Account, accounts, canaries, population_of
 from harness.model.disruption import UNGUARDED
-from harness.model.due import NOTHING_DUE, DueList
-from harness.model.evidence import ProbeRow, Side
+from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Told, message, of_error, raw_text

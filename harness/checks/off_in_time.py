@@ -18,8 +18,7 @@ from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
 from harness.load.population.pacing import Pacing
 from harness.load.population.schedule import due_ns, slots
-from harness.model.due import Due
-from harness.model.evidence import EventRow, RequestRow, Side
+from harness.model.evidence import Due, EventRow, RequestRow, Side
 from harness.model.message import Told, message
 from harness.model.scenario import PopulationPlan
 

@@ -22,8 +22,7 @@ from harness.load.population.content import updated
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.load.stages.plan import population
-from harness.model.due import NOTHING_DUE, DueList, probe_call
-from harness.model.evidence import ProbeRow, RequestRow
+from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, RequestRow, probe_call
 from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.message import Message, gettext_noop, message
 from harness.model.scenario import Scenario, Step

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import WRITES, Outcome, RequestRow, Side
+from harness.model.evidence import WRITES, Due, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.rules.bounds import ratio_lower, ratio_upper

@@ -12,8 +12,7 @@ from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceN
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.model.due import Due
-from harness.model.evidence import MEASUREMENT_ERROR, Row, happened
+from harness.model.evidence import MEASUREMENT_ERROR, Due, Row, happened
 from harness.model.message import Message, Told, joined, message, of_error
 from harness.rules.finding import error_words
 

@@ -15,7 +15,7 @@ from harness.evidence.store import EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load
-from harness.model.due import NOTHING_DUE, Due, DueList
+from harness.model.evidence import NOTHING_DUE, Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harness.model.due import DueList
+from harness.model.evidence import DueList
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario

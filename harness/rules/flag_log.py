@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import Due, FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, gettext_noop, message
 from harness.model.scenario import PopulationPlan, Scenario

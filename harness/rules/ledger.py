@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.ticks import NS
-from harness.model.due import probe_call
 from harness.model.evidence import (
     BUSY,
     MEASUREMENT_ERROR,
@@ -30,6 +29,7 @@ from harness.model.evidence import (
     SessionRow,
     Side,
     happened,
+    probe_call,
 )
 from harness.model.message import message
 from harness.model.scenario import PopulationPlan

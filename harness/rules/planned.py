@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.due import Due, DueList
+from harness.model.evidence import Due, DueList
 from harness.model.message import Message, Told, message
 from harness.rules.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger, Window, those
 from harness.rules.sentences import count

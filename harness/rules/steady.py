@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList
-from harness.model.evidence import Side
+from harness.model.evidence import Due, DueList, Side
 from harness.model.message import Message, message
 from harness.model.scenario import QUANTILE, Criterion, Sample
 from harness.rules.figures import clears, figure

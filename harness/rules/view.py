@@ -9,8 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList
-from harness.model.evidence import EventRow, Side
+from harness.model.evidence import Due, DueList, EventRow, Side
 from harness.model.scenario import Criterion, Sample, Scenario
 from harness.rules.figures import of_operation
 from harness.rules.lag import on_time

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.due import DueList
+from harness.model.evidence import DueList
 from harness.model.judgement import Expected, Judgement
 from harness.model.scenario import Criterion
 from harness.rehearsals.chaos import catalogue

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import Due, FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 from harness.rules.flag_log import FlagLog, of_rows

@@ -21,8 +21,7 @@ from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, S
 from harness.checks.walk_tables import StoredWalks
 from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
-from harness.model.due import NOTHING_DUE, DueList
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import NOTHING_DUE, DueList, EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
 from harness.rules.judged import combine

@@ -13,8 +13,7 @@ import pytest
 from harness.base.clock import NS
 from harness.load.population.due import due_within
 from harness.model.command import Ran
-from harness.model.due import Due
-from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
+from harness.model.evidence import Due, Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan

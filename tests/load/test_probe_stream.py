@@ -21,8 +21,7 @@ from harness.load.probe import Probed, Prober
 from harness.load.probes_main import ProbeStream
 from harness.load.recorder import Recorder
 from harness.load.runtime import now_ns
-from harness.model.due import Due, probe_call
-from harness.model.evidence import Operation, Outcome, ProbeRow, Row
+from harness.model.evidence import Due, Operation, Outcome, ProbeRow, Row, probe_call
 from harness.model.scenario import ProbePlan, Scenario
 from harness.model.stack import Address
 from tests.load.conftest import plan_for

@@ -19,8 +19,7 @@ from harness.load.population.accounts import accounts
 from harness.load.population.due import due_list, requests_due
 from harness.load.population.schedule import WALK, PlannedRequest, schedule, slots
 from harness.load.population.walk import NewWalk, Polyline, Status, WalkUpdate, digest, encode
-from harness.model.due import Due
-from harness.model.evidence import Operation
+from harness.model.evidence import Due, Operation
 from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, Scenario
 from harness.run.scenarios.load import load
 from tests.session.examples import examples

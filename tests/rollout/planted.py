@@ -8,8 +8,18 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.load.population.due import due_list
-from harness.model.due import Due
-from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, ProbeRow, RequestRow, Row, SampleRow, SessionRow
+from harness.model.evidence import (
+    BUSY,
+    MACHINE,
+    WAITED,
+    Due,
+    EventRow,
+    ProbeRow,
+    RequestRow,
+    Row,
+    SampleRow,
+    SessionRow,
+)
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.rehearsals.rollout.expected import beside, deciding

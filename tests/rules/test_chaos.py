@@ -9,8 +9,7 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.due import Due, DueList, probe_call
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
+from harness.model.evidence import Due, DueList, Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side, probe_call
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import Criterion, Metric
 from harness.rehearsals.chaos.facts import figures, outright

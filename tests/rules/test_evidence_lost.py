@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.model.due import DueList
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
+from harness.model.evidence import DueList, Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Criterion, LoadStep, Scenario
 from harness.rules.criteria import judge

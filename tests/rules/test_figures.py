@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList, probe_call
-from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.evidence import Due, DueList, Outcome, ProbeRow, RequestRow, Row, probe_call
 from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Comparison, Criterion
 from harness.rules.figures import clears, counting

@@ -21,8 +21,7 @@ from harness.checks.invariants import off_result
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.stepwise import served_of
 from harness.load.population.arrivals import due_of_step
-from harness.model.due import Due, DueList
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Due, DueList, EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Expected as Asked
 from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Arrivals, Step

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.base.ticks import NS
-from harness.model.due import Due, probe_call
-from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, Side
+from harness.model.evidence import Due, Outcome, ProbeRow, Row, SampleRow, Side, probe_call
 from harness.model.scenario import Criterion
 from harness.rules.ledger import Window
 from harness.rules.steady import LEAST_FOR_P95, not_steady

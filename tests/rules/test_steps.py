@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.model.due import DueList
-from harness.model.evidence import Operation, Outcome, RequestRow
+from harness.model.evidence import DueList, Operation, Outcome, RequestRow
 from harness.model.judgement import Verdict
 from harness.model.scenario import LoadStep, Scenario
 from harness.rules.ledger import Window, of_step

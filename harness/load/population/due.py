@@ -10,7 +10,7 @@ from harness.load.population.accounts import accounts, canaries, on_api
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.schedule import doing_at, due_ns, operation_id, slots
-from harness.model.due import NOTHING_DUE, Due, DueList, probe_call
+from harness.model.evidence import NOTHING_DUE, Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.rules.ledger import Window
 

@@ -10,8 +10,7 @@ from harness.base.ticks import NS
 from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_within
 from harness.model.command import Ran
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, ProbeRow, RequestRow
+from harness.model.evidence import DueList, EventRow, ProbeRow, RequestRow
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, joined, message, raw_text
 from harness.model.scenario import Criterion, Metric

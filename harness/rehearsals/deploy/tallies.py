@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.ticks import NS
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import DueList, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.rules.figures import MS, latencies_ms

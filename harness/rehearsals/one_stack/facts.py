@@ -23,8 +23,7 @@ from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.load.population.accounts import on_api
 from harness.load.population.due import answered_by, requests_due, stayers_due
-from harness.model.due import Due
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.rehearsals.one_stack.types import (

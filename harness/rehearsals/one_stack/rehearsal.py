@@ -26,8 +26,7 @@ from harness.migration.engine import Migration
 from harness.migration.heal import RECONCILE, twice
 from harness.migration.source import DocumentSource, of_endpoints
 from harness.model.direction import Direction
-from harness.model.due import DueList
-from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.evidence import WRITES, DueList, Operation, RequestRow, Side
 from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message, of_error

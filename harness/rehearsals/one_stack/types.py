@@ -12,7 +12,7 @@ import msgspec
 
 from harness.load.population.accounts import Account, accounts, on_api
 from harness.load.population.due import probes_due, requests_due
-from harness.model.due import DueList
+from harness.model.evidence import DueList
 from harness.model.message import Message, gettext_noop
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario

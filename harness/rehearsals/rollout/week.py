@@ -25,8 +25,7 @@ from harness.checks.walk_results import READS, as_answered
 from harness.load.population.accounts import on_api
 from harness.load.population.due import answered_by, due_list, requests_due
 from harness.load.users import Users, users_of
-from harness.model.due import NOTHING_DUE, DueList
-from harness.model.evidence import WAITED, EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import NOTHING_DUE, WAITED, DueList, EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, quantity

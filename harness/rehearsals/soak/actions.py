@@ -13,8 +13,7 @@ import psutil
 
 from harness.base.clock import NS
 from harness.load.users import Users, users_of
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, SampleRow, Side
+from harness.model.evidence import DueList, EventRow, SampleRow, Side
 from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
