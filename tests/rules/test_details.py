@@ -15,8 +15,7 @@ from harness.model.message import english
 from harness.rules.chance import requirements
 from harness.rules.figures import figure
 from harness.rules.finding import error_words
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger, Window, lag_ns
 from harness.rules.rollback import smallest_sample
 from harness.rules.sentences import beside
 from harness.rules.silence import blackout, silent_s

@@ -13,8 +13,7 @@ from harness.base.ticks import NS
 from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side, probe_call
 from harness.model.scenario import Scenario
 from harness.rules.criteria import judge
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger, Window, lag_ns
 from harness.rules.silence import blackout
 from harness.rules.summary import summarise
 from tests.rules.evidence import (

@@ -24,8 +24,7 @@ from harness.rehearsals.load_stages.types import MadeStep, StepFigures, StepResu
 from harness.rules.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import latencies_ms
-from harness.rules.lag import ON_TIME_NS, lag_ns
-from harness.rules.ledger import Calls, Ledger, Window
+from harness.rules.ledger import ON_TIME_NS, Calls, Ledger, Window, lag_ns
 from harness.rules.planned import lost_words
 from harness.rules.summary import together
 
