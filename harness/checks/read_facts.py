@@ -30,7 +30,7 @@ from harness.model.section import Row, Table
 from harness.rules.engine import RunFacts, judge
 from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import result
-from harness.rules.missing_samples import missing_samples
+from harness.rules.ledger import missing_samples
 from harness.rules.rule import Rule, read
 
 PHRASES = {

@@ -41,8 +41,7 @@ from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ZoneL
 from harness.rules.bounds import ratio_lower
 from harness.rules.criteria import judge
 from harness.rules.engine import judged as by_rules
-from harness.rules.ledger import Ledger, Window
-from harness.rules.missing_samples import missing_samples, of_plan
+from harness.rules.ledger import Ledger, Window, missing_samples, of_plan
 from tests.chaos.planted import FACT, WELL, spreading
 from tests.chaos.planted import by_rules as chaos_by_rules
 from tests.chaos.planted import judged as chaos_judged

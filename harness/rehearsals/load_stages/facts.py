@@ -39,8 +39,7 @@ from harness.rehearsals.load_stages.types import (
 from harness.report.words import VERDICT
 from harness.rules.engine import judged
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Ledger
-from harness.rules.missing_samples import of_plan
+from harness.rules.ledger import Ledger, of_plan
 from harness.rules.planned import lost_words
 from harness.rules.pod_resources import PodAsks, asked
 from harness.rules.rule import Rules

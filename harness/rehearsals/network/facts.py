@@ -35,8 +35,7 @@ from harness.rehearsals.network.types import (
 )
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Calls, Window
-from harness.rules.missing_samples import of_plan
+from harness.rules.ledger import Calls, Window, of_plan
 from harness.rules.planned import lost_words
 
 ROUNDS = ("before", "after", "replaced")

@@ -36,8 +36,7 @@ from harness.rehearsals.secret_rotation.types import (
     step_of,
 )
 from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Calls, Ledger, Window
-from harness.rules.missing_samples import missing_samples
+from harness.rules.ledger import Calls, Ledger, Window, missing_samples
 
 
 def calls_of(did: Rotated, ledger: Ledger) -> Calls:

@@ -24,8 +24,7 @@ from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan, Soa
 from harness.rules.difference import SeriesQuantile
 from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Ledger, Window
-from harness.rules.missing_samples import of_plan
+from harness.rules.ledger import Ledger, Window, of_plan
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
