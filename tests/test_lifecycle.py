@@ -18,8 +18,7 @@ from harness.base.errors import Exit, Interrupted, PartDied, RehearsalError, Sta
 from harness.base.phase import Said
 from harness.base.progress import Progress
 from harness.cli import standing
-from harness.evidence.collect import Collector
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import Collector, EvidenceStore
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.conformance.command import ConformanceCommand

@@ -38,7 +38,7 @@ from harness.checks.walk_results import (
     with_few,
 )
 from harness.checks.walk_tables import StoredWalks
-from harness.evidence.collect import Collector
+from harness.evidence.store import Collector
 from harness.load.population.accounts import Account, accounts, canaries, population_of
 from harness.model.disruption import UNGUARDED
 from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, Side

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load

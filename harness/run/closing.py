@@ -13,7 +13,7 @@ from harness.base.clock import Anchor, unix_ns
 from harness.base.errors import RehearsalError
 from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
-from harness.evidence.collect import Collector
+from harness.evidence.store import Collector
 from harness.migration.heal import twice, unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side

@@ -13,8 +13,8 @@ from harness.base.clock import NS, Clock
 from harness.base.phase import PhaseRow
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
-from harness.evidence.collect import Collector
 from harness.evidence.failure import cut
+from harness.evidence.store import Collector
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.model.evidence import MACHINE, EventRow, SampleRow

@@ -20,10 +20,9 @@ from harness.base.clock import NS, Clock, utc
 from harness.base.errors import BadInput, NotCapable
 from harness.base.progress import Progress
 from harness.checks.stores import Stores, StoresAt
-from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
 from harness.evidence.gathered import files, summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import Collector, EvidenceStore
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
