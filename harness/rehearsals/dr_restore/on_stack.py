@@ -45,9 +45,8 @@ from harness.rehearsals.dr_restore.procedure import (
     led_to,
     restarted,
 )
-from harness.rehearsals.dr_restore.restore import RestoredInstance, RestorePoint, RestoreSource, Serve, restore
+from harness.rehearsals.dr_restore.restore import RestoredInstance, RestorePoint, RestoreSource, Serve, Sizes, restore
 from harness.rehearsals.dr_restore.server import Sentinels, Server, closing, loss, recovered
-from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.types import ON_STACK, CaseCheck, CaseResult, Loss, RecoveryPlan
 from harness.run.context import RunContext
 from harness.stack.local.site import Site

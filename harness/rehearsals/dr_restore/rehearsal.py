@@ -35,8 +35,7 @@ from harness.rehearsals.dr_restore.facts import PHRASES, checked, facts
 from harness.rehearsals.dr_restore.keeper import schedule_checks, stalled
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, StackRecovery, in_place
 from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
-from harness.rehearsals.dr_restore.restore import Serve
-from harness.rehearsals.dr_restore.sizes import sizes
+from harness.rehearsals.dr_restore.restore import Serve, sizes
 from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
