@@ -26,7 +26,7 @@ from harness.load import errors
 from harness.load.child import run
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.plan import LoadPlan, write
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.load.process import LoadProcess
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side

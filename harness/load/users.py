@@ -12,7 +12,7 @@ from harness.base.clock import NS, Clock
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
-from harness.load.population.due import due_list, probes_due, requests_due
+from harness.load.population.schedule import due_list, probes_due, requests_due
 from harness.load.protocol import Load
 from harness.model.evidence import NOTHING_DUE, Due, DueList
 from harness.model.flag import FLAG

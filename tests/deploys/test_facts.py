@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.load.population.due import due_within
+from harness.load.population.schedule import due_within
 from harness.model.command import Ran
 from harness.model.evidence import Due, Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Expected, Judgement, Verdict

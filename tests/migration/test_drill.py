@@ -12,7 +12,7 @@ import pytest
 from harness.base.ticks import NS
 from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import StoredWalks
-from harness.load.population.due import stayers_due
+from harness.load.population.schedule import stayers_due
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Unconvertible, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict

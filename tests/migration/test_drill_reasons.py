@@ -6,7 +6,7 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.load.population.due import stayers_due
+from harness.load.population.schedule import stayers_due
 from harness.model.evidence import Operation, RequestRow
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english, message

@@ -11,7 +11,7 @@ import pytest
 from harness.base.ticks import NS
 from harness.checks.invariants import CHECKS, OFF
 from harness.load.population.accounts import accounts, on_api
-from harness.load.population.due import requests_due
+from harness.load.population.schedule import requests_due
 from harness.migration.heal import RECONCILE, unreconciled
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Verdict

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from harness.base.clock import NS
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.model.evidence import (
     BUSY,
     MACHINE,

@@ -12,7 +12,7 @@ from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.model.evidence import Due, EventRow, Operation, Outcome, Row
 from harness.model.judgement import Decision, Verdict
 from harness.model.message import english

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.load.population.due import due_within
+from harness.load.population.schedule import due_within
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.rehearsals.chaos import catalogue

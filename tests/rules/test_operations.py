@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.population.accounts import accounts
-from harness.load.population.due import due_list
-from harness.load.population.schedule import WALK
+from harness.load.population.schedule import WALK, due_list
 from harness.model.evidence import Operation, Outcome, RequestRow, Row
 from harness.model.judgement import Verdict
 from harness.model.scenario import Criterion

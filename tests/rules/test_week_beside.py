@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.base.ticks import NS
-from harness.load.population.due import stayers_due
+from harness.load.population.schedule import stayers_due
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.stack import PodState

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english

@@ -12,7 +12,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.evidence.gathered import EVIDENCE
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.model.evidence import RequestRow, Side
 from harness.model.judgement import Decision, Verdict
 from harness.model.scenario import Scenario

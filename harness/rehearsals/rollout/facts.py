@@ -14,7 +14,7 @@ from harness.base.ticks import NS
 from harness.base.units import DAY_S, Unit
 from harness.checks import answered
 from harness.evidence.gathered import Gathered
-from harness.load.population.due import due_list, stayers_due
+from harness.load.population.schedule import due_list, stayers_due
 from harness.model.evidence import DueList, Side
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Told, message, quantity
