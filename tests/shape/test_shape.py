@@ -149,7 +149,7 @@ def test_a_name_of_two_classes_is_counted(tmp_path: Path) -> None:
 
 def test_lines_are_counted_by_rooms_beside_their_budgets(tmp_path: Path) -> None:
     for name, lines in (
-        ("harness/rehearsals/network/rehearsal.py", 30),
+        ("harness/rehearsals/network/flow.py", 30),
         ("harness/run/runner.py", 100),
         ("harness/new/a.py", 7),
         ("harness/report/result.schema.json", 7),
