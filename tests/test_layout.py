@@ -21,7 +21,7 @@ OWNERS = {
     "harness/base/ticks.py",
     "harness/base/virtual.py",
     "harness/base/seed.py",
-    "harness/load/runtime.py",
+    "harness/load/rest.py",
     "harness/evidence/spool.py",
     "harness/stack/database/sidecar.py",  # a process of its own, run as a file: it delays chunks
     "harness/stack/faults/fault_proxy_process.py",  # a process of its own, run as a file: it delays requests

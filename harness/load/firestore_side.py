@@ -24,8 +24,8 @@ from harness.load.population.firestore_document import document, document_id, lo
 from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import PAGE_WALKS, Location
 from harness.load.protocol import TimedOut
+from harness.load.rest import runtime
 from harness.load.result import CallResult
-from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.shown import Shown, ShownWalk, text
 from harness.model.stack import COLLECTION, Address

@@ -29,7 +29,7 @@ from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_g
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
-from harness.load.runtime import now_ns
+from harness.load.rest import now_ns
 from harness.model.evidence import SessionRow
 
 #: After the phone's own timeout, should that not hold.

@@ -45,8 +45,8 @@ from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import Location, Status, WalkUpdate, moment
 from harness.load.protocol import Background
 from harness.load.recorder import Recorder
+from harness.load.rest import now_ns, runtime
 from harness.load.result import CallResult
-from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import Operation, Outcome, Side
 from harness.model.message import message, of_error
 from harness.stack.firebase.rest import FlagCache

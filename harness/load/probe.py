@@ -11,7 +11,7 @@ from harness.load.auth import Token
 from harness.load.http1 import NoAnswer
 from harness.load.population.accounts import NOBODY, Account, Canary, Population
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
-from harness.load.runtime import exchange
+from harness.load.rest import exchange
 from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.stack import Address
 

@@ -22,8 +22,7 @@ from harness.load.population.accounts import canaries, population_of
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, sleep, sleep_until
+from harness.load.rest import JsonClient, now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.model.stack import Address

@@ -20,7 +20,7 @@ from harness.load.population.schedule import due_list
 from harness.load.probe import Probed, Prober
 from harness.load.probes_main import ProbeStream
 from harness.load.recorder import Recorder
-from harness.load.runtime import now_ns
+from harness.load.rest import now_ns
 from harness.model.evidence import Due, Operation, Outcome, ProbeRow, Row, probe_call
 from harness.model.scenario import ProbePlan, Scenario
 from harness.model.stack import Address

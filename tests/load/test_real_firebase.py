@@ -22,8 +22,7 @@ from harness.load.population.firestore_document import document_id
 from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.probe import Prober
 from harness.load.process import LoadProcesses
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, wall_ns
+from harness.load.rest import JsonClient, now_ns, wall_ns
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template

@@ -19,8 +19,7 @@ from harness.load.auth import create_accounts, sign_in
 from harness.load.population.accounts import Population
 from harness.load.population.schedule import PlannedRequest
 from harness.load.population.walk import WalkUpdate, encode
-from harness.load.rest import JsonClient
-from harness.load.runtime import exchange
+from harness.load.rest import JsonClient, exchange
 from harness.migration.heal import heal
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints

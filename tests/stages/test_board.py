@@ -6,7 +6,7 @@ import itertools
 from typing import Any, cast
 
 from harness.load.protocol import Runtime
-from harness.load.runtime import running_on
+from harness.load.rest import running_on
 from harness.load.stages.plan import StepCommand, WorkerPlan
 from harness.load.stages.worker_main import Board
 from harness.model.scenario import Arrivals, Step

@@ -39,8 +39,7 @@ from harness.load.population.accounts import Account, Population, accounts
 from harness.load.population.arrivals import offsets_ns
 from harness.load.population.schedule import PlannedRequest, slots, user_schedule
 from harness.load.recorder import Recorder
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, runtime
+from harness.load.rest import JsonClient, now_ns, runtime
 from harness.load.stages.plan import StepCommand, WorkerPlan, population
 from harness.model.evidence import Side
 from harness.model.scenario import MOST_DURATION_S, Arrivals

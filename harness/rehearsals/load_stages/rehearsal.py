@@ -28,7 +28,7 @@ from harness.base.errors import RehearsalError
 from harness.base.units import Unit
 from harness.checks.read_facts import READS_EXPECTED
 from harness.evidence.store import Collector
-from harness.load.runtime import answered, exchange
+from harness.load.rest import answered, exchange
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side

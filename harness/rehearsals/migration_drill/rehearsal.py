@@ -21,7 +21,7 @@ from harness.checks.told import locations_shown, of_walk, says_nothing, shown_sh
 from harness.load.http1 import PhoneAnswer
 from harness.load.population.accounts import EXCERPT_BYTES, Account, accounts
 from harness.load.population.consents import consents as given
-from harness.load.runtime import ASK_LIMIT_S, answered, exchange
+from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.load.users import Users, UsersPlan, users_of
 from harness.model.evidence import Side
 from harness.model.judgement import Expected, Kind

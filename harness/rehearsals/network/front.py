@@ -23,7 +23,7 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.base.theirs import read_json
 from harness.checks.told import says_nothing
 from harness.load.http1 import PhoneAnswer
-from harness.load.runtime import ASK_LIMIT_S, answered, exchange
+from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message

@@ -16,7 +16,7 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NotCapable, StackNotStarted
 from harness.base.free_port import any_free_port
-from harness.load.runtime import status_of
+from harness.load.rest import status_of
 from harness.model.command import Ran
 from harness.model.judgement import Verdict
 from harness.model.manifests import Manifests
