@@ -8,8 +8,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.kubernetes.watching import TargetPlace
+from harness.stack.kubernetes.watching import RunningPod, TargetPlace
 from harness.stack.process.processes import Feed
 
 _AGAIN_S = 1.0

@@ -14,8 +14,7 @@ from harness.model.message import ProgressCallback, message
 from harness.model.stack import Address
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError
 from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.kubernetes.watching import RunningPod, TargetPlace, Watching
 from harness.stack.kubernetes.workload import Workload
 from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import http_status

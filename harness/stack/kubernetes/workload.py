@@ -13,8 +13,7 @@ from harness.model.message import ProgressCallback, message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod, read
-from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.kubernetes.watching import RunningPod, TargetPlace, Watching, read
 from harness.stack.process.processes import tail
 from harness.stack.state import Lease
 
