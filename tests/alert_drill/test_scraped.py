@@ -19,7 +19,7 @@ from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Address, EnvironmentKind, FaultKind
-from harness.rehearsals.alert_drill import command, programs, watching
+from harness.rehearsals.alert_drill import command, watching
 from harness.rehearsals.alert_drill.facts import scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
@@ -146,8 +146,8 @@ async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
         return {"data": {"result": [{"metric": {"job": TARGET}, "value": [0, "2"]}]}}
 
     prometheus: Any = SimpleNamespace(ask=ask)
-    assert await programs.ever_up(prometheus, "60s") == {TARGET: 2}
-    assert await programs.ever_asked(prometheus, "60s") == {TARGET: 2}
+    assert await watching.ever_up(prometheus, "60s") == {TARGET: 2}
+    assert await watching.ever_asked(prometheus, "60s") == {TARGET: 2}
     answers = {
         (TARGET, "a"): "1 1 1 1", (TARGET, "b"): "0 1 _ _", (TARGET, "asked"): "0 0 0 0", (TARGET, "new"): "_ _ _ 0 0",
         (SIDECARS, "a"): "1 0 1 0", (SIDECARS, "b"): "0 1 _ _", ("other", "a"): "0 0 0 0",

@@ -28,9 +28,9 @@ from harness.model.evidence import ProbeRow, RequestRow
 from harness.model.message import message
 from harness.rehearsals.alert_drill import history
 from harness.rehearsals.alert_drill.exporter import RowCounter, pasts
-from harness.rehearsals.alert_drill.programs import Program, PrometheusBlocks, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, BreachStretch, QueriedRules, QueryAnswer, SeriesHeld
 from harness.rehearsals.alert_drill.types import PROBES, TARGET, USERS, AlertDrillDetails, AlertDrillPlan
+from harness.rehearsals.alert_drill.watching import Program, PrometheusBlocks, emitted_by, prometheus_flags
 from harness.report.published import RESULT, RESULT_JSON
 from harness.rules.objectives.firing import spells, states
 from harness.rules.objectives.foreign.emitted import CONTRACT, merged
