@@ -24,8 +24,7 @@ from harness.report import outline
 from harness.report.brief import briefly, following
 from harness.report.chart import BarRows, CourseChart, Panel, draw_bars, draw_chart, draw_timeline
 from harness.report.ending import ending
-from harness.report.files import REPORT_HTML, write_atomically
-from harness.report.language import ENGLISH, Language
+from harness.report.language import ENGLISH, REPORT_HTML, Language, write_atomically
 from harness.report.markdown import bullets, code, head, plain, table
 from harness.report.outline import OutlineBlock, OutlineRow, listed
 

@@ -25,8 +25,7 @@ from harness.model.result import MeasuredFact, Result
 from harness.model.stack import EnvironmentKind
 from harness.report import told, words
 from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
-from harness.report.files import write_atomically
-from harness.report.language import ENGLISH
+from harness.report.language import ENGLISH, write_atomically
 
 JUNIT_XML = "junit.xml"
 _Outcome = Failure | Error | Skipped | None

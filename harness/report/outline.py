@@ -20,8 +20,7 @@ from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
 from harness.model.words import DECISION
 from harness.report import told, words
-from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language
+from harness.report.language import ENGLISH, REPORT_HTML, Language
 
 _Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline | Bars
 #: More passed judgements of one grid than these are folded.

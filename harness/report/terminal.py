@@ -13,8 +13,7 @@ from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.brief import aftermath, brief, following, rest, said, what
 from harness.report.ending import beside, broke, counted, ending, nothing_exercised
-from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language, columns, padded
+from harness.report.language import ENGLISH, REPORT_HTML, Language, columns, padded
 
 _TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
 #: Two rows of a terminal of 80 columns, behind the verdict.

@@ -33,9 +33,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Result, RunInfo
 from harness.model.words import lacking_words
-from harness.report.files import write_atomically
 from harness.report.junit import write_junit
-from harness.report.language import language
+from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_pages, write_reports
 from harness.rules.register import read

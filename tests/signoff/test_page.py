@@ -20,8 +20,7 @@ from harness.model.claim import Claim, Consequence, Dependency, Found, ShownOn
 from harness.model.judgement import Verdict
 from harness.model.message import english, raw_text
 from harness.model.stack import EnvironmentKind, Target
-from harness.report.files import write_atomically
-from harness.report.language import LANGUAGES, columns, language
+from harness.report.language import LANGUAGES, columns, language, write_atomically
 from harness.report.published import RESULT
 from harness.report.signoff.document import document, errata
 from harness.report.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous

@@ -96,7 +96,7 @@ def as_json(document: object) -> bytes:
 
 def _write(folder: Path, content: bytes) -> Path:
     """Into the first ``judged-<n>.json`` that is free. Raises ``EvidenceNotWritten``."""
-    from harness.report.files import not_written
+    from harness.report.language import not_written
 
     for number in itertools.count(1):
         path = folder / f"judged-{number}.json"

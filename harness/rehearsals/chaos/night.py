@@ -26,7 +26,7 @@ from harness.rehearsals.chaos.types import (
     PlannedExperiment,
     Schedule,
 )
-from harness.report.files import write_atomically
+from harness.report.language import write_atomically
 from harness.rules.fact import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord

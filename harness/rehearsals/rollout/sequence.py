@@ -31,7 +31,7 @@ from harness.model.section import Cell, Pairs, Row, Section, Table
 from harness.model.stack import Capability, Fault
 from harness.rehearsals.rollout.sections import NONE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.report.files import REPORT_HTML
+from harness.report.language import REPORT_HTML
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.terminal import closing_lines
 from harness.rules.chance import advances

@@ -13,7 +13,7 @@ from harness.base.errors import BadInput
 from harness.evidence.gathered import not_whole
 from harness.model.message import Message, message, of_error
 from harness.model.result import Result
-from harness.report.files import not_written, write_atomically
+from harness.report.language import not_written, write_atomically
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.signoff.document import KnownErrata
