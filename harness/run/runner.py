@@ -33,10 +33,9 @@ from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Result, RunInfo
 from harness.model.words import lacking_words
-from harness.report.junit import write_junit
 from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
-from harness.report.write_all import publish, write_pages, write_reports
+from harness.report.write_all import publish, write_junit, write_pages, write_reports
 from harness.rules.register import read
 from harness.run.context import Options, RunContext
 from harness.run.dependencies import rests_on

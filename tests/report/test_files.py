@@ -14,11 +14,10 @@ import pytest
 from harness.base.errors import EvidenceNotWritten, Exit
 from harness.model.result import Result
 from harness.report.html import write_html, write_summary
-from harness.report.junit import write_junit
 from harness.report.language import write_atomically
 from harness.report.latest import point_latest, results
 from harness.report.published import RESULT, RESULT_JSON
-from harness.report.write_all import write_reports
+from harness.report.write_all import write_junit, write_reports
 from tests.report.results import advanced
 
 PLAIN = advanced()

@@ -19,9 +19,9 @@ from harness.model.result import Child, Part, Result
 from harness.model.section import Block, Blocks, Lines, Mark, Pairs, Row, Section, Table, Timeline
 from harness.report import words
 from harness.report.html import render, write_html
-from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from harness.report.terminal import closing_lines
+from harness.report.write_all import junit
 from tests.register import REGISTER
 from tests.report import results
 from tests.report.page import Page

@@ -12,7 +12,7 @@ from harness.model.judgement import Decision, Judgement, Kind, Verdict, observat
 from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.report.junit import junit, write_junit
+from harness.report.write_all import junit, write_junit
 from harness.rules.judged import combine, exit_status
 from tests.report import results
 from tests.report.results import NASTY, command, judgement, result, rollback_limit
