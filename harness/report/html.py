@@ -23,10 +23,9 @@ from harness.model.stack import EnvironmentKind
 from harness.report import outline
 from harness.report.brief import briefly, following
 from harness.report.chart import BarRows, CourseChart, Panel, draw_bars, draw_chart, draw_timeline
-from harness.report.ending import ending
 from harness.report.language import ENGLISH, REPORT_HTML, Language, write_atomically
 from harness.report.markdown import bullets, code, head, plain, table
-from harness.report.outline import OutlineBlock, OutlineRow, listed
+from harness.report.outline import OutlineBlock, OutlineRow, ending, listed
 
 # ``summary.md``: a run for a CI job's page. How it ended first, then how to replay it, then its ``outline``.
 

@@ -12,8 +12,8 @@ from harness.model.stack import EnvironmentKind
 from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.brief import aftermath, brief, following, rest, said, what
-from harness.report.ending import beside, broke, counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, REPORT_HTML, Language, columns, padded
+from harness.report.outline import beside, broke, counted, ending, nothing_exercised
 
 _TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
 #: Two rows of a terminal of 80 columns, behind the verdict.

@@ -14,9 +14,9 @@ from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.result import MeasuredFact, Result
 from harness.model.stack import EnvironmentKind
 from harness.report import told, words
-from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
 from harness.report.html import write_html, write_summary
 from harness.report.language import ENGLISH, Language, write_atomically
+from harness.report.outline import NOTHING_SAID, nothing_exercised, reason_words
 from harness.report.published import RESULT
 
 # ``junit.xml``: what a CI that reads JUnit shows. It is green if and only if the run's exit status is 0.

@@ -23,8 +23,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
 from harness.model.stack import EnvironmentKind, OwnCluster, Target
-from harness.report.ending import counted
 from harness.report.language import language
+from harness.report.outline import counted
 from harness.report.words import verdict_id
 from harness.run.lifecycle import RunUnderWay, Teardown
 from harness.stack.protocol import Stack

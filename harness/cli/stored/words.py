@@ -12,8 +12,8 @@ from harness.model.message import gettext_noop
 from harness.model.stack import EnvironmentKind
 from harness.model.words import DECISION
 from harness.report import words
-from harness.report.ending import NOT_PASSED, PASSED
 from harness.report.language import ENGLISH, Language, columns, padded
+from harness.report.outline import NOT_PASSED, PASSED
 from harness.rules.difference import Measured
 
 _MOST_SETTINGS = 40
