@@ -20,7 +20,7 @@ from harness.model.claim import Claim
 from harness.model.message import message, of_error, raw_text
 from harness.model.stack import EnvironmentKind
 from harness.report.language import language, write_atomically
-from harness.report.signoff.making import EvidencePlan
+from harness.report.signoff.document import EvidencePlan
 from harness.report.signoff.types import DecisionEntry, EvidenceWanted, Signoff, StoredResult
 from harness.rules.register import read
 from harness.run.arguments import AsJson, InReports, Spoken, WithTarget
