@@ -40,10 +40,9 @@ from harness.checks.walk_results import (
 from harness.checks.walk_tables import StoredWalks
 from harness.evidence.store import Collector
 from harness.load.population.accounts import Account, accounts, canaries, population_of
-from harness.model.disruption import UNGUARDED
 from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, Side
 from harness.model.judgement import Judgement, Verdict
-from harness.model.manifests import Manifests
+from harness.model.manifests import UNGUARDED, Manifests
 from harness.model.message import Told, message, of_error, raw_text
 from harness.model.scenario import ProbePlan, Scenario
 from harness.rules.judged import result

@@ -12,7 +12,7 @@ from harness.base import planfile
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.autoscaling import MetricSpec
-from harness.model.disruption import Budget
+from harness.model.manifests import Budget
 from harness.rehearsals.scaling.command import ScalingCommand, ZoneLossCommand
 from harness.rehearsals.scaling.rehearsal import SEVEN, copied, least_available
 from harness.rehearsals.scaling.types import ScalingPlan

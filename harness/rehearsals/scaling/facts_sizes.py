@@ -22,8 +22,8 @@ from harness.base.ticks import NS
 from harness.checks.as_printed import PHASE_2
 from harness.load.population.arrivals import due_of_step
 from harness.model.command import Ran
-from harness.model.disruption import UNGUARDED
 from harness.model.evidence import EventRow, Outcome, RequestRow
+from harness.model.manifests import UNGUARDED
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Arrivals
 from harness.model.stack import PodState

@@ -19,10 +19,9 @@ from harness.evidence.gathered import Gathered
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.command import Ran
-from harness.model.disruption import Budget
 from harness.model.evidence import Side
 from harness.model.judgement import Expected, Kind
-from harness.model.manifests import Manifests
+from harness.model.manifests import Budget, Manifests
 from harness.model.message import ProgressCallback, message, raw_text
 from harness.model.parts import ended
 from harness.model.result import RunInfo

@@ -21,9 +21,8 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, NotCapable, PartDied, StackNotStarted
 from harness.base.typed import PROGRAM
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd
 from harness.model.evidence import SampleRow
-from harness.model.manifests import Manifests
+from harness.model.manifests import DrainEnd, Manifests
 from harness.model.message import Message, message, of_error
 from harness.model.stack import (
     DATABASE_NAME,

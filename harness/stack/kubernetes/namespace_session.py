@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.base.clock import NS, Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
-from harness.model.disruption import DrainEnd, Eviction
+from harness.model.manifests import DrainEnd, Eviction
 from harness.model.message import ProgressCallback, message
 from harness.model.stack import Address
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError

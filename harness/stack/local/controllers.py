@@ -22,9 +22,8 @@ from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, ScaleOutcome, ScaleSubresource, sync
 from harness.control.metrics_server import ContainerCounters
 from harness.model.autoscaling import ConditionType, ContainerRequests, Hpa, HpaCondition, PodPhase, ScaledPod
-from harness.model.disruption import Budget, BudgetStatus, DrainEnd, Eviction
 from harness.model.evidence import SampleRow
-from harness.model.manifests import Manifests
+from harness.model.manifests import Budget, BudgetStatus, DrainEnd, Eviction, Manifests
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.stack.local.deployment import DeploymentController, LocalService
