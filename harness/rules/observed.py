@@ -25,13 +25,14 @@ from harness.model.evidence import DueList
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import MAX_S, QUANTILE, Criterion, Metric, Sample, Scenario
+from harness.rules.figures import figure
 from harness.rules.finding import CriterionFinding, nothing
 from harness.rules.ledger import CALL, NO_OPERATION, Calls, Ledger, Window
 from harness.rules.planned import PlannedSample
 from harness.rules.rollback import rollback
 from harness.rules.sentences import asked
 from harness.rules.success import success
-from harness.rules.view import WindowView, figure
+from harness.rules.view import WindowView
 
 # Evidence and criteria in, verdicts out: the same for a window that still grows and for a stored run. Pure.
 
