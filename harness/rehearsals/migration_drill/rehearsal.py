@@ -36,9 +36,9 @@ from harness.rehearsals.migration_drill.facts import PHRASES, facts, stayers
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, counting, must_be_there, variables
 from harness.rehearsals.migration_drill.types import CLAIM_PLAN, JUDGED, DrillDetails, DrillPlan, Race, WeekSeen
 from harness.rules.bounds import samples_needed
+from harness.rules.criteria import judge
 from harness.rules.fact import Fact
 from harness.rules.ledger import Window
-from harness.rules.observed import judge
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
