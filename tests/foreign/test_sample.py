@@ -15,7 +15,8 @@ from harness.model.judgement import Decision
 from harness.model.stack import EnvironmentKind, Target
 from harness.report.html import render, summary
 from harness.report.language import LANGUAGES, language
-from harness.report.signoff.page import KnownErrata, closing_lines, document
+from harness.report.signoff.document import KnownErrata, document
+from harness.report.signoff.page import closing_lines
 from harness.report.signoff.page import render as signoff_page
 from harness.stack.environments.choice import for_rung, overlay
 from harness.stack.environments.identity import digest

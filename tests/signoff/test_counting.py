@@ -19,7 +19,7 @@ from harness.model.message import english, message
 from harness.model.result import Part
 from harness.model.stack import EnvironmentKind, Fault, FaultKind
 from harness.rehearsals.infrastructure.command import InfrastructureCommand
-from harness.report.signoff.page import held
+from harness.report.signoff.document import held
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimStanding, ClaimState, StoredResult
 from harness.rules.judged import MEASUREMENT

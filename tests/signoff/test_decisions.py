@@ -18,7 +18,7 @@ from harness.model.message import english
 from harness.report.published import RESULT
 from harness.report.signoff import decisions
 from harness.report.signoff.decisions import read, weighed
-from harness.report.signoff.page import document
+from harness.report.signoff.document import document
 from harness.report.signoff.types import ClaimStanding, ClaimState, DecisionEntry, Signoff, StoredResult
 from harness.rules.register import Register
 from harness.stack.environments.identity import digest

@@ -15,7 +15,7 @@ from harness.model.claim import Dependency, ShownOn
 from harness.model.judgement import Verdict
 from harness.model.message import english, message
 from harness.model.stack import EnvironmentKind
-from harness.report.signoff.page import CommandDue, EvidencePlan, document, told
+from harness.report.signoff.document import CommandDue, EvidencePlan, document, told
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimState, StoredResult
 from harness.run import dependencies

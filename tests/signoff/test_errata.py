@@ -14,8 +14,8 @@ from harness.model.claim import Claim, Consequence, Found
 from harness.model.judgement import Verdict
 from harness.model.message import message
 from harness.report.language import LANGUAGES, language
+from harness.report.signoff.document import KnownErrata, document, errata, shown
 from harness.report.signoff.gather import known, patches
-from harness.report.signoff.page import KnownErrata, document, errata, shown
 from harness.report.signoff.types import DecisionEntry, Signoff, StoredResult
 from tests import register as claims
 from tests.report.results import NASTY

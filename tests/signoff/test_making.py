@@ -34,8 +34,8 @@ from harness.model.stack import EnvironmentKind
 from harness.rehearsals.rollout.command import RunCommand
 from harness.report.language import language
 from harness.report.published import RESULT
+from harness.report.signoff.document import EvidencePlan, held, told
 from harness.report.signoff.gather import gather
-from harness.report.signoff.page import EvidencePlan, held, told
 from harness.report.signoff.types import EvidenceWanted, StoredResult
 from harness.stack.environments.identity import digest
 from harness.stack.kind import at_hand

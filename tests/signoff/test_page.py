@@ -22,8 +22,9 @@ from harness.model.message import english, raw_text
 from harness.model.stack import EnvironmentKind, Target
 from harness.report.language import LANGUAGES, columns, language, write_atomically
 from harness.report.published import RESULT
+from harness.report.signoff.document import document, errata
 from harness.report.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
-from harness.report.signoff.page import SIGN, closing_lines, document, errata, headline, render
+from harness.report.signoff.page import SIGN, closing_lines, headline, render
 from harness.report.signoff.types import CONSEQUENCE, WORD, ClaimState, DecisionEntry, Signoff, StoredResult
 from harness.stack.environments.identity import TargetIdentity, digest, harness_digest
 from harness.stack.target.targets import bundled, resolve

@@ -23,7 +23,7 @@ from harness.rehearsals.operations.facts import CLAIMS, TOPICS
 from harness.rehearsals.operations.rehearsal import REHEARSAL, row
 from harness.rehearsals.operations.seen.facts import Reviewed
 from harness.rehearsals.operations.types import OperationsPlan, Task
-from harness.report.signoff.page import of_phase
+from harness.report.signoff.document import of_phase
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimState, StoredResult
 from harness.run import result as conclude

@@ -20,7 +20,7 @@ from harness.model.claim import Claim
 from harness.model.message import message, of_error, raw_text
 from harness.model.stack import EnvironmentKind
 from harness.report.language import language, write_atomically
-from harness.report.signoff.page import EvidencePlan
+from harness.report.signoff.document import EvidencePlan
 from harness.report.signoff.types import DecisionEntry, EvidenceWanted, Signoff, StoredResult
 from harness.rules.register import read
 from harness.run.arguments import AsJson, InReports, Spoken, WithTarget
@@ -78,9 +78,9 @@ class SignOff(WithTarget, InReports, OnCluster, Spoken, AsJson):
         """Makes evidence where that is asked for, and writes the pages."""
         from harness.cli.stored.evidence import lines_of
         from harness.report.signoff import decisions
+        from harness.report.signoff.document import document
         from harness.report.signoff.gather import encode, keep, previous
         from harness.report.signoff.ledger import MonthCalendar, ledger
-        from harness.report.signoff.page import document
         from harness.run.dependencies import gathered
 
         if not (self.run_ or self.reports == REPORTS or self.reports.is_dir()):
@@ -214,8 +214,9 @@ def _now() -> str:
 
 def write_pages(folder: Path, made: Signoff, document: Path = CLAIMS) -> None:
     """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
+    from harness.report.signoff.document import errata
     from harness.report.signoff.gather import known
-    from harness.report.signoff.page import errata, render
+    from harness.report.signoff.page import render
 
     register, beside = read(document), known(document)
     for code, name in PAGES.items():

@@ -16,7 +16,7 @@ from harness.model.result import Result
 from harness.report.language import not_written, write_atomically
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
-from harness.report.signoff.page import KnownErrata
+from harness.report.signoff.document import KnownErrata
 from harness.report.signoff.types import SCHEMA_VERSION, Signoff, StoredResult
 
 #: The folder of the page below the reports folder, its document, and the folder of the last ones before it.
