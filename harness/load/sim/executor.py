@@ -15,7 +15,8 @@ from typing import Any
 from harness.base.clock import NS
 from harness.base.errors import MeasurementFailed, PartDied, RehearsalError
 from harness.load import probes_main
-from harness.load.phone import Phone, Shared, admit
+from harness.load.admission import admit
+from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan, check
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import now_ns, running_on, sleep
