@@ -33,9 +33,9 @@ import msgspec
 
 from harness.base.clock import NS, unix_ns
 from harness.base.errors import MeasurementFailed
-from harness.load.answers import FirestoreSide, PhoneWalk
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token, renew
+from harness.load.firestore_side import FirestoreSide, PhoneWalk
 from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
 from harness.load.plan import LoadPlan

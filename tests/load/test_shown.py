@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
-from harness.load.answers import classify, of_documents
+from harness.load.answers import classify
+from harness.load.firestore_side import of_documents
 from harness.load.population.content import created, fingerprint, updated
 from harness.load.population.firestore_document import document
 from harness.load.population.firestore_document import location as location_map
