@@ -13,7 +13,7 @@ from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, Told, gettext_noop, message, raw_text
 
 # What all judgements of a run come to, and the exit status of it: THE rule, of every rehearsal. Pure.
-# It is docs/judging.md#exit-status: a rollback limit that fired rolls back; a judgement that gates and is neither a
+# docs/judging.md, exit status: a rollback limit that fired rolls back; a judgement that gates and is neither a
 # pass nor an erratum shown holds; and where nothing was exercised, that is no success.
 
 _EXIT = {Decision.ADVANCE: Exit.OK, Decision.HOLD: Exit.HOLD, Decision.ROLL_BACK: Exit.ROLLED_BACK}

@@ -308,10 +308,10 @@ async def _run_scripts(plan: RunbooksPlan, page: RunbookPage, on: RunContext[Run
     await site.provide(on.progress)
     variables = variables_in(site)
 
-    async def stop() -> None:
+    async def stop_it() -> None:
         await stop(site, variables, plan.limit_s)
 
-    on.add_finalizer(stop)
+    on.add_finalizer(stop_it)
     variables["MOMENT"] = await damaged(site, variables, plan.limit_s)
     blocks = [*scripts((DOCS / page.page).read_text("utf-8"))]
     on.details.lines[page.name] = len(blocks)
