@@ -19,13 +19,14 @@ from harness.base.errors import BadInput
 from harness.model.judgement import Verdict
 from harness.model.message import Message, Told, gettext_noop, message, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
+from harness.rules.figures import SAMPLED, bad_calls, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
 from harness.rules.ledger import Calls
 from harness.rules.planned import missing_words
 from harness.rules.sentences import beside, bounded, count, limit, limit_quantity, nothing_counts
 from harness.rules.silence import Blackout, blackout, longest_dark_s
 from harness.rules.success import failure_limit, silence_words
-from harness.rules.view import SAMPLED, WindowView, bad_calls, counting, figure
+from harness.rules.view import WindowView
 
 #: Without a failure, about 3 / limit samples carry "below limit" with 95 % confidence (the rule of three).
 _RULE_OF_THREE = 3

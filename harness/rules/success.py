@@ -21,6 +21,7 @@ from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, message, worded
 from harness.model.scenario import QUANTILE, By, Comparison, Criterion, Metric, Sample
 from harness.rules.bounds import samples_needed
+from harness.rules.figures import Figure, bad_calls, clears, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
 from harness.rules.ledger import Calls, Window, those
 from harness.rules.machine_share import CROWDED_FROM
@@ -35,7 +36,7 @@ from harness.rules.sentences import (
     limit_quantity,
     nothing_counts,
 )
-from harness.rules.view import Figure, WindowView, bad_calls, clears, counting, figure
+from harness.rules.view import WindowView
 
 _NAMED_USERS = 3
 

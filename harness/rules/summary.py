@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from harness.base.ticks import NS
 from harness.model.evidence import Side
 from harness.rules.bounds import nearest_rank
+from harness.rules.figures import MS, latencies_ms
 from harness.rules.ledger import Ledger, Window, lag_ns
-from harness.rules.view import MS, latencies_ms
 
 
 class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):

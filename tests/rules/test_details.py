@@ -13,13 +13,13 @@ from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow
 from harness.model.judgement import Verdict
 from harness.model.message import english
 from harness.rules.chance import requirements
+from harness.rules.figures import figure
 from harness.rules.finding import error_words
 from harness.rules.ledger import Ledger, Window, lag_ns
 from harness.rules.rollback import smallest_sample
 from harness.rules.sentences import beside
 from harness.rules.silence import blackout, silent_s
 from harness.rules.summary import summarise
-from harness.rules.view import figure
 from tests.rules.evidence import (
     START_NS,
     SUCCESS_ERRORS,

@@ -28,8 +28,8 @@ from harness.rehearsals.load_stages.facts import uses
 from harness.rehearsals.load_stages.facts_steps import window_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan
+from harness.rules.figures import latencies_ms
 from harness.rules.pod_resources import asked
-from harness.rules.view import latencies_ms
 from harness.run.rehearsal import RunRecord
 
 Count = Annotated[int, msgspec.Meta(ge=1, examples=[500])]

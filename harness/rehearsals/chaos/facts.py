@@ -34,11 +34,11 @@ from harness.model.words import lacking_words
 from harness.rehearsals.chaos.kill_series import ExpectedFailures, expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Failover, FailoverSeen, MadeExperiment
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.figures import figure
 from harness.rules.leaving import NO_PRESTOP, failed_while_leaving
 from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, Window, on_time, those
 from harness.rules.planned import PlannedSample, lost_words, optimistic, planned_in
 from harness.rules.steady import STEADY_S
-from harness.rules.view import figure
 from harness.run.result import accounted
 
 _FOR_EVER = 2**63 - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
-from harness.rules.view import SAMPLED
+from harness.rules.figures import SAMPLED
 from harness.run.scenarios.load import load
 
 #: The rollout table gives a latency for the weeks up to this one, and nothing lifts it for those after.

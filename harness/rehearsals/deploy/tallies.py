@@ -13,9 +13,9 @@ from harness.base.ticks import NS
 from harness.model.evidence import DueList, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import PodState
+from harness.rules.figures import MS, latencies_ms
 from harness.rules.ledger import Ledger, Window
 from harness.rules.planned import planned_in
-from harness.rules.view import MS, latencies_ms
 
 #: Seconds after a pod is told to be gone in which a client still hears that its kept connection ended.
 CLOSED_S = 1.0

@@ -64,9 +64,9 @@ from harness.rehearsals.load_stages.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.fact import Fact
+from harness.rules.figures import latencies_ms
 from harness.rules.ledger import Calls, Window
 from harness.rules.rule import Rules
-from harness.rules.view import latencies_ms
 from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord

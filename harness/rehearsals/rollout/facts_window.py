@@ -17,11 +17,11 @@ from harness.model.message import Message, message
 from harness.model.scenario import RATIOS, Metric, Sample, Scenario
 from harness.rules.difference import Measured, SeriesQuantile
 from harness.rules.fact import Fact, FactsOf
+from harness.rules.figures import MS, latencies_ms
 from harness.rules.ledger import OPERATIONS, Calls, Ledger, Window, lag_ns, of_step
 from harness.rules.pod_resources import NoShare, Used
 from harness.rules.success import failure_limit
 from harness.rules.summary import WindowSummary, summarise
-from harness.rules.view import MS, latencies_ms
 
 PHRASES = {
     "latency.p50_ms": gettext_noop("p50 {seen}"),
