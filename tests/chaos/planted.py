@@ -13,7 +13,8 @@ from harness.model.judgement import Expected, Judgement
 from harness.model.scenario import Criterion
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts import PHRASES, ExperimentView
-from harness.rehearsals.chaos.rehearsal import REHEARSAL, SPREADS, rule_of
+from harness.rehearsals.chaos.rehearsal import REHEARSAL
+from harness.rehearsals.chaos.rules import SPREADS, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
 from harness.rules.fact import Fact, FactsOf

@@ -13,7 +13,7 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text
 from harness.rehearsals.chaos.facts import failover_of, of_failover, seen, steps
-from harness.rehearsals.chaos.rehearsal import as_counterexample
+from harness.rehearsals.chaos.rules import as_counterexample
 from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, MadeExperiment
 from harness.rules.fact import Fact
 from tests.chaos.planted import FACT, WELL, by_rules
