@@ -25,7 +25,7 @@ MODULES = {
     "soak": "harness.rehearsals.soak.actions",
     "scaling": "harness.rehearsals.scaling.rehearsal",
     "secret_rotation": "harness.rehearsals.secret_rotation.rehearsal",
-    "network": "harness.rehearsals.network.flow",
+    "network": "harness.rehearsals.network.rehearsal",
     "deploy_rehearsal": "harness.rehearsals.deploy.rehearsal",
     "chaos": "harness.rehearsals.chaos.rehearsal",
     "chaos_nightly": "harness.rehearsals.chaos.night",

@@ -13,7 +13,7 @@ from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.model.stack import Capability, EnvironmentKind, OwnCluster, Target
-from harness.rehearsals.network.flow import REHEARSAL as NETWORK
+from harness.rehearsals.network.rehearsal import REHEARSAL as NETWORK
 from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION
 from harness.rehearsals.secret_rotation.types import RotationPlan

@@ -13,7 +13,7 @@ from harness.model.evidence import Outcome as Answer
 from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import english
 from harness.rehearsals.network import facts
-from harness.rehearsals.network.flow import REHEARSAL
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
     FrontOutcome,
     NetworkClient,

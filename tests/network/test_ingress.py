@@ -20,9 +20,9 @@ from harness.model.manifests import Manifests
 from harness.model.section import Table
 from harness.model.stack import Address, EnvironmentKind
 from harness.rehearsals.network.clients import EDGE
-from harness.rehearsals.network.flow import REHEARSAL
 from harness.rehearsals.network.front import Authority, named
 from harness.rehearsals.network.https import HttpsAnswer, Request, ask, trusting
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
     FrontOutcome,
     IngressAnswer,

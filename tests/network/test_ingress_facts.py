@@ -11,7 +11,7 @@ from harness.base import planfile
 from harness.base.ticks import NS
 from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.network.facts_ingress import update_told
-from harness.rehearsals.network.flow import REHEARSAL
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
     FrontOutcome,
     IngressAnswer,

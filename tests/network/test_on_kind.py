@@ -18,7 +18,7 @@ from harness.model.judgement import Kind, Verdict, errata_of
 from harness.model.result import Result
 from harness.model.section import Row, Table
 from harness.model.stack import EnvironmentKind
-from harness.rehearsals.network.flow import REHEARSAL
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import record
 from harness.stack.kind.ground import kept_cluster
 from tests.kind.in_docker import finished, left_in_docker

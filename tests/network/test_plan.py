@@ -17,7 +17,7 @@ from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.section import Table
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.network.clients import EDGE
-from harness.rehearsals.network.flow import REHEARSAL
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
     FrontOutcome,
     NetworkClient,

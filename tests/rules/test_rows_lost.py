@@ -35,7 +35,7 @@ from harness.rehearsals.dr_restore.procedure import Calls
 from harness.rehearsals.load_stages.facts import result_of
 from harness.rehearsals.load_stages.types import MadeStep
 from harness.rehearsals.network.facts import users
-from harness.rehearsals.network.flow import REHEARSAL as NETWORK
+from harness.rehearsals.network.rehearsal import REHEARSAL as NETWORK
 from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ZoneLost, step_of
 from harness.rules.bounds import ratio_lower

@@ -24,7 +24,7 @@ STRUCT = "import msgspec\nfrom harness.model.judgement import Verdict\n"
 
 def planted(root: Path, **files: str) -> Source:
     """A checkout with these modules; a double underscore in a name is a folder."""
-    for name, text in {"model__verdict": VERDICT, **files}.items():
+    for name, text in {"model__judgement": VERDICT, **files}.items():
         path = root / "harness" / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -76,7 +76,7 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
     use = "from harness.rules.judged import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
     source = planted(
         tmp_path,
-        rules__combine=rule,
+        rules__judged=rule,
         one=use,
         two=use,
         three="def document():\n    return Run(exit_status=more_severe(1, 2))\n",
@@ -97,7 +97,7 @@ def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_i
     tool = "from harness.base.errors import Exit, tool_status\n"
     source = planted(
         tmp_path,
-        rules__combine=weighs,
+        rules__judged=weighs,
         run__result=use + "def conclude(under_way):\n    status = exit_status([])\n"
         "    return Result(exit_status=None if under_way else int(status))\n",
         cli__rejudge=use + "def rejudge():\n    return Judged(exit_status=int(_status()))\n"
@@ -149,7 +149,7 @@ def test_a_name_of_two_classes_is_counted(tmp_path: Path) -> None:
 
 def test_lines_are_counted_by_rooms_beside_their_budgets(tmp_path: Path) -> None:
     for name, lines in (
-        ("harness/rehearsals/network/flow.py", 30),
+        ("harness/rehearsals/network/rehearsal.py", 30),
         ("harness/run/runner.py", 100),
         ("harness/new/a.py", 7),
         ("harness/report/result.schema.json", 7),
