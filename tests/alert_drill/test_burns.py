@@ -12,7 +12,7 @@ from harness.base.units import Unit
 from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import english
 from harness.rehearsals.alert_drill.expected import FiringDue, paired
-from harness.rehearsals.alert_drill.facts_burns import BURNS, burns
+from harness.rehearsals.alert_drill.facts import BURNS, burns
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, Delivery, Firing
 from harness.rules import engine
