@@ -12,7 +12,7 @@ from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.model.judgement import Kind, Verdict
 from harness.model.message import english
-from harness.rehearsals.alert_drill.facts_errata import errata
+from harness.rehearsals.alert_drill.facts import errata
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import (
     AVAILABILITY,
