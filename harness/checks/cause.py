@@ -14,10 +14,9 @@ from harness.evidence.failure import LOG_LINE, bad_calls, first_bad
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Side, told_of
 from harness.model.flag import FLAG
-from harness.model.judgement import Decision, Judgement
+from harness.model.judgement import PHASES, Decision, Judgement, outcome_word, subject_of
 from harness.model.message import Message, message, raw_text
 from harness.model.section import Cell, Row, Table
-from harness.model.words import PHASES, outcome_word, subject_of
 from harness.rules.judged import combine
 from harness.rules.resizes import resizes
 

@@ -12,10 +12,10 @@ import numpy as np
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
+from harness.model.judgement import KIND, subject_of
 from harness.model.message import Message, Told, gettext_noop, message, quantity, raw_text
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Cell, Chart, Limit, Mark, Point, Series, Style, Timeline
-from harness.model.words import KIND, subject_of
 from harness.report.series import ERROR_GROUPS, MeasuredSeries, Numbers, SideSeries, TimeAxis
 
 SIDE = {Side.API: message("API"), Side.FIRESTORE: message("Firestore")}

@@ -13,14 +13,13 @@ import msgspec
 
 from harness.base.clock import Anchor, utc
 from harness.model.claim import Claim
-from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of
+from harness.model.judgement import DECISION, Decision, Judgement, Kind, Verdict, errata_of
 from harness.model.message import Message, gettext_noop
 from harness.model.result import Child, MeasuredFact, Part, Result
 from harness.model.section import Bar, Bars, Blocks, Chart, Lines, Pairs, Picture, Section, Table, Timeline
 from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
 from harness.model.stack import EnvironmentKind
-from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.language import ENGLISH, REPORT_HTML, Language
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from harness.base.errors import Exit
 from harness.base.phase import Detail, PhaseLine, PhaseRow, Tone
-from harness.model.judgement import Decision, Judgement, Kind, Verdict
+from harness.model.judgement import DECISION, Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.brief import aftermath, brief, following, rest, said, what
 from harness.report.language import ENGLISH, REPORT_HTML, Language, columns, padded

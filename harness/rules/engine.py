@@ -14,10 +14,9 @@ import msgspec
 
 from harness.base.message import gettext_noop
 from harness.base.units import show
-from harness.model.judgement import Expected, Judgement, Kind, Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
-from harness.model.words import lacking_words
 from harness.rules.fact import CHECKED, EVERY, Fact, unit_of
 from harness.rules.rule import Limit, Rule, RuleLine, Rules, Shows, rule_of
 

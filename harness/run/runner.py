@@ -31,12 +31,11 @@ from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.claim import Dependency
 from harness.model.evidence import BUSY, STOLEN, WAITED
-from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict
+from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.manifests import Manifests
 from harness.model.message import Message, ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Part, Result, RunInfo
 from harness.model.section import Section
-from harness.model.words import lacking_words
 from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_junit, write_pages, write_reports

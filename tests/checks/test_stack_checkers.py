@@ -21,10 +21,9 @@ from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Judgement, Verdict, outcome_word
 from harness.model.manifests import Budget, UnhealthyPodEviction
 from harness.model.message import Told, english, message
-from harness.model.words import outcome_word
 from harness.rules.judged import COUNTED
 from tests.checks.stored import WALK, documents, walk
 from tests.control.budgets import budgets

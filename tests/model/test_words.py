@@ -7,9 +7,8 @@ import re
 import pytest
 
 from harness.model.evidence import Outcome
-from harness.model.judgement import Decision
+from harness.model.judgement import OUTCOME, PHASES, Decision
 from harness.model.stack import FaultKind
-from harness.model.words import OUTCOME, PHASES
 from harness.report.html import summary
 from harness.report.language import language
 from tests import register as claims

@@ -6,10 +6,9 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
+from harness.model.judgement import DECISION, Decision, Judgement, Kind, Verdict, lacking_words, observation
 from harness.model.message import message
 from harness.model.result import Result
-from harness.model.words import DECISION, lacking_words
 from harness.report import words
 from harness.report.language import ENGLISH, language
 from harness.report.outline import counted, ending, nothing_exercised

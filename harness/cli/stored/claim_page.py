@@ -17,12 +17,11 @@ from harness.base.clock import Anchor
 from harness.base.data import ROOT
 from harness.base.units import Unit, show
 from harness.model.claim import Claim, Judged
-from harness.model.judgement import Expected, Verdict
+from harness.model.judgement import CAPABILITY, Expected, Verdict
 from harness.model.message import Message, enumerated, gettext_noop, message
 from harness.model.result import RunInfo
 from harness.model.scenario import Criterion
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.words import CAPABILITY
 from harness.report import words as reported
 from harness.report.language import Language
 from harness.report.signoff.types import CONSEQUENCE, FOUND, WORD, ClaimStanding

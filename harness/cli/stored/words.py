@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.cli.stored.compare import Change, FigureChange, JudgementPair, Rejudgement, RunComparison, VerdictChange
-from harness.model.judgement import Decision, Judgement
+from harness.model.judgement import DECISION, Decision, Judgement
 from harness.model.message import gettext_noop
 from harness.model.stack import EnvironmentKind
-from harness.model.words import DECISION
 from harness.report import words
 from harness.report.language import ENGLISH, Language, columns, padded
 from harness.report.outline import NOT_PASSED, PASSED

@@ -26,11 +26,10 @@ from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.load.population.schedule import due_within
 from harness.model.evidence import WRITES, DueList, EventRow, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement, Verdict
+from harness.model.judgement import Judgement, Verdict, lacking_words
 from harness.model.message import Message, Told, message, raw_text
 from harness.model.scenario import Criterion, Metric
 from harness.model.stack import lacks
-from harness.model.words import lacking_words
 from harness.rehearsals.chaos.kill_series import ExpectedFailures, expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Failover, FailoverSeen, MadeExperiment
 from harness.rules.fact import Fact, FactsOf

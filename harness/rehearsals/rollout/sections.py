@@ -10,12 +10,11 @@ from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
-from harness.model.judgement import Kind
+from harness.model.judgement import KIND, Kind, subject_of
 from harness.model.message import Message, joined, message, raw_text
 from harness.model.scenario import Metric, PopulationPlan, Sample, Scenario
 from harness.model.section import Band, Chart, Limit, Mark, Pairs, Row, Section, Table, Timeline, table_of
 from harness.model.stack import Fault
-from harness.model.words import KIND, subject_of
 from harness.rehearsals.rollout.observed import ObservedWindow, WeekDetails, observed
 from harness.report import course as charts
 from harness.report.course import gathered, with_others

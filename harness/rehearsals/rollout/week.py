@@ -26,14 +26,13 @@ from harness.load.population.accounts import on_api
 from harness.load.population.schedule import answered_by, due_list, requests_due
 from harness.load.users import Users, users_of
 from harness.model.evidence import NOTHING_DUE, WAITED, DueList, EventRow, ProbeRow, RequestRow, Row
-from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict
+from harness.model.judgement import DECISION, Decision, Expected, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, quantity
 from harness.model.result import RunInfo
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Capability, Fault
-from harness.model.words import DECISION
 from harness.rehearsals.rollout.expected import beside, deciding, not_exercised
 from harness.rehearsals.rollout.facts import PHRASES, facts
 from harness.rehearsals.rollout.observed import ObservedWindow, WeekDetails, moment, observed
