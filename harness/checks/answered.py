@@ -19,9 +19,8 @@ from harness.base.data import CLAIMS
 from harness.base.message import gettext_noop
 from harness.checks.sent import by_place, untold
 from harness.checks.values import Unreadable, instant
-from harness.load.population.accounts import accounts
 from harness.load.population.content import as_sent, single
-from harness.load.population.schedule import slots, user_schedule
+from harness.load.population.schedule import accounts, slots, user_schedule
 from harness.load.population.track import COLUMNS, MOST_RUNS, columns, digest
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side

@@ -39,7 +39,7 @@ from harness.checks.walk_results import (
 )
 from harness.checks.walk_tables import StoredWalks
 from harness.evidence.store import Collector
-from harness.load.population.accounts import Account, accounts, canaries, population_of
+from harness.load.population.schedule import Account, accounts, canaries, population_of
 from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import UNGUARDED, Manifests

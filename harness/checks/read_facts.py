@@ -16,9 +16,9 @@ from harness.base.data import CLAIMS
 from harness.checks.reads import Reads, probe_reads, reads
 from harness.checks.walk_results import CLAIM, READS, with_few
 from harness.checks.written import Plans
-from harness.load.population.accounts import Canary, accounts, canaries
 from harness.load.population.arrivals import due_of_step
 from harness.load.population.content import updated
+from harness.load.population.schedule import Canary, accounts, canaries
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.load.stages.plan import population

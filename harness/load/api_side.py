@@ -7,8 +7,7 @@ from itertools import repeat
 
 from harness.load.answers import SUCCESS, classify, created_id, unanswered
 from harness.load.http1 import NoAnswer, PhoneAnswer
-from harness.load.population.accounts import NOBODY, Population
-from harness.load.population.schedule import PlannedRequest
+from harness.load.population.schedule import NOBODY, PlannedRequest, Population
 from harness.load.population.walk import PAGE_WALKS, encode
 from harness.load.rest import runtime
 from harness.load.result import CallResult

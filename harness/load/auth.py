@@ -14,7 +14,7 @@ import msgspec
 
 from harness.base.errors import MeasurementFailed
 from harness.base.ticks import NS
-from harness.load.population.accounts import Account
+from harness.load.population.schedule import Account
 from harness.load.rest import JsonClient, now_ns, wall_ns
 from harness.model.stack import Address
 

@@ -45,10 +45,9 @@ from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
 from harness.load.plan import LoadPlan
 from harness.load.population import thumbnail
-from harness.load.population.accounts import Account, population_of
 from harness.load.population.content import Content, fingerprint
 from harness.load.population.firestore_document import document, document_id, location
-from harness.load.population.schedule import PlannedRequest
+from harness.load.population.schedule import Account, PlannedRequest, population_of
 from harness.load.population.walk import PAGE_WALKS, Location, Status, WalkUpdate, moment
 from harness.load.protocol import Background, TimedOut
 from harness.load.recorder import Recorder

@@ -9,7 +9,7 @@ import msgspec
 from harness.load.answers import classify, unanswered
 from harness.load.auth import Token
 from harness.load.http1 import NoAnswer
-from harness.load.population.accounts import NOBODY, Account, Canary, Population
+from harness.load.population.schedule import NOBODY, Account, Canary, Population
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
 from harness.load.rest import exchange
 from harness.model.evidence import Operation, Outcome, Wire

@@ -14,9 +14,8 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.checks.read_facts import reads_of_steps
 from harness.load.known import KnownWalks
-from harness.load.population.accounts import accounts
 from harness.load.population.arrivals import due_of_step
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.result import CallResult
 from harness.load.stages.plan import population
 from harness.load.stages.worker_main import Sender, SenderIdentity

@@ -15,8 +15,7 @@ from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.walk_continuity import continuity
 from harness.cli.main import main
-from harness.load.population.accounts import accounts
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.population.walk import WalkUpdate
 from harness.load.users import UsersPlan
 from harness.model.evidence import Operation, Outcome, RequestRow, Side

@@ -15,8 +15,7 @@ from harness.base.errors import EvidenceNotWritten, MeasurementFailed
 from harness.base.ticks import NS
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import canaries
-from harness.load.population.schedule import due_list
+from harness.load.population.schedule import canaries, due_list
 from harness.load.probe import Probed, Prober
 from harness.load.probes_main import ProbeStream
 from harness.load.recorder import Recorder

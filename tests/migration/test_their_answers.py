@@ -13,7 +13,7 @@ import pytest
 from harness.base.virtual import VirtualClock
 from harness.checks.walk_tables import StoredWalks
 from harness.load.http1 import ConnectionRefused, PhoneAnswer
-from harness.load.population.accounts import accounts
+from harness.load.population.schedule import accounts
 from harness.load.rest import answered
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints

@@ -12,7 +12,7 @@ from harness.base.virtual import VirtualClock
 from harness.checks.stores import NotAsNamed
 from harness.checks.walk_tables import StoredWalks
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import Account
+from harness.load.population.schedule import Account
 from harness.migration import source
 from harness.model.message import message
 from harness.rehearsals.one_stack import rehearsal

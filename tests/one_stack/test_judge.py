@@ -12,8 +12,7 @@ from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.checks.agreement import CLAIM_DUAL_WRITE, DUAL_WRITE
 from harness.cli.main import parse
-from harness.load.population.accounts import accounts, on_api
-from harness.load.population.schedule import stayers_due
+from harness.load.population.schedule import accounts, on_api, stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message

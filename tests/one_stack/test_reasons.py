@@ -10,8 +10,7 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.checks.invariants import CHECKS, OFF
-from harness.load.population.accounts import accounts, on_api
-from harness.load.population.schedule import requests_due
+from harness.load.population.schedule import accounts, on_api, requests_due
 from harness.migration.heal import RECONCILE, unreconciled
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Verdict

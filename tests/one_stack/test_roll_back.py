@@ -15,7 +15,7 @@ from harness.base.errors import PartDied
 from harness.base.virtual import VirtualClock
 from harness.checks.stores import NotAsNamed
 from harness.checks.whole_run import of_whole_run
-from harness.load.population.accounts import canaries
+from harness.load.population.schedule import canaries
 from harness.migration import heal as healing
 from harness.migration.heal import RECONCILE, Healing
 from harness.model.direction import Direction

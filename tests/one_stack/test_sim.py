@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.load.population.accounts import accounts
+from harness.load.population.schedule import accounts
 from harness.model.judgement import Decision, Judgement, Verdict, errata_of
 from harness.model.result import Result
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from harness.checks.dual_write import StoredWalk
-from harness.load.population.accounts import Canary, canaries
+from harness.load.population.schedule import Canary, canaries
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow

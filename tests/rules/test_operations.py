@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.population.accounts import accounts
-from harness.load.population.schedule import WALK, due_list
+from harness.load.population.schedule import WALK, accounts, due_list
 from harness.model.evidence import Operation, Outcome, RequestRow, Row
 from harness.model.judgement import Verdict
 from harness.model.scenario import Criterion

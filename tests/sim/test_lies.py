@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from harness.base.http1 import Answer
-from harness.load.population.accounts import mark
+from harness.load.population.schedule import mark
 from harness.model.evidence import Outcome, Wire
 from harness.model.judgement import Decision, Verdict
 from harness.run.scenarios.load import load

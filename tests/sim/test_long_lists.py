@@ -12,8 +12,7 @@ import pytest
 
 from harness.base.http1 import Answer
 from harness.base.ticks import NS
-from harness.load.population.accounts import accounts
-from harness.load.population.schedule import requests_due, slots, user_schedule
+from harness.load.population.schedule import accounts, requests_due, slots, user_schedule
 from harness.load.population.walk import Status, WalkUpdate
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Decision, Verdict

@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import Exit
-from harness.load.population.accounts import accounts
+from harness.load.population.schedule import accounts
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import Metric, Scenario

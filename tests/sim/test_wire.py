@@ -14,7 +14,7 @@ import pytest
 from harness.base.http1 import Answer
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.evidence.store import EvidenceStore
-from harness.load.population.accounts import mark
+from harness.load.population.schedule import mark
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wire
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, Scenario

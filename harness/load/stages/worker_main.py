@@ -35,9 +35,8 @@ from harness.load.auth import Token, create_accounts, signed_in
 from harness.load.child import run
 from harness.load.greenlets import flush_always, lines_of_input, renew_always, tell_of_every_greenlet
 from harness.load.known import KnownWalks
-from harness.load.population.accounts import Account, Population, accounts
 from harness.load.population.arrivals import offsets_ns
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import Account, PlannedRequest, Population, accounts, slots, user_schedule
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient, now_ns, runtime
 from harness.load.stages.plan import StepCommand, WorkerPlan, population

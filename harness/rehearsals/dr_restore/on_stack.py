@@ -25,7 +25,7 @@ from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import probed_walks
 from harness.checks.off_in_time import unseen_words
 from harness.checks.sent import Sent, api_writes, sent, untold
-from harness.load.population.accounts import accounts, canaries
+from harness.load.population.schedule import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
 from harness.model.message import Message, joined, message, of_error, raw_text
 from harness.model.scenario import PopulationPlan, ProbePlan

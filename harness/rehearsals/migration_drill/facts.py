@@ -8,9 +8,8 @@ from itertools import pairwise
 
 from harness.base.message import gettext_noop
 from harness.checks.stepwise import served_of, written_of
-from harness.load.population.accounts import accounts
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
-from harness.load.population.schedule import stayers_due
+from harness.load.population.schedule import accounts, stayers_due
 from harness.migration.convert import MOST_LOCATIONS
 from harness.model.evidence import Operation, RequestRow
 from harness.model.judgement import Verdict

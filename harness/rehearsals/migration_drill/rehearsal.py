@@ -30,8 +30,8 @@ from harness.checks.stores import read_stored, reading
 from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short, unlike
 from harness.checks.walk_tables import counted
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import EXCERPT_BYTES, Account, accounts
 from harness.load.population.consents import consents as given
+from harness.load.population.schedule import EXCERPT_BYTES, Account, accounts
 from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.load.users import Users, UsersPlan, users_of
 from harness.model.evidence import Side

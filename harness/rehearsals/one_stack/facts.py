@@ -21,8 +21,7 @@ from harness.checks.stepwise import written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
-from harness.load.population.accounts import on_api
-from harness.load.population.schedule import answered_by, requests_due, stayers_due
+from harness.load.population.schedule import answered_by, on_api, requests_due, stayers_due
 from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, message

@@ -19,8 +19,8 @@ from harness.checks.mirror_facts import expected as steps_expected
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, Stores, user_rows
 from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short
-from harness.load.population.accounts import Account, accounts, canaries, on_api
 from harness.load.population.consents import consents
+from harness.load.population.schedule import Account, accounts, canaries, on_api
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
 from harness.migration.heal import RECONCILE, twice

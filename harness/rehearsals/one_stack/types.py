@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.load.population.accounts import Account, accounts, on_api
-from harness.load.population.schedule import probes_due, requests_due
+from harness.load.population.schedule import Account, accounts, on_api, probes_due, requests_due
 from harness.model.evidence import DueList
 from harness.model.message import Message, gettext_noop
 from harness.model.mirror import MirrorStep

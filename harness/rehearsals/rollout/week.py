@@ -22,8 +22,7 @@ from harness.checks.mirror_losses import structured
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.read_facts import judged_reads
 from harness.checks.walk_results import READS, as_answered
-from harness.load.population.accounts import on_api
-from harness.load.population.schedule import answered_by, due_list, requests_due
+from harness.load.population.schedule import answered_by, due_list, on_api, requests_due
 from harness.load.users import Users, users_of
 from harness.model.evidence import NOTHING_DUE, WAITED, DueList, EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import DECISION, Decision, Expected, Judgement, Kind, Verdict
