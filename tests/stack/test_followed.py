@@ -13,8 +13,7 @@ from harness.base.virtual import VirtualClock
 from harness.model.evidence import EventRow
 from harness.stack.kind.stack import NodeWatcher
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.watching import RunningPod, TargetPlace, Watching, read
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching, read
 from harness.stack.process.processes import Feed
 
 PLACE = TargetPlace("walks", "api", "api")

@@ -13,8 +13,7 @@ from harness.model.manifests import DrainEnd, Eviction
 from harness.model.message import ProgressCallback, message
 from harness.model.stack import Address
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.watching import RunningPod, TargetPlace, Watching
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching
 from harness.stack.kubernetes.workload import Workload
 from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import http_status

@@ -12,8 +12,7 @@ from harness.model.manifests import Deployment
 from harness.model.message import ProgressCallback, message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, ApiServerError, Json
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.watching import RunningPod, TargetPlace, Watching, read
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching, read
 from harness.stack.process.processes import tail
 from harness.stack.state import Lease
 
