@@ -23,8 +23,7 @@ from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.rules import SEE_THE_LOSS, SPREADS, as_counterexample, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment
 from harness.report import course as charts
-from harness.report.course import stretch
-from harness.report.panels import chart_of, course_of
+from harness.report.course import chart_of, course_of, stretch
 from harness.report.series import TimeAxis, axis_of, measured_on
 from harness.rules.engine import judged
 from harness.rules.fact import CHECKED, Fact

@@ -29,8 +29,7 @@ from harness.rehearsals.deploy.facts import PHRASES, TAIL_S, broke, facts, obser
 from harness.rehearsals.deploy.tallies import PodTally, of_version, pods
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 from harness.report import course as charts
-from harness.report.course import stretch
-from harness.report.panels import by_version, first_seen
+from harness.report.course import by_version, first_seen, stretch
 from harness.report.series import axis_of, measured_on
 from harness.rules.criteria import judge
 from harness.rules.fact import Fact

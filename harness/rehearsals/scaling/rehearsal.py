@@ -49,8 +49,7 @@ from harness.rehearsals.scaling.types import (
     step_of,
 )
 from harness.report import course as charts
-from harness.report.course import stretch
-from harness.report.panels import AutoscalingCourse, chart_of, course_of
+from harness.report.course import AutoscalingCourse, chart_of, course_of, stretch
 from harness.report.series import MeasuredSeries, axis_of, measured_on
 from harness.rules.endpoints import endpoints_now
 from harness.rules.fact import Fact

@@ -41,7 +41,7 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
     step_of,
 )
-from harness.report.panels import chart_of, course_of
+from harness.report.course import chart_of, course_of
 from harness.rules.fact import Fact
 from harness.run.context import Options, RunContext
 from harness.run.moments import timeline
