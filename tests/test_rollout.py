@@ -36,7 +36,8 @@ from harness.run import resuming
 from harness.run.command import parse
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal
-from harness.run.runner import Environment, Runner, details_of
+from harness.run.result import details_of
+from harness.run.runner import Environment, Runner
 from harness.run.scenarios.load import load
 from tests.hurried import QUICK_PROBES, hurried
 from tests.main_job import Job, left_since, machine_state

@@ -36,7 +36,7 @@ from harness.model.stack import Address
 from harness.rules.criteria import judge
 from harness.rules.judged import combine
 from harness.rules.ledger import Window
-from harness.run.runner import measurement
+from harness.run.result import measurement
 from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for
 

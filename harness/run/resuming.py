@@ -150,7 +150,8 @@ def locked(folder: Path) -> Iterator[None]:
 def _as_begun(
     found: Rehearsal[Any, Any], folder: Path, result: Result, typed: Resumable
 ) -> tuple[Any, Options, Any, tuple[Child, ...]]:
-    from harness.run.runner import PLAN_JSON, details_of
+    from harness.run.result import details_of
+    from harness.run.runner import PLAN_JSON
 
     try:
         own(folder / PLAN_JSON)  # its words say what is run

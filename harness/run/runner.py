@@ -7,10 +7,9 @@ The rehearsal itself acts between the preflight and the endings; what it asks fo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,189 +17,36 @@ import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS, Clock, utc
-from harness.base.errors import BadInput, Exit, NotCapable
+from harness.base.errors import BadInput, NotCapable
 from harness.base.progress import Progress
-from harness.checks.cause import cause
-from harness.checks.read_facts import timeline
 from harness.checks.stores import Stores, StoresAt
 from harness.evidence.failure import log_lines
-from harness.evidence.gathered import Gathered, files, summed
+from harness.evidence.gathered import files, summed
 from harness.evidence.store import Collector, EvidenceStore
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.claim import Dependency
 from harness.model.evidence import BUSY, STOLEN, WAITED
-from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict, lacking_words
+from harness.model.judgement import Judgement, lacking_words
 from harness.model.manifests import Manifests
-from harness.model.message import Message, ProgressCallback, message, raw_text, whole
-from harness.model.result import Child, Part, Result, RunInfo
-from harness.model.section import Section
+from harness.model.message import ProgressCallback, message, raw_text, whole
+from harness.model.result import Child, Result, RunInfo
 from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_junit, write_pages, write_reports
-from harness.rules import machine_share
-from harness.rules.finding import error_words
-from harness.rules.judged import MEASUREMENT, combine, exit_status
 from harness.rules.register import read
 from harness.run.context import Options, RunContext
 from harness.run.dependencies import rests_on
 from harness.run.facts import manifest_facts
 from harness.run.lifecycle import Lifecycle, RunUnderWay, open_folder, run_identity
-from harness.run.rehearsal import Rehearsal, RunRecord, cost_sections
+from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.result import Page, build_result, judged, named, sections, with_facts
 from harness.stack.environments.choice import manifests_of, stack_for, sweep
 from harness.stack.environments.identity import TargetIdentity
 from harness.stack.environments.stand_ins import KUBERNETES, versions
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.state.lease import remove_run_folder, run_folder
-
-# From what a run left to its ``Result``: judged, every judgement asked for accounted for, decided. Pure.
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a result shows besides its judgements."""
-
-    title: Message
-    parts: tuple[Part, ...] = ()
-    sections: tuple[Section, ...] = ()
-
-
-def sections(rehearsal: Rehearsal[P, D], plan: P, seen: RunRecord[D]) -> tuple[Section, ...]:
-    """What the page of a run that was judged shows besides: where to look for the cause, calls that contradict each
-    other, then the rehearsal's own, then what it cost of the month's availability."""
-    found = cause(seen.evidence, seen.judgements, seen.facts.anchor, ended=seen.ended)
-    own = (*found, *timeline(seen.judgements), *rehearsal.sections(plan, seen))
-    return (*own, *cost_sections(rehearsal.costs(plan, seen)))
-
-
-def with_facts(rehearsal: Rehearsal[P, D], plan: P, seen: RunRecord[D]) -> RunRecord[D]:
-    """The same with its facts, which are computed once for the judgements and the page."""
-    return replace(seen, measured=tuple(rehearsal.facts_of(plan, seen)))
-
-
-def judged(rehearsal: Rehearsal[P, D], plan: P, seen: RunRecord[D]) -> tuple[Judgement, ...]:
-    """All judgements on a run. One that the plan asks for and that is not there is not exercised where the environment
-    lacks what its part needs, except in a week, which nothing unproved may advance; else it is inconclusive, and gates.
-
-    Raises ``ValueError`` when two judgements have one part and one id.
-    """
-    found = [*rehearsal.by_rules(plan, seen)]
-    twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
-    if twice:
-        raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    evidence = seen.evidence
-    all_of = accounted(
-        rehearsal.expected(plan, seen.facts),
-        found,
-        ended=seen.ended,
-        lacking=lambda part: (
-            () if rehearsal.decides else rehearsal.missing_capabilities(plan, seen.facts.capabilities, part)
-        ),
-    )
-    share = machine_share.observed(evidence.samples, [*evidence.requests, *evidence.probes])
-    return (*all_of, *measurement(evidence), *share)
-
-
-def measurement(evidence: Gathered) -> Iterator[Judgement]:
-    """An error of the measurement holds every run, whenever it was: neither pass nor fail, and named. That a criterion
-    which it concerns is inconclusive says nothing of the checks and of what was seen before and after its window."""
-    errors = evidence.ledger.measurement_errors
-    if errors:
-        yield Judgement(
-            id=MEASUREMENT, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
-        )
-
-
-def accounted(
-    expected: Iterable[Expected],
-    found: Sequence[Judgement],
-    *,
-    ended: bool = True,
-    lacking: Callable[[str], Sequence[str]] = lambda _: (),
-) -> Iterator[Judgement]:
-    """What was ``found``, then what was ``expected`` and is not there: inconclusive, and gating; of a part that the
-    environment is ``lacking`` something for not exercised. One that rests on less than is expected is inconclusive.
-    """
-    due = (each for each in expected if each.kind is not Kind.OBSERVATION)
-    wanted = {each[:2]: each for each in sorted(due, key=lambda each: each.least)}
-    for judgement in found:
-        of = wanted.get(judgement.key)
-        yield judgement if of is None or lacking(of.part) else _cut(judgement, of.least)
-    keys = {each.key for each in found}
-    claims = {(each.part, claim) for each in found for claim in each.claims}
-    for key, each in wanted.items():
-        if key not in keys and not (each.id == each.claim and key in claims):
-            yield _absent(each, lacking(each.part), ended=ended)
-
-
-def _cut(found: Judgement, least: int) -> Judgement:
-    """``found`` with its good word taken back where it rests on less than ``least``."""
-    if found.samples >= least or found.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        return found
-    why = message("not in evidence: {count} of {all}", count=str(least - found.samples), all=str(least))
-    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(why, *found.told), erratum="", gates=True)
-
-
-def _absent(one: Expected, lacking: Sequence[str], *, ended: bool) -> Judgement:
-    verdict, why = Verdict.INCONCLUSIVE, message("not in evidence: the run left nothing to judge it by")
-    if lacking:
-        verdict, why = Verdict.NOT_EXERCISED, lacking_words(lacking)
-    elif not ended:
-        why = message("not in evidence: the run ended before it was judged")
-    return Judgement(
-        id=one.id, part=one.part, claim=one.claim, kind=one.kind, verdict=verdict, told=(why,), gates=not lacking
-    )
-
-
-def build_result(
-    rehearsal: Rehearsal[P, D],
-    plan: P,
-    seen: RunRecord[D],
-    judgements: tuple[Judgement, ...],
-    page: Page,
-    *,
-    run_id: str,
-    broke: Sequence[Exit] = (),
-    children: tuple[Child, ...] = (),
-    under_way: bool = False,
-    evidence_digest: str = "",
-) -> Result:
-    """The run's document. ``broke`` is what befell it: a run that broke decides nothing, whatever it had seen, but the
-    roll back that it carried out. ``under_way``: a sequence that has more runs to come."""
-    decision: Decision | None = combine(judgements)
-    if (broke and decision is not Decision.ROLL_BACK) or under_way:
-        decision = None
-    status = exit_status(decision, broke, leaks=bool(seen.facts.leaks))
-    return Result(
-        rehearsal=rehearsal.name,
-        plan=named(rehearsal, plan),
-        title=page.title,
-        run_id=run_id,
-        decides=rehearsal.decides,
-        decision=decision,
-        exit_status=None if under_way else int(status),
-        facts=seen.facts,
-        parts=page.parts,
-        judgements=judgements,
-        measured=tuple(each for fact in seen.measured or () if (each := fact.published)),
-        sections=page.sections,
-        children=children,
-        details=msgspec.json.decode(msgspec.json.encode(seen.details)),
-        own_claims=getattr(plan, "own_claims", ()),  # of a plan that brings a team's own document
-        evidence_digest=evidence_digest,
-    )
-
-
-def named(rehearsal: Rehearsal[P, D], plan: P) -> str:
-    """The plan's name; the rehearsal's where it has none."""
-    return str(getattr(plan, "name", rehearsal.name))
-
-
-def details_of(rehearsal: Rehearsal[Any, D], result: Result) -> D:
-    """The rehearsal's own facts of a stored run. Raises ``msgspec.ValidationError`` when they are another's."""
-    return msgspec.convert(result.details, type=rehearsal.details)
-
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)

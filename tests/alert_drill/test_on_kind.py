@@ -9,7 +9,7 @@ import pytest
 from harness.model.judgement import Verdict
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in, status_of

@@ -16,7 +16,7 @@ from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import english
 from harness.model.result import Result
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from tests.hurried import QUICK_PROBES
 from tests.main_job import ROOT, Job, left_since, machine_state, processes_of_runs
 from tests.rehearsal.made import by_id, judged_again, result_in

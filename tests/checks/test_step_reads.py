@@ -26,7 +26,7 @@ from harness.rehearsals.scaling.rehearsal import REHEARSAL as SCALING
 from harness.rehearsals.scaling.types import ScalingDetails
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION
 from harness.rehearsals.secret_rotation.types import RotationDetails
-from harness.run.runner import judged as judged_run
+from harness.run.result import judged as judged_run
 from tests.checks.reading import Store, answered, honest
 from tests.checks.sending import ANCHOR
 from tests.rehearsal.made import by_id, seen

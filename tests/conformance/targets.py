@@ -25,7 +25,7 @@ from harness.model.stack import Target
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails
 from harness.report.published import RESULT
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from harness.stack.firebase.documents import Documents
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load

@@ -31,7 +31,7 @@ from harness.rehearsals.conformance.rehearsal import REHEARSAL, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
 from harness.rules.judged import combine
-from harness.run.runner import judged as concluded
+from harness.run.result import judged as concluded
 from harness.stack.firebase.documents import Fields, Value
 from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.front import Answer, Call

@@ -34,7 +34,7 @@ from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 from harness.report.write_all import write_reports
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import Page, build_result, judged
+from harness.run.result import Page, build_result, judged
 from tests import register as claims
 
 WALK = {

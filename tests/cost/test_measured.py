@@ -27,7 +27,7 @@ from harness.rehearsals.cost.types import MeasuredUsage
 from harness.report.language import language
 from harness.report.published import RESULT
 from harness.report.words import figure
-from harness.run.runner import judged as accounted
+from harness.run.result import judged as accounted
 from tests.cost.made import BUNDLED, FACTS, PLAN, POD, RUN, details, of_run
 from tests.rehearsal.made import by_id, result_in, seen
 from tests.stored.conftest import main

@@ -22,7 +22,7 @@ from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import DeployPartKind, DeployPlan
 from harness.rules.judged import combine
 from harness.run.command import Duration
-from harness.run.runner import judged, sections
+from harness.run.result import judged, sections
 from harness.stack.kind.images import recipes
 from harness.stack.target.versions import SCRIPT, in_front
 from tests.deploys.made import details, one, pod, probe, release

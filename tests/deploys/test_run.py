@@ -12,7 +12,7 @@ from harness.model.judgement import Verdict
 from harness.model.result import Result
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import Followed
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in

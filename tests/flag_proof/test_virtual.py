@@ -48,7 +48,7 @@ from harness.rehearsals.flag_proof.virtual import (
     virtual_cases,
 )
 from harness.rules.judged import combine
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from tests.register import ERRATA, REGISTER
 from tests.rehearsal.made import seen
 

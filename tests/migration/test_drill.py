@@ -39,7 +39,7 @@ from harness.rehearsals.migration_drill.types import (
     WeekSeen,
 )
 from harness.rules.ledger import Window
-from harness.run.runner import judged
+from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Fields, Value
 from tests.base.test_theirs import NO_JSON

@@ -19,7 +19,7 @@ from harness.rehearsals.mirror_stop.types import (
     MirrorStopDetails,
 )
 from harness.rules.judged import combine
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from tests.checks.test_mirror_steps import step
 from tests.register import REGISTER
 from tests.rehearsal.made import by_id, seen

@@ -27,7 +27,7 @@ from harness.rehearsals.network.types import (
     Round,
 )
 from harness.rules.judged import combine
-from harness.run.runner import judged
+from harness.run.result import judged
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.change import policies, without_policies

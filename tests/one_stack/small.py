@@ -13,7 +13,8 @@ from harness.model.result import Result
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import OneStackPlan
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import Runner, details_of
+from harness.run.result import details_of
+from harness.run.runner import Runner
 from harness.run.scenarios.load import parse
 from harness.stack.sim.world import PlantedFaults
 from tests.corpus.today import Left

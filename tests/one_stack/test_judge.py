@@ -33,8 +33,8 @@ from harness.rehearsals.one_stack.types import (
 )
 from harness.rules.judged import event, result
 from harness.rules.ledger import Window
-from harness.run import runner as conclude
-from harness.run.runner import judged as concluded
+from harness.run import result as conclude
+from harness.run.result import judged as concluded
 from harness.run.scenarios.load import load
 from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan

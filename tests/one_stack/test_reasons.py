@@ -19,7 +19,7 @@ from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import STOP, LegSeen, OneStackDetails, legs_of
 from harness.rules.flag_log import SHARE, STEADY
 from harness.rules.judged import event
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.one_stack.small import plan
 from tests.one_stack.test_judge import COPIED, MIGRATED, MOVED, OLD_WALKS, REAL, deleted, migrated, of_leg, row, went
 from tests.rehearsal.made import seen

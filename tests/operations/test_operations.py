@@ -25,7 +25,7 @@ from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.cluster import asked
 from harness.rehearsals.operations.seen.facts import LogsNow, ObservedStack, Reviewed
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from harness.stack.environments.choice import manifests_of
 from harness.stack.environments.standing import StackFacts
 from harness.stack.local.sampler import ProcessUsage

@@ -14,7 +14,7 @@ from harness.model.result import Result
 from harness.model.section import Section
 from harness.report.published import RESULT
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import details_of, judged, sections, with_facts
+from harness.run.result import details_of, judged, sections, with_facts
 
 D = TypeVar("D", bound=msgspec.Struct)
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.report.html import render
 from harness.report.language import language
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import Page, build_result, judged, with_facts
+from harness.run.result import Page, build_result, judged, with_facts
 from tests.register import REGISTER
 
 

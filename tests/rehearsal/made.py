@@ -17,7 +17,8 @@ from harness.model.result import Result, RunInfo
 from harness.model.stack import Capability, EnvironmentKind
 from harness.report.published import RESULT, RESULT_JSON
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import PLAN_JSON, details_of, judged
+from harness.run.result import details_of, judged
+from harness.run.runner import PLAN_JSON
 
 D = TypeVar("D", bound=msgspec.Struct)
 

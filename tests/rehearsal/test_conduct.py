@@ -25,7 +25,8 @@ from harness.model.section import Section, Table
 from harness.report.published import RESULT
 from harness.run.context import RunContext
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import Environment, details_of, judged
+from harness.run.result import details_of, judged
+from harness.run.runner import Environment
 from harness.stack.state.lease import remove_run_folder, run_folder
 from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan

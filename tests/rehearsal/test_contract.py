@@ -25,7 +25,7 @@ from harness.model.section import Section
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from harness.run.registry import MODULES
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.corpus import today
 from tests.corpus.today import Left
 from tests.rehearsal.empty import Empty, conductor

@@ -20,7 +20,7 @@ from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS
 from harness.rules.judged import CHECK_EVENT, combine
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.alert_drill.made import PLANNED, drilled
 from tests.corpus import today
 from tests.corpus.today import NAMES, TAKEN_OVER

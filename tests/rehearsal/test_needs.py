@@ -9,7 +9,7 @@ import pytest
 from harness.model.judgement import Verdict
 from harness.model.stack import Capability
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.rehearsal.made import seen
 from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 

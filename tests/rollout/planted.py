@@ -27,7 +27,7 @@ from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules import engine
 from harness.rules.fact import Fact
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.rehearsal.made import by_id, seen
 from tests.rules.evidence import probe, request
 

@@ -38,7 +38,7 @@ from harness.rules.criteria import judge
 from harness.rules.judged import combine
 from harness.rules.ledger import Ledger, Window
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import Page, build_result, judged
+from harness.run.result import Page, build_result, judged
 
 MS = 1_000_000
 ANCHOR = Anchor(monotonic_ns=1_000 * NS, unix_ns=1_790_000_000 * NS)

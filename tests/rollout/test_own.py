@@ -21,7 +21,7 @@ from harness.report.html import render
 from harness.report.language import language
 from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import Page, build_result, judged
+from harness.run.result import Page, build_result, judged
 from harness.stack.sim.world import PlantedFaults
 from tests.register import REGISTER
 from tests.rehearsal.again import judged_again

@@ -30,7 +30,7 @@ from harness.rehearsals.rollout.week import Week as UnderWay
 from harness.report.course import gathered
 from harness.rules.judged import CHECK_EVENT, combine
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import details_of, judged
+from harness.run.result import details_of, judged
 from harness.run.scenarios.load import load
 from harness.stack.sim.world import PlantedFaults
 from tests.rehearsal.again import judged_again

@@ -17,7 +17,7 @@ from harness.rehearsals.chaos.facts import of_both, of_cut, of_reach
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.types import ChaosDetails, Expectation, MadeExperiment
 from harness.rules.ledger import Ledger
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.chaos.planted import FACT, WELL, by_rules, spreading
 from tests.chaos.test_judge_run import SCENARIO, SMALL, made, mirror, plan, probes
 from tests.rehearsal.made import by_id, seen

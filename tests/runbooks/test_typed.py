@@ -15,7 +15,7 @@ from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.runbooks import rehearsal
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone, commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
 from tests.runbooks.made import DOCS, PLAN, details, typed_of
 

@@ -27,7 +27,7 @@ from harness.rehearsals.scaling.types import (
     ScalingPlan,
 )
 from harness.rules.resizes import Resize
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from tests.register import ERRATA
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.made import of, ruled

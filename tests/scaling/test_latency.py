@@ -23,7 +23,7 @@ from harness.rehearsals.scaling.facts import external, readings, slowed
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed, controlled
 from harness.rules.objectives.render import EXTERNAL_P95
-from harness.run.runner import judged as whole
+from harness.run.result import judged as whole
 from harness.stack.manifests import load as load_manifests
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen

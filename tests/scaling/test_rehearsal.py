@@ -24,8 +24,8 @@ from harness.rehearsals.scaling.types import (
     ScalingPlan,
     ZoneLost,
 )
-from harness.run.runner import judged
-from harness.run.runner import sections as sections_of
+from harness.run.result import judged
+from harness.run.result import sections as sections_of
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.test_judge import by_hand, endpoints, pod, resize

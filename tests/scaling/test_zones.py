@@ -17,7 +17,7 @@ from harness.rehearsals.scaling import facts_sizes as zones
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingDetails, ScalingPart, ScalingPartKind, ScalingPlan, ZoneLost
 from harness.rules.zones import fullest, nodes, placement
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.made import of, ruled
 

@@ -24,7 +24,7 @@ from harness.rehearsals.secret_rotation.types import (
     RotationPlan,
     Started,
 )
-from harness.run.runner import judged, sections
+from harness.run.result import judged, sections
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import seen
 

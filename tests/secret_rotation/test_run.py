@@ -12,7 +12,7 @@ from harness.model.stack import EnvironmentKind
 from harness.rehearsals.secret_rotation.facts import calls_of, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Rotated
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import judged_again, result_in
 from tests.session.needs import needs_docker

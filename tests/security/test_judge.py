@@ -14,7 +14,7 @@ from harness.rehearsals.security.checks import ALL, PRODUCTION
 from harness.rehearsals.security.facts import CLAIMS, TOLD, asked
 from harness.rehearsals.security.rehearsal import REHEARSAL
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
-from harness.run.runner import judged
+from harness.run.result import judged
 from harness.stack.manifests import load
 from harness.stack.manifests.change import environment_as_written
 from harness.stack.manifests.forced import reasons

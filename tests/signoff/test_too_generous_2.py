@@ -26,7 +26,7 @@ from harness.rehearsals.operations.types import OperationsPlan, Task
 from harness.report.signoff.document import of_phase
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimState, StoredResult
-from harness.run import runner as conclude
+from harness.run import result as conclude
 from harness.stack.manifests import load
 from tests.cost.made import BUNDLED, PLAN, changed, of_document
 from tests.operations.made import details

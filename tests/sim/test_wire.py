@@ -21,7 +21,7 @@ from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, 
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import details_of, judged
+from harness.run.result import details_of, judged
 from harness.stack.sim.service import Lie, NoAnswerFrom
 from harness.stack.sim.world import PlantedFaults
 from tests.rehearsal.made import by_id

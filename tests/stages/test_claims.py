@@ -16,7 +16,7 @@ from harness.rehearsals.load_stages.facts import Knee, facts
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesPlan, Sized, StepResult, sized
 from harness.rules import engine
-from harness.run.runner import accounted
+from harness.run.result import accounted
 from tests.rehearsal.made import by_id
 from tests.rehearsal.made import facts as run
 from tests.stages.made import LIMITED, MANIFESTS, MUTE, NEAR, PLAN, RULES, SLOW, capacity, flight, users

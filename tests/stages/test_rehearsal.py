@@ -17,7 +17,7 @@ from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.load_stages.facts import Knee, knees_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, MadeStep, StepResult, sized
-from harness.run.runner import judged
+from harness.run.result import judged
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, facts, seen
 from tests.stages.made import MANIFESTS, PLAN, tried

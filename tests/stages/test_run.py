@@ -22,7 +22,7 @@ from harness.rehearsals.load_stages.facts_steps import generator_words, window_o
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import details_of
+from harness.run.result import details_of
 from harness.stack.local.postgres_template import MAX_CONNECTIONS
 from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state

@@ -11,7 +11,7 @@ from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, message, of_error
 from harness.rules.judged import JUDGED_THEN, combine
 from harness.run.rehearsal import RunRecord
-from harness.run.runner import judged
+from harness.run.result import judged
 
 
 def judge_again(run: StoredRun, seen: RunRecord[Any]) -> tuple[Judgement, ...]:

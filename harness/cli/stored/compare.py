@@ -22,7 +22,7 @@ from harness.rules.difference import Measured, Ratio, apart
 from harness.rules.fact import Fact
 from harness.rules.judged import combine, exit_status
 from harness.rules.rule import Rule
-from harness.run.runner import with_facts
+from harness.run.result import with_facts
 
 # A stored run judged again: today's verdicts beside the stored ones, and whether they differ.
 

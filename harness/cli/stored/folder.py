@@ -17,7 +17,8 @@ from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
 from harness.run.registry import MODULES, rehearsal
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON, details_of
+from harness.run.result import details_of
+from harness.run.runner import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
 
 _T = TypeVar("_T")
 

@@ -241,16 +241,16 @@ def _burn_fires(fact: FactsOf, plan: AlertDrillPlan, details: AlertDrillDetails,
     """By the first stretch of each objective that is long enough to be seen wherever scrapes and evaluations lie."""
     limit_s = burn_tolerance_s(plan)
     offs, wrong, silent = list[float](), list[str](), 0
-    for due, pairs in mine:
+    for each_due, pairs in mine:
         seen = [pair.seen for pair in pairs if pair.seen is not None]
-        first = next((each for each in due.spells if _lasts_s(details, each) > 2 * limit_s), None)
+        first = next((each for each in each_due.spells if _lasts_s(details, each) > 2 * limit_s), None)
         silent += first is None
         if first is not None:
-            off = _off_s(details, due, first, seen)
+            off = _off_s(details, each_due, first, seen)
             offs += [] if off is None else [off]
-            wrong += [f"{due.objective}: missed"] if off is None else []
+            wrong += [f"{each_due.objective}: missed"] if off is None else []
         fired_s = [ms_of(details, each.fired_ns) / 1000 for each in seen]
-        wrong += [f"{due.objective}: without a cause" for each in fired_s if _outside(due, each, limit_s)]
+        wrong += [f"{each_due.objective}: without a cause" for each in fired_s if _outside(each_due, each, limit_s)]
     yield fact("burn.tolerance_s", limit_s)
     yield off_s(fact, "burn.off_s", offs, len(offs), examples=wrong[:5])
     yield fact("burn.wrong", len(wrong), due=str(len(mine) - silent), count=str(len(mine)))

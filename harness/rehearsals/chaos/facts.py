@@ -38,7 +38,7 @@ from harness.rules.leaving import NO_PRESTOP, failed_while_leaving
 from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, Window, on_time, those
 from harness.rules.planned import PlannedSample, lost_words, optimistic, planned_in
 from harness.rules.steady import STEADY_S
-from harness.run.runner import accounted
+from harness.run.result import accounted
 
 _FOR_EVER = 2**63 - 1
 _STEPS = ("begun", "killed", "detected", "promoted", "led")

@@ -30,7 +30,7 @@ from harness.report.language import write_atomically
 from harness.rules.fact import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import details_of
+from harness.run.result import details_of
 
 FAILING_SEEDS = "chaos-failing-seeds.json"
 

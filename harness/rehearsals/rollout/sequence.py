@@ -38,7 +38,7 @@ from harness.rules.chance import advances
 from harness.rules.judged import combine
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import details_of, judged
+from harness.run.result import details_of, judged
 
 # A rollout as data: the weeks that it is to enter, and every attempt at one. Pure.
 

@@ -50,7 +50,7 @@ from harness.run.closing import measure_stores
 from harness.run.context import Options, RunContext
 from harness.run.facts import mending, patch_errata
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.run.runner import accounted, measurement
+from harness.run.result import accounted, measurement
 from harness.stack.protocol import StackNeeds, Undo
 
 # The checkers' word on a week, as its run told it and as its rows say it again. Pure.
