@@ -29,8 +29,7 @@ from harness.model.message import message
 from harness.model.scenario import PopulationPlan
 from harness.model.shown import Shown, Track, parse
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.rule import read
+from harness.rules.rule import Fact, FactsOf, read
 
 EXPECTED = tuple(Expected("", f"reads.{each}", "api.version", kind=Kind.CHECK) for each in ("content", "server_fields"))
 _RULES = CLAIMS.with_name("rules") / "answers.yaml"

@@ -28,10 +28,9 @@ from harness.model.message import Message, gettext_noop, message
 from harness.model.scenario import Scenario, Step
 from harness.model.section import Row, Table
 from harness.rules.engine import RunFacts, judge
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import result
 from harness.rules.ledger import missing_samples
-from harness.rules.rule import Rule, read
+from harness.rules.rule import Fact, FactsOf, Rule, read
 
 PHRASES = {
     "reads.wrong": gettext_noop(

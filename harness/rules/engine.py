@@ -17,8 +17,7 @@ from harness.base.units import show
 from harness.model.judgement import Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
-from harness.rules.fact import CHECKED, EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Rule, RuleLine, Rules, Shows, rule_of
+from harness.rules.rule import CHECKED, EVERY, Fact, Limit, Rule, RuleLine, Rules, Shows, rule_of, unit_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 #: Of an observation of an erratum that is worth telling.

@@ -26,10 +26,9 @@ from harness.model.result import Part, RunInfo
 from harness.model.section import Lines, Section
 from harness.model.stack import Capability, lacks
 from harness.rules.engine import judged
-from harness.rules.fact import Fact, checked
 from harness.rules.ledger import Calls, Window
 from harness.rules.objectives.budget import REQUESTS, Spent, line, outage_line, spent
-from harness.rules.rule import Rules, read
+from harness.rules.rule import Fact, Rules, checked, read
 from harness.run.context import Options, RunContext
 from harness.stack.protocol import StackNeeds
 

@@ -17,8 +17,8 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rules import SPREADS, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import Ledger, Window
+from harness.rules.rule import Fact, FactsOf
 from harness.run.scenarios.load import load
 
 SCENARIO = load("rollout_week4")

@@ -12,7 +12,7 @@ from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN, NONE = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED

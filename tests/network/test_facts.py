@@ -25,8 +25,8 @@ from harness.rehearsals.network.types import (
     Round,
 )
 from harness.rules import engine
-from harness.rules.fact import Fact
 from harness.rules.ledger import Calls, Ledger
+from harness.rules.rule import Fact
 from tests.rehearsal.made import by_id, seen
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

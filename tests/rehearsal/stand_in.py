@@ -11,8 +11,7 @@ from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Row, Section, Table
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.rule import Rule, RuleLine
+from harness.rules.rule import Fact, FactsOf, Rule, RuleLine
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds

@@ -26,7 +26,7 @@ from harness.rehearsals.rollout.expected import beside, deciding
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules import engine
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.result import judged
 from tests.rehearsal.made import by_id, seen
 from tests.rules.evidence import probe, request

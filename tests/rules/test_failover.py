@@ -15,7 +15,7 @@ from harness.model.message import raw_text
 from harness.rehearsals.chaos.facts import failover_of, of_failover, seen, steps
 from harness.rehearsals.chaos.rules import as_counterexample
 from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, MadeExperiment
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from tests.chaos.planted import FACT, WELL, by_rules
 
 KILLED = 1_000 * NS

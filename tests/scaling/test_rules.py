@@ -12,7 +12,7 @@ from harness.model.judgement import Verdict
 from harness.model.message import message
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ScalingPlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from tests.scaling.made import ruled
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -23,8 +23,8 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
 )
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import CALL, Calls
+from harness.rules.rule import Fact, FactsOf
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN

@@ -20,7 +20,7 @@ from harness.rehearsals.scaling.command import ZoneLossCommand
 from harness.report.signoff.states import standings
 from harness.report.signoff.types import ClaimStanding, ClaimState, StoredResult
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 from tests.register import ERRATA, REGISTER
 from tests.signoff.made import ASKED, judgement, stored
 

@@ -18,7 +18,7 @@ from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.facts import PHRASES, Knee, growth, sizes
 from harness.rehearsals.load_stages.types import StepResult, sized
 from harness.rules.engine import judged
-from harness.rules.fact import FactsOf
+from harness.rules.rule import FactsOf
 from tests.stages.made import MANIFESTS, PLAN, RULES, tried
 
 PASS, FAIL, OPEN, NONE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED

@@ -9,7 +9,7 @@ import msgspec
 from harness.checks.contract.run import DOCUMENT, FINDINGS, GRADES, CheckRun, Grade, SentenceSource, SourceKind
 from harness.model.judgement import Expected, Judgement, Kind, Verdict, expected_of
 from harness.model.message import Message, Told, gettext_noop, message
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 
 DEVIATIONS = "deviations"
 #: Of one that the target keeps; any other says what was expected and what came.

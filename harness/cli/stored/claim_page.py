@@ -26,9 +26,8 @@ from harness.report import words as reported
 from harness.report.language import Language
 from harness.report.signoff.types import CONSEQUENCE, FOUND, WORD, ClaimStanding
 from harness.rules.engine import WANTED
-from harness.rules.fact import unit_of
 from harness.rules.register import Register
-from harness.rules.rule import Limit, Rule, RuleLine, read, rule_of
+from harness.rules.rule import Limit, Rule, RuleLine, read, rule_of, unit_of
 from harness.rules.sentences import asked
 from harness.run.registry import COMMANDS, MODULES, Entry, rehearsal
 from harness.run.rehearsal import Rehearsal

@@ -19,9 +19,8 @@ from harness.model.scenario import Comparison as Compares
 from harness.model.scenario import Criterion
 from harness.model.stack import EnvironmentKind
 from harness.rules.difference import Measured, Ratio, apart
-from harness.rules.fact import Fact
 from harness.rules.judged import combine, exit_status
-from harness.rules.rule import Rule
+from harness.rules.rule import Fact, Rule
 from harness.run.result import with_facts
 
 # A stored run judged again: today's verdicts beside the stored ones, and whether they differ.

@@ -49,10 +49,10 @@ from harness.rehearsals.alert_drill.types import (
     PlantedBreach,
 )
 from harness.rehearsals.alert_drill.watching import alerts
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.objectives.alerts import BURN_URGENCY
 from harness.rules.objectives.budget import budget_s
 from harness.rules.objectives.firing import Spell
+from harness.rules.rule import Fact, FactsOf
 
 # Whether a breach was one: what users saw while it was planted, beside what it was to do to them. Pure.
 # An alert's quiet shows something only where there was a breach to be quiet about.

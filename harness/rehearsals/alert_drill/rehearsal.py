@@ -22,8 +22,8 @@ from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_stored
 from harness.rehearsals.alert_drill.theirs.facts import QueriedRules, QueryAnswer
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, PlantedBreach
 from harness.rehearsals.alert_drill.watching import ask, watched
-from harness.rules.fact import Fact
 from harness.rules.objectives.foreign.rules import PrometheusRule
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.kind.images import binaries

@@ -32,11 +32,11 @@ from harness.model.scenario import Criterion, Metric
 from harness.model.stack import lacks
 from harness.rehearsals.chaos.kill_series import ExpectedFailures, expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Failover, FailoverSeen, MadeExperiment
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import figure
 from harness.rules.leaving import NO_PRESTOP, failed_while_leaving
 from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, Window, on_time, those
 from harness.rules.planned import PlannedSample, lost_words, optimistic, planned_in
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.steady import STEADY_S
 from harness.run.result import accounted
 

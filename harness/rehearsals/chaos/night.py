@@ -27,7 +27,7 @@ from harness.rehearsals.chaos.types import (
     Schedule,
 )
 from harness.report.language import write_atomically
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import details_of

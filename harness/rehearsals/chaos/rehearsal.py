@@ -26,7 +26,7 @@ from harness.report import course as charts
 from harness.report.course import chart_of, course_of, stretch
 from harness.report.series import TimeAxis, axis_of, measured_on
 from harness.rules.engine import judged
-from harness.rules.fact import CHECKED, Fact
+from harness.rules.rule import CHECKED, Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_between, require_complete
 from harness.stack.protocol import StackNeeds

@@ -10,7 +10,7 @@ from harness.model.judgement import Expected
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 
 #: The claim that checks of a group are the verdict on.
 _CLAIM = {"log": "logging.structured", "openapi": "related.api"}

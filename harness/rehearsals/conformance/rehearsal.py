@@ -24,7 +24,7 @@ from harness.rehearsals.conformance.facts import expected, facts
 from harness.rehearsals.conformance.fuzz import fuzz
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, TargetFacts
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents

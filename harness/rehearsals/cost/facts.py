@@ -22,7 +22,7 @@ from harness.rehearsals.cost.month.bill import GB, GIB, money, near, same
 from harness.rehearsals.cost.month.savings import instance, ranked, saved
 from harness.rehearsals.cost.month.tables import ReplicasRow
 from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 _AT_UNIT_PRICES = gettext_noop("{seen} by the unit prices")
 _ROW = gettext_noop(

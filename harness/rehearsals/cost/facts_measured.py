@@ -21,7 +21,7 @@ from harness.model.stack import EnvironmentKind
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, money
 from harness.rehearsals.cost.types import MEASURED, CostPlan, MeasuredUsage, PodSizes
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 _FEWEST = 100  # requests, of which the logs of one are counted
 #: Each fact of a measured run, in a sentence.

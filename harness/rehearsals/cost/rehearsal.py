@@ -18,7 +18,7 @@ from harness.rehearsals.cost.month.savings import Saving, ranked
 from harness.rehearsals.cost.month.tables import ReplicasRow
 from harness.rehearsals.cost.reading import read
 from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, MeasuredUsage, PodSizes
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 

@@ -17,9 +17,9 @@ from harness.model.scenario import Criterion, Metric
 from harness.rehearsals.deploy import tallies
 from harness.rehearsals.deploy.tallies import CallTally, PodTally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.leaving import failed_while_leaving
 from harness.rules.ledger import Window
+from harness.rules.rule import Fact, FactsOf
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0

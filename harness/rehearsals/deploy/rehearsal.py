@@ -32,8 +32,8 @@ from harness.report import course as charts
 from harness.report.course import by_version, first_seen, stretch
 from harness.report.series import axis_of, measured_on
 from harness.rules.criteria import judge
-from harness.rules.fact import Fact
 from harness.rules.ledger import Window
+from harness.rules.rule import Fact
 from harness.rules.steady import STEADY_S, not_steady
 from harness.run.closing import check_whole_run
 from harness.run.context import Options, RunContext

@@ -29,8 +29,8 @@ from harness.rehearsals.dr_restore.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.planned import lost_words
+from harness.rules.rule import Fact, FactsOf
 
 #: Each fact of a recovery, in a sentence.
 PHRASES = {

@@ -38,7 +38,7 @@ from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
 from harness.rehearsals.dr_restore.restore import Serve, sizes
 from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_of_outage
 from harness.stack.local.postgres_programs import MAJOR

@@ -24,7 +24,7 @@ from harness.rehearsals.infrastructure.facts_terraform import (
 )
 from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import Job, WorkflowStep, branches, jobs, starts, steps_of, tested
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 # What the workflows, commands and images of a repository say of what the document says. Pure.
 

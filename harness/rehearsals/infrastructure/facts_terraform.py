@@ -16,7 +16,7 @@ from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, joined, message
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import steps_of
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 _TIER = re.compile(r"db-custom-(\d+)-(\d+)")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")

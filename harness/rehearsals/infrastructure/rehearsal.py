@@ -14,7 +14,7 @@ from harness.model.result import RunInfo
 from harness.model.section import Pairs, Section, table_of
 from harness.rehearsals.infrastructure.facts import PHRASES, facts
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 

@@ -38,11 +38,10 @@ from harness.rehearsals.load_stages.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.engine import judged
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import Ledger, of_plan
 from harness.rules.planned import lost_words
 from harness.rules.pod_resources import PodAsks, asked
-from harness.rules.rule import Rules
+from harness.rules.rule import Fact, FactsOf, Rules
 
 
 class RequestUse(NamedTuple):

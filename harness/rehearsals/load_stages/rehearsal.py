@@ -63,10 +63,9 @@ from harness.rehearsals.load_stages.types import (
     sized,
 )
 from harness.report.words import VERDICT
-from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
 from harness.rules.ledger import Calls, Window
-from harness.rules.rule import Rules
+from harness.rules.rule import Fact, Rules
 from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord

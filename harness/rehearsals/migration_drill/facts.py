@@ -25,8 +25,8 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import Window
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "processes.killed": gettext_noop("killed {seen} of {planned} times while walks were there"),

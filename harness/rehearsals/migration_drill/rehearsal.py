@@ -55,8 +55,8 @@ from harness.rehearsals.migration_drill.types import (
 )
 from harness.rules.bounds import samples_needed
 from harness.rules.criteria import judge
-from harness.rules.fact import Fact
 from harness.rules.ledger import Window
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents

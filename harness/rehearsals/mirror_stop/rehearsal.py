@@ -34,7 +34,7 @@ from harness.rehearsals.mirror_stop.types import (
     MirrorStopDetails,
     MirrorStopPlan,
 )
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share
 from harness.run.rehearsal import Rehearsal, RunRecord

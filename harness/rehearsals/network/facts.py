@@ -34,9 +34,9 @@ from harness.rehearsals.network.types import (
     step_of,
 )
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import Calls, Window, of_plan
 from harness.rules.planned import lost_words
+from harness.rules.rule import Fact, FactsOf
 
 ROUNDS = ("before", "after", "replaced")
 #: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.

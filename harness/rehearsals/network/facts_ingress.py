@@ -18,7 +18,7 @@ from harness.rehearsals.network.types import (
     IngressPlan,
     Scene,
 )
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 NOT_ASKED = message(
     "asked for with --ingress, which brings a controller: users were asked through the Service, by HTTP"

@@ -37,7 +37,7 @@ from harness.rehearsals.network.facts_ingress import update_told
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, Scene, step_of
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord

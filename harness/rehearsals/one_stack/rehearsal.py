@@ -49,10 +49,10 @@ from harness.rehearsals.one_stack.types import (
     moving,
 )
 from harness.rules.criteria import judge
-from harness.rules.fact import Fact
 from harness.rules.judged import event
 from harness.rules.ledger import Window
 from harness.rules.planned import AGAIN
+from harness.rules.rule import Fact
 from harness.run.closing import check_whole_run
 from harness.run.context import Options, RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share

@@ -20,7 +20,7 @@ from harness.rehearsals.operations.seen.facts import (
 )
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.report.signoff.types import ClaimState
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 #: The document's line of each task.
 CLAIMS = {

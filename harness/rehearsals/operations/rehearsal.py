@@ -23,8 +23,8 @@ from harness.rehearsals.operations.seen.facts import AutoscalerNow, ObservedStac
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import WORD, ClaimStanding, ClaimState, EvidenceWanted, FoundRun
-from harness.rules.fact import Fact
 from harness.rules.register import bundled
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.dependencies import gathered
 from harness.run.rehearsal import Rehearsal, RunRecord

@@ -35,7 +35,7 @@ from harness.rehearsals.runbooks.types import (
     RunbookTarget,
     Typed,
 )
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.site import Site

@@ -40,10 +40,10 @@ from harness.rehearsals.scaling.types import (
 )
 from harness.rules.bounds import CONFIDENCE, ratio_lower, ratio_upper
 from harness.rules.endpoints import endpoints_now, endpoints_reached_s
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import missing_samples
 from harness.rules.planned import lost_words
 from harness.rules.resizes import Resize, resizes
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.zones import nodes_of, placement, zones
 
 _COMMANDS_PHRASES = {

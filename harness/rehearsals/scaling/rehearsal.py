@@ -52,8 +52,8 @@ from harness.report import course as charts
 from harness.report.course import AutoscalingCourse, chart_of, course_of, stretch
 from harness.report.series import MeasuredSeries, axis_of, measured_on
 from harness.rules.endpoints import endpoints_now
-from harness.rules.fact import Fact
 from harness.rules.resizes import resizes
+from harness.rules.rule import Fact
 from harness.rules.zones import fullest, placement
 from harness.run.context import Options, RunContext
 from harness.run.moments import timeline

@@ -42,7 +42,7 @@ from harness.rehearsals.secret_rotation.types import (
     step_of,
 )
 from harness.report.course import chart_of, course_of
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.moments import timeline
 from harness.run.parts import InParts

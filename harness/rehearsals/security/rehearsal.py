@@ -35,7 +35,7 @@ from harness.rehearsals.security.ground import Canaries, SecurityGround
 from harness.rehearsals.security.issuer import PROJECT, Issuer
 from harness.rehearsals.security.privileges import containers, read_role
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents

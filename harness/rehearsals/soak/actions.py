@@ -22,9 +22,9 @@ from harness.model.section import Pairs, Section
 from harness.rehearsals.soak.facts import OF_PODS, PHRASES, WHAT, charts, facts
 from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan, SoakSample
 from harness.rules.difference import SeriesQuantile
-from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
 from harness.rules.ledger import Ledger, Window, of_plan
+from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
