@@ -221,7 +221,7 @@ def test_it_is_drilled_on_processes_and_on_a_cluster(rung: EnvironmentKind) -> N
 
 
 def test_both_can_do_all_that_the_trials_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    monkeypatch.setattr("harness.stack.state.processes.usable", lambda: False)
     manifests = load(OVERLAYS / EnvironmentKind.KIND, EnvironmentKind.KIND)
     stack = KindStack(
         run_id="r", manifests=manifests, target=bundled(), folder=tmp_path, clock=MachineClock(), progress=print

@@ -30,7 +30,7 @@ from harness.stack.local.deployment import DeploymentController, LocalService
 from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.local.sampler import family_tree, usage_of
 from harness.stack.process.processes import Feed
-from harness.stack.state import cgroups
+from harness.stack.state import processes
 
 SYNC_S = 15.0  # ``--horizontal-pod-autoscaler-sync-period``
 
@@ -273,7 +273,7 @@ def capabilities(*, signals_at_once: bool = False) -> frozenset[Capability]:
         Capability.POD_SIGNALS,
     }
     can |= set() if signals_at_once else {Capability.ENDPOINTS_BEFORE_SIGNALS}
-    can |= {Capability.CPU_LIMITS} if cgroups.usable() else set()
+    can |= {Capability.CPU_LIMITS} if processes.usable() else set()
     return frozenset(can)
 
 
