@@ -17,7 +17,7 @@ from harness.base.clock import NS, Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
 from harness.model.message import Message, ProgressCallback, message
-from harness.stack.kind import config, docker, network, parts, record, uses
+from harness.stack.kind import config, docker, network, parts, record
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice, offline
 from harness.stack.kind.images.offline import NodeImages
@@ -136,9 +136,9 @@ async def delete(name: str, progress: ProgressCallback, *, force: bool = False) 
     A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when other runs use
     it and it is not to be by ``force``, or when Docker does not answer: then the files stay for the next call.
     """
-    with uses.alone(name) as free:
+    with record.alone(name) as free:
         if not free and not force:
-            raise _used(name, ", ".join(uses.users(name)) or "another run", "it cannot be deleted")
+            raise _used(name, ", ".join(record.users(name)) or "another run", "it cannot be deleted")
         return await _delete(name, progress)
 
 
@@ -175,7 +175,7 @@ async def sweep(progress: ProgressCallback) -> list[str]:
         if left is None:
             progress(message("the cluster {name} is left as it is: whether its maker lives cannot be told", name=name))
         elif left:
-            with uses.alone(name) as free:  # else it has users, or another process is just sweeping it
+            with record.alone(name) as free:  # else it has users, or another process is just sweeping it
                 if free:
                     progress(message("the cluster {name} was left by a run that was killed", name=name))
                     await _delete(name, progress)
