@@ -15,7 +15,7 @@ import psutil
 from bench import clock
 from bench.processes import ROOT, cpu_s, environment
 from bench.result import Figure, Result
-from harness.evidence.gathered import EVIDENCE, read_rows
+from harness.evidence.store import EVIDENCE, read_rows
 from harness.model.evidence import EventRow
 from harness.rehearsals.rollout.observed import observed
 from harness.rules.ledger import Window

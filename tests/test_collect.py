@@ -10,9 +10,8 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceNotWritten, PartDied
-from harness.evidence.gathered import EVIDENCE, stored
 from harness.evidence.spool import SpoolWriter
-from harness.evidence.store import Collector, EvidenceStore
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore, stored
 from harness.model.evidence import Due, ProbeRow, Row, SampleRow, happened, probe_call
 from harness.run.closing import measure_stores
 from tests.rules.evidence import probe, request

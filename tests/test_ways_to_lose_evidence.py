@@ -20,8 +20,7 @@ import pytest
 
 from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
 from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
-from harness.evidence.gathered import EVIDENCE, Gathered, stored
-from harness.evidence.store import Collector, EvidenceStore
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore, Gathered, stored
 from harness.load import errors
 from harness.load.child import run
 from harness.load.greenlets import tell_of_every_greenlet

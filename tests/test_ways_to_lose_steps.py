@@ -15,7 +15,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import RehearsalError
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Decision, Judgement, Verdict

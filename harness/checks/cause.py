@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from harness.base.clock import Anchor, utc
 from harness.base.ticks import NS
 from harness.evidence.failure import LOG_LINE, bad_calls, first_bad
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Side, told_of
 from harness.model.flag import FLAG
 from harness.model.judgement import PHASES, Decision, Judgement, outcome_word, subject_of

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.store import Collector, EvidenceStore
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.schedule import due_list, probes_due, requests_due
 from harness.load.protocol import Load

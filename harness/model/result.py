@@ -126,7 +126,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
     rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
     the team's own document that the plan brought; the register's are known by their ids. ``evidence_digest`` is of the
-    rows of its evidence (``harness.evidence.gathered.summed``), "" of a run that has none, or has not ended.
+    rows of its evidence (``harness.evidence.store.summed``), "" of a run that has none, or has not ended.
     ``measured`` are the facts that its judgements rest on, () of a result of before they were kept.
     """
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.base.data import CLAIMS
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Side
 from harness.model.judgement import Expected, Judgement
 from harness.model.manifests import Manifests

@@ -12,7 +12,7 @@ import msgspec
 from harness.base.errors import Exit
 from harness.checks.cause import cause
 from harness.checks.read_facts import timeline
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result

@@ -21,8 +21,7 @@ from harness.base.errors import BadInput, NotCapable
 from harness.base.progress import Progress
 from harness.checks.stores import Stores, StoresAt
 from harness.evidence.failure import log_lines
-from harness.evidence.gathered import files, summed
-from harness.evidence.store import Collector, EvidenceStore
+from harness.evidence.store import Collector, EvidenceStore, files, summed
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load

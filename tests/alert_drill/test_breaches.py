@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import RequestRow, Side
 from harness.rehearsals.alert_drill.facts import shown
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, PlantedBreach

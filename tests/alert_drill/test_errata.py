@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.judgement import Kind, Verdict
 from harness.model.message import english
 from harness.rehearsals.alert_drill.facts import errata

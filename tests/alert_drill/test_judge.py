@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.judgement import Verdict
 from harness.rehearsals.alert_drill import facts
 from harness.rehearsals.alert_drill.expected import at_once, tolerance_s

@@ -12,7 +12,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
 from harness.rehearsals.alert_drill import facts

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
 from harness.model.judgement import Kind, Verdict
 from harness.model.message import message

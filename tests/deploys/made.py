@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.command import Ran
 from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
 from harness.model.judgement import Judgement, Kind, Verdict

@@ -15,7 +15,7 @@ from harness.base.clock import NS
 from harness.base.virtual import START_S, VirtualClock
 from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import StoredWalks
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.http1 import PhoneAnswer
 from harness.model.evidence import Operation, RequestRow
 from harness.rehearsals.migration_drill import compare, rehearsal

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.load.phone import Phone
 from harness.load.population.schedule import PlannedRequest
 from harness.load.rest import now_ns, runtime

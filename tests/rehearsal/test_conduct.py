@@ -16,7 +16,7 @@ from harness.base.clock import utc
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
 from harness.evidence import failure
 from harness.evidence.failure import LOG_LINE
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import Message

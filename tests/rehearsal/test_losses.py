@@ -14,7 +14,7 @@ import pytest
 
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun, read_stored
-from harness.evidence.gathered import Gathered, stored
+from harness.evidence.store import Gathered, stored
 from harness.model.evidence import EventRow, RequestRow, Row
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS

@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, Anchor
-from harness.evidence.gathered import Gathered
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EvidenceStore, Gathered
 from harness.model.evidence import (
     EventRow,
     FlagRow,

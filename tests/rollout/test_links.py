@@ -11,7 +11,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_list
 from harness.model.evidence import Due, EventRow, Operation, Outcome, Row
 from harness.model.judgement import Decision, Verdict

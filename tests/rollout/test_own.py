@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.evidence.store import EVIDENCE, Gathered
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
 from harness.model.judgement import Decision, Judgement, Kind, Verdict

@@ -17,7 +17,7 @@ from harness.base.errors import BadInput, Exit
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.invariants import CHECKS, OFF
 from harness.checks.walk_results import READS
-from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.evidence.store import EVIDENCE, Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of
 from harness.model.message import english

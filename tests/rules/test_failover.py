@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text

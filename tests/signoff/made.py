@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.evidence.gathered import EVIDENCE, summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, EvidenceStore, summed
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message

@@ -26,7 +26,7 @@ from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
 from harness.cli.main import parse as command_of
 from harness.cli.stored.evidence import Making, due_of, lines_of, run_process
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Decision
 from harness.model.message import english
 from harness.model.result import Child

@@ -15,7 +15,7 @@ import pytest
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
-from harness.evidence.gathered import EVIDENCE, summed
+from harness.evidence.store import EVIDENCE, summed
 from harness.model.claim import Claim, Consequence, Dependency, Found, ShownOn
 from harness.model.judgement import Verdict
 from harness.model.message import english, raw_text

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, Exit
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Decision
 from harness.rehearsals.rollout.sequence import (
     PlannedWeek,

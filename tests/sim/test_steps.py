@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import Exit
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.load.population.schedule import due_list
 from harness.model.evidence import RequestRow, Side
 from harness.model.judgement import Decision, Verdict

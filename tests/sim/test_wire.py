@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from harness.base.http1 import Answer
-from harness.evidence.gathered import EVIDENCE, Gathered
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, EvidenceStore, Gathered
 from harness.load.population.schedule import mark
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wire
 from harness.model.judgement import Decision, Judgement, Kind, Verdict

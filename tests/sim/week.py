@@ -11,7 +11,7 @@ import msgspec
 from harness.base.clock import NS, Clock, utc
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.evidence.gathered import EVIDENCE, read_rows
+from harness.evidence.store import EVIDENCE, read_rows
 from harness.model.evidence import EventRow, Row
 from harness.model.judgement import Decision, Judgement, Kind
 from harness.model.result import Result

@@ -12,7 +12,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from harness.base.errors import Exit
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.load.population.arrivals import offsets_ns
 from harness.model.judgement import Verdict
 from harness.model.message import english

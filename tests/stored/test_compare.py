@@ -16,7 +16,7 @@ from harness.cli.stored.compare import Change, RunComparison, compare
 from harness.cli.stored.folder import read_stored
 from harness.cli.stored.settings import asked_apart, settings
 from harness.cli.stored.words import compared_words
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import message
 from harness.rules.judged import MEASUREMENT

@@ -17,7 +17,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.stored.compare import Rejudgement, compare, rejudge
 from harness.cli.stored.folder import locate, read_stored
 from harness.cli.stored.words import compared_words, judged_words
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind

@@ -14,7 +14,7 @@ from harness.base.errors import Exit
 from harness.cli.stored.compare import Rejudgement, compare, rejudge
 from harness.cli.stored.folder import read_stored
 from harness.cli.stored.words import judged_words
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import message
 from harness.rehearsals.chaos.types import EndedSchedule, NightDetails

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.units import Unit, show
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.rehearsals.alert_drill import exporter, history

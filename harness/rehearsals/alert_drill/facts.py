@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.base.message import gettext_noop
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.judgement import Expected, Kind
 from harness.model.message import Message, message

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from harness.base.clock import NS
 from harness.base.errors import NotCapable
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.users import Users, UsersPlan
 from harness.model.judgement import Expected
 from harness.model.manifests import Manifests

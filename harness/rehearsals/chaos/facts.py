@@ -23,7 +23,7 @@ from harness.base.message import gettext_noop
 from harness.base.ticks import NS
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.whole_run import EXPECTED, of_whole_run
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_within
 from harness.model.evidence import WRITES, DueList, EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement, Verdict, lacking_words

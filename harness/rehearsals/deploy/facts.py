@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from harness.base.message import gettext_noop
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_within
 from harness.model.command import Ran
 from harness.model.evidence import DueList, EventRow, ProbeRow, RequestRow

@@ -15,7 +15,7 @@ from harness.base.ticks import NS
 from harness.checks import whole_run
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE
 from harness.control.rollout import limits as fenceposts
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.users import Users, users_of
 from harness.model.command import Ran
 from harness.model.judgement import Expected, Judgement

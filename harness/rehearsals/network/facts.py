@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.base.message import gettext_noop
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, Told, enumerated, message, raw_text

@@ -20,7 +20,7 @@ from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.schedule import answered_by, on_api, requests_due, stayers_due
 from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Expected, Judgement, Kind, Verdict

@@ -13,7 +13,7 @@ from harness.base.message import gettext_noop
 from harness.base.ticks import NS
 from harness.base.units import DAY_S, Unit
 from harness.checks import answered
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_list, stayers_due
 from harness.model.evidence import DueList, Side
 from harness.model.judgement import Judgement, Kind, Verdict

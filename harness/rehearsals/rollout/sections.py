@@ -8,7 +8,7 @@ from harness.base.clock import Anchor, utc
 from harness.base.message import as_message
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
 from harness.model.judgement import KIND, Kind, subject_of
 from harness.model.message import Message, joined, message, raw_text

@@ -22,7 +22,7 @@ import msgspec
 from harness.base.clock import NS, utc
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.base.units import Unit
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of, observation
 from harness.model.message import Message, Told, english, gettext_noop, joined, message, quantity
 from harness.model.result import Child, Part, Result

@@ -15,7 +15,7 @@ import msgspec
 from harness.base.clock import NS, polling
 from harness.base.data import KUBERNETES
 from harness.checks.budget import desired
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.command import Ran

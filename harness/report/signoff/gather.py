@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.evidence.gathered import not_whole
+from harness.evidence.store import not_whole
 from harness.model.message import Message, message, of_error
 from harness.model.result import Result
 from harness.report.language import not_written, write_atomically

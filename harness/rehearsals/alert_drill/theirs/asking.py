@@ -26,7 +26,7 @@ from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.base.free_port import any_free_port
 from harness.base.message import nearest
-from harness.evidence.gathered import Gathered, stored
+from harness.evidence.store import Gathered, stored
 from harness.model.evidence import ProbeRow, RequestRow
 from harness.model.message import Message, gettext_noop, message
 from harness.rehearsals.alert_drill import history
