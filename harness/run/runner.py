@@ -37,9 +37,8 @@ from harness.report.write_all import publish, write_junit, write_pages, write_re
 from harness.rules.register import read
 from harness.run.context import Options, RunContext
 from harness.run.dependencies import rests_on
-from harness.run.facts import manifest_facts
 from harness.run.lifecycle import Lifecycle, RunUnderWay, open_folder, run_identity
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Rehearsal, RunRecord, manifest_facts
 from harness.run.result import Page, build_result, judged, named, sections, with_facts
 from harness.stack.environments.choice import manifests_of, stack_for, sweep
 from harness.stack.environments.identity import TargetIdentity

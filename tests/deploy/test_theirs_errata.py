@@ -24,7 +24,7 @@ from harness.model.stack import EnvironmentKind
 from harness.report.html import summary, write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
-from harness.run.facts import manifest_facts
+from harness.run.rehearsal import manifest_facts
 from harness.stack.environments.choice import manifests_of, overlay
 from harness.stack.manifests import errata, kustomize, load
 from harness.stack.manifests.folder import Folder, ManifestPlaces, ends_tls

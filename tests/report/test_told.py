@@ -12,7 +12,7 @@ from harness.report import words
 from harness.report.html import render, summary
 from harness.report.language import ENGLISH, language
 from harness.report.told import capabilities, stand_ins
-from harness.run.facts import manifest_facts, patch_errata
+from harness.run.rehearsal import manifest_facts, patch_errata
 from harness.stack.manifests import load as load_manifests
 from tests.register import ERRATA, REGISTER
 from tests.report.results import facts, judgement, printed, result

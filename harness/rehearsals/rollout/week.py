@@ -48,8 +48,7 @@ from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
 from harness.run.closing import measure_stores
 from harness.run.context import Options, RunContext
-from harness.run.facts import mending, patch_errata
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Rehearsal, RunRecord, mending, patch_errata
 from harness.run.result import accounted, measurement
 from harness.stack.protocol import StackNeeds, Undo
 
