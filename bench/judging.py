@@ -18,7 +18,7 @@ async def bench(_: Path, size: tuple[int, float, float, int]) -> Result:
 
     One row more comes before each, as in a run: what is asked each second, not the whole of it, is measured.
     """
-    from harness.rules.rollback import judge
+    from harness.rules.criteria import judge
     from tests.rules.evidence import every_criterion, healthy, ledger, probe, window
 
     users, pace_s, window_s, rounds = size

@@ -32,9 +32,9 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Scenario
 from harness.model.stack import Address
+from harness.rules.criteria import judge
 from harness.rules.judged import combine
 from harness.rules.ledger import Window
-from harness.rules.rollback import judge
 from harness.run.result import measurement
 from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for

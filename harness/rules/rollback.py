@@ -10,25 +10,22 @@ fired: the same evidence, judged again later, fires at the same instant.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import BadInput
-from harness.model.evidence import DueList
-from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.judgement import Verdict
 from harness.model.message import Message, Told, gettext_noop, message, worded
-from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample, Scenario
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
 from harness.rules.figures import SAMPLED, bad_calls, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
-from harness.rules.ledger import Calls, Ledger, Window
+from harness.rules.ledger import Calls
 from harness.rules.planned import missing_words
-from harness.rules.sentences import asked, beside, bounded, count, limit, limit_quantity, nothing_counts
+from harness.rules.sentences import beside, bounded, count, limit, limit_quantity, nothing_counts
 from harness.rules.silence import Blackout, blackout, longest_dark_s
-from harness.rules.success import failure_limit, silence_words, success
+from harness.rules.success import failure_limit, silence_words
 from harness.rules.view import WindowView
 
 #: Without a failure, about 3 / limit samples carry "below limit" with 95 % confidence (the rule of three).
@@ -250,53 +247,3 @@ def _unproved(criterion: Criterion, view: WindowView, needed: int) -> Message | 
     if fires or dark or _good(criterion, proving) < needed:
         return missing_words(planned)
     return None
-
-
-# Evidence and criteria in, verdicts out: the same for a window that still grows and for a stored run. Pure.
-
-
-def judge(
-    scenario: Scenario,
-    ledger: Ledger,
-    window: Window,
-    now_ns: int,
-    *,
-    due: DueList | None = None,
-    not_exercised: Mapping[str, Message] = MappingProxyType({}),
-) -> tuple[Judgement, ...]:
-    """Every criterion of ``scenario``, in its order.
-
-    Rows count by when they were due, in ``[window.start_ns, window.end_ns)``. Before ``now_ns`` reaches the window's
-    end a success criterion is inconclusive, with the figures so far; a rollback limit may fire at any time.
-    ``due`` is the schedule's own due list of the window; without one the scenario's pace says how many calls are due.
-    ``not_exercised`` maps a criterion's id to why the rung or the target cannot exercise it.
-    Raises ``BadInput`` for a rollback limit that makes no sense (see ``rollback.smallest_sample``).
-    """
-    view = WindowView(scenario, ledger, window, now_ns, due)
-    return tuple(judgement_on(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
-
-
-def _finding(criterion: Criterion, view: WindowView, not_exercised: Mapping[str, Message]) -> CriterionFinding:
-    if criterion.id in not_exercised:
-        return CriterionFinding(verdict=Verdict.NOT_EXERCISED, told=(not_exercised[criterion.id],))
-    return rollback(criterion, view) if criterion.kind is Kind.ROLLBACK_LIMIT else success(criterion, view)
-
-
-def judgement_on(criterion: Criterion, finding: CriterionFinding) -> Judgement:
-    """What a criterion came to. One that the environment cannot exercise gates as well: nothing unproved may
-    advance a week."""
-    return Judgement(
-        id=criterion.id,
-        kind=criterion.kind,
-        claim=criterion.claim,
-        verdict=finding.verdict,
-        asked=(asked(criterion),),
-        told=finding.told,
-        shown=finding.shown,
-        value=finding.value,
-        bound=finding.bound,
-        limit=criterion.threshold,
-        unit=criterion.unit,
-        samples=finding.samples,
-        fired_at_ns=finding.fired_at_ns,
-    )

@@ -33,9 +33,9 @@ from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, 
 from harness.model.stack import Capability, EnvironmentKind
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
+from harness.rules.criteria import judge
 from harness.rules.judged import combine
 from harness.rules.ledger import Ledger, Window
-from harness.rules.rollback import judge
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 

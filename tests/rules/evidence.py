@@ -31,8 +31,8 @@ from harness.model.scenario import (
     Sample,
     Scenario,
 )
+from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger, Window
-from harness.rules.rollback import judge
 
 KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 START_NS = 1_000 * NS

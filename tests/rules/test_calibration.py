@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from harness.model.judgement import Decision, Kind
 from harness.model.scenario import By, Metric
+from harness.rules.criteria import judge
 from harness.rules.judged import combine
 from harness.rules.ledger import Ledger
-from harness.rules.rollback import judge
 from tests.rules.evidence import WEEKS, healthy, ledger, window
 
 SETS = [1_000, pytest.param(10_000, marks=pytest.mark.nightly)]

@@ -10,8 +10,8 @@ from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.message import raw_text
 from harness.model.scenario import RATIOS, Criterion, Metric, Sample
+from harness.rules.criteria import judge
 from harness.rules.judged import combine
-from harness.rules.rollback import judge
 from tests.rules.evidence import WEEKS, healthy, judged, ledger, window
 
 

@@ -18,8 +18,8 @@ from harness.base.ticks import NS
 from harness.model.evidence import DueList, Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Criterion, LoadStep, Scenario
+from harness.rules.criteria import judge
 from harness.rules.judged import combine
-from harness.rules.rollback import judge
 from tests.rules.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
 from tests.session.examples import examples
 

@@ -39,9 +39,9 @@ from harness.rehearsals.network.rehearsal import REHEARSAL as NETWORK
 from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ZoneLost, step_of
 from harness.rules.bounds import ratio_lower
+from harness.rules.criteria import judge
 from harness.rules.engine import judged as by_rules
 from harness.rules.ledger import Ledger, Window, missing_samples, of_plan
-from harness.rules.rollback import judge
 from tests.chaos.planted import FACT, WELL, spreading
 from tests.chaos.planted import by_rules as chaos_by_rules
 from tests.chaos.planted import judged as chaos_judged

@@ -9,8 +9,8 @@ from harness.model.evidence import Outcome, Row, Side
 from harness.model.judgement import Verdict
 from harness.model.message import raw_text
 from harness.model.scenario import Criterion
+from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger
-from harness.rules.rollback import judge
 from tests.rules.evidence import (
     START_NS,
     SUCCESS_ERRORS,

@@ -16,8 +16,8 @@ from harness.load.population.schedule import due_list
 from harness.model.evidence import RequestRow, Side
 from harness.model.judgement import Decision, Verdict
 from harness.model.scenario import Scenario
+from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger
-from harness.rules.rollback import judge
 from harness.run.scenarios.load import parse
 from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, week

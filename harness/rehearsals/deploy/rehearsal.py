@@ -31,8 +31,8 @@ from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPar
 from harness.report import course as charts
 from harness.report.course import by_version, first_seen, stretch
 from harness.report.series import axis_of, measured_on
+from harness.rules.criteria import judge
 from harness.rules.ledger import Window
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact
 from harness.rules.steady import STEADY_S, not_steady
 from harness.run.closing import check_whole_run

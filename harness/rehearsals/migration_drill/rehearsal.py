@@ -54,8 +54,8 @@ from harness.rehearsals.migration_drill.types import (
     WeekSeen,
 )
 from harness.rules.bounds import samples_needed
+from harness.rules.criteria import judge
 from harness.rules.ledger import Window
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord

@@ -39,10 +39,10 @@ from harness.rehearsals.one_stack.types import (
 )
 from harness.rules import flag_log
 from harness.rules.bounds import ratio_lower, ratio_upper
+from harness.rules.criteria import judge
 from harness.rules.judged import informational
 from harness.rules.ledger import Ledger, Window, missing_samples
 from harness.rules.planned import lost_words
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.switch_over import switch_over
 from harness.run.rehearsal import RunRecord

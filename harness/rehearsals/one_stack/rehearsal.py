@@ -48,10 +48,10 @@ from harness.rehearsals.one_stack.types import (
     legs_of,
     moving,
 )
+from harness.rules.criteria import judge
 from harness.rules.judged import event
 from harness.rules.ledger import Window
 from harness.rules.planned import AGAIN
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact
 from harness.run.closing import check_whole_run
 from harness.run.context import Options, RunContext

@@ -26,13 +26,13 @@ from harness.rehearsals.rollout.observed import JudgedMoment, ObservedWindow, We
 from harness.rules import flag_log
 from harness.rules.bounds import nearest_rank, ratio_lower, ratio_upper
 from harness.rules.chance import chance_words, false_roll_backs
+from harness.rules.criteria import judge
 from harness.rules.difference import Rate
 from harness.rules.figures import bad_calls, clears, counting, latencies_ms
 from harness.rules.ledger import MOST_RETRIED, WRITING, Ledger, Window, of_step
 from harness.rules.objectives.budget import AVAILABILITY, MONTH_DAYS, burn_rate, line, spent
 from harness.rules.planned import lost_words, planned_in
 from harness.rules.pod_resources import asked, most_used
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.sentences import asked as asked_of
 from harness.rules.success import crowded_words, failure_limit

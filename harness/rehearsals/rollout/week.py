@@ -39,10 +39,10 @@ from harness.rehearsals.rollout.sections import week_sections
 from harness.report.terminal import under_way
 from harness.rules import flag_log
 from harness.rules.chance import preflight_sentences
+from harness.rules.criteria import judge
 from harness.rules.judged import CHECK_EVENT, FAULTS, combine, event, of_event
 from harness.rules.ledger import Ledger, Window
 from harness.rules.machine_share import CROWDED_FROM
-from harness.rules.rollback import judge
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
