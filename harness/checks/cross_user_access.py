@@ -9,7 +9,7 @@ import msgspec
 from harness.base.seed import stream
 from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk
-from harness.checks.sent import CrossUserCall, Reply
+from harness.checks.isolation import CrossUserCall, Reply
 from harness.checks.stores import NotAsNamed, Stores
 from harness.load.answers import beginning
 from harness.load.population.schedule import NOBODY, Account, Population

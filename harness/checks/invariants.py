@@ -20,12 +20,13 @@ from harness.checks.budget import BudgetKept, budget_kept
 from harness.checks.cross_user_access import OwnedWalk, ask_as_others
 from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDifference, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
+from harness.checks.isolation import AnswerCounts, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, due_beside, off_in_time, unseen_words
 from harness.checks.photos import explained
 from harness.checks.read_facts import canary_body, judged_reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
-from harness.checks.sent import AnswerCounts, Sent, api_writes, isolation, sent, untold, wrong_answers
+from harness.checks.sent import Sent, api_writes, sent, untold
 from harness.checks.stores import DocumentsRead, Stores
 from harness.checks.walk_results import (
     ACKNOWLEDGED,

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
+from harness.checks.isolation import AnswerCounts, Isolation
 from harness.checks.off_in_time import unseen_words
-from harness.checks.sent import AnswerCounts, Isolation, Sent
+from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, ColumnLayout
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, message

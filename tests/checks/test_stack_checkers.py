@@ -15,9 +15,9 @@ from harness.checks.budget import budget_kept
 from harness.checks.dual_write import DocumentFlaw, compare
 from harness.checks.endpoints import new_connections
 from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
+from harness.checks.isolation import CrossUserCall, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, not_whole_since, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
-from harness.checks.sent import CrossUserCall, Isolation, Reply, isolation, wrong_answers
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side

@@ -17,10 +17,10 @@ from harness.base.message import as_message
 from harness.checks import answered
 from harness.checks.as_printed import applied, as_printed
 from harness.checks.invariants import OFF, Invariants, switch_over_result
+from harness.checks.isolation import wrong_answers
 from harness.checks.mirror_losses import structured
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.read_facts import judged_reads
-from harness.checks.sent import wrong_answers
 from harness.checks.walk_results import READS, as_answered
 from harness.load.population.schedule import answered_by, due_list, on_api, requests_due
 from harness.load.users import Users, users_of
