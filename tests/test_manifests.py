@@ -19,7 +19,7 @@ from harness.base.errors import BadInput, Exit
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.manifests import Budget, EnvVar, Probe, RollingUpdate
 from harness.report.language import Language
-from harness.stack.manifests import change, digest, kustomize, load
+from harness.stack.manifests import digest, kustomize, load, quantity
 from harness.stack.manifests import spec as forms
 from harness.stack.manifests.change import with_env
 from tests.report.marking import Lacking, english_of, messages_of
@@ -463,20 +463,20 @@ def test_every_change_of_the_pod_template_changes_the_digest() -> None:
     ],
 )
 def test_quantities(text: str | int, millicores: int, whole_bytes: int) -> None:
-    assert change.millicores(text) == millicores
-    assert change.whole_bytes(text) == whole_bytes
+    assert quantity.millicores(text) == millicores
+    assert quantity.whole_bytes(text) == whole_bytes
 
 
 @pytest.mark.parametrize("text", ["", "m", "1 m", "1KiB", "1mi", "Mi", "0x1", "1,5", "NaN", "inf", True])
 def test_no_quantities(text: str | bool) -> None:
     with pytest.raises(ValueError, match="not a Kubernetes quantity"):
-        change.parse(text)
+        quantity.parse(text)
 
 
 @given(st.integers(min_value=0, max_value=10**12))
 def test_millicores_round_trip(millicores: int) -> None:
-    assert change.millicores(f"{millicores}m") == millicores
-    assert change.millicores(f"{millicores}") == millicores * 1000
+    assert quantity.millicores(f"{millicores}m") == millicores
+    assert quantity.millicores(f"{millicores}") == millicores * 1000
 
 
 values = st.recursive(

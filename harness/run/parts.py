@@ -20,7 +20,8 @@ from harness.model.scenario import Step
 from harness.model.stack import Capability, EnvironmentKind
 from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
-from harness.stack.manifests.change import cpu_factor, scaled, without_autoscaler
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.quantity import cpu_factor, scaled
 from harness.stack.protocol import StackNeeds
 
 

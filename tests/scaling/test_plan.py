@@ -19,7 +19,7 @@ from harness.rehearsals.scaling.types import ScalingPlan
 from harness.stack.kubernetes.documents import prepared
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests import spec
-from harness.stack.manifests.change import cpu_factor, limits_factor, scaled
+from harness.stack.manifests.quantity import cpu_factor, limits_factor, scaled
 from tests.kind.test_documents import FACTS
 from tests.test_manifests import folder
 

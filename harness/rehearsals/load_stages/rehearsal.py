@@ -70,7 +70,8 @@ from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.rest import sign_up
-from harness.stack.manifests.change import limits_factor, scaled, without_autoscaler
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.quantity import limits_factor, scaled
 from harness.stack.protocol import StackNeeds
 from harness.stack.state import MARKER, PART_MARKER, marked
 

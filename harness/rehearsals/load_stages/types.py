@@ -243,7 +243,7 @@ def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
     surge, hpa = 0, manifests.hpa
     if hpa is not None:
         surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=hpa.max_replicas))
-    from harness.stack.manifests.change import scaled  # a help of the command is to load none of it
+    from harness.stack.manifests.quantity import scaled  # a help of the command is to load none of it
 
     searched = scaled(manifests, knee_cpu_factor)
     return Sized(hpa=hpa, containers=_asked(manifests), searched=_asked(searched), surge=surge)

@@ -61,7 +61,8 @@ from harness.run.parts import InParts
 from harness.run.rehearsal import Cost, RunRecord, cost_by_requests
 from harness.stack.environments.choice import manifests_of
 from harness.stack.faults.injecting import injecting
-from harness.stack.manifests.change import scaled, spreads_over_zones, without_autoscaler
+from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
+from harness.stack.manifests.quantity import scaled
 from harness.stack.protocol import ByKubectl, StackNeeds, WithExternalMetrics
 
 # What the page of a run of scaling shows besides its judgements: sizes over time, the moments.

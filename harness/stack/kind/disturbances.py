@@ -26,7 +26,7 @@ from harness.stack.kind.ground import ClusterResources, KindDatabase, Outside
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.namespace_session import NamespaceSession
 from harness.stack.kubernetes.watching import RunningPod, Watching
-from harness.stack.manifests import change
+from harness.stack.manifests import quantity
 from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Undo
@@ -199,7 +199,7 @@ class KindDisturbances:
         limit = limits.get("limits", {}).get("memory")
         if limit is None:
             raise BadInput("the manifest sets no memory limit, so there is no share of it")
-        script = holding(round(float(change.parse(limit)) * share))
+        script = holding(round(float(quantity.parse(limit)) * share))
         return await begin(pod, container, "memory", script)
 
     async def _signal(self, container: str, begin: str, end: str = "") -> Undo:

@@ -42,8 +42,8 @@ from harness.stack.kubernetes.metrics import scraped
 from harness.stack.kubernetes.namespace_session import NamespaceSession
 from harness.stack.kubernetes.stack import KubernetesStack
 from harness.stack.kubernetes.watching import FailureMonitor, News, monotonic_ns
-from harness.stack.manifests import change
-from harness.stack.manifests.change import cpu_factor
+from harness.stack.manifests import quantity
+from harness.stack.manifests.quantity import cpu_factor
 from harness.stack.process.base_stack import Common
 from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import together
@@ -107,7 +107,7 @@ class NodeWatcher:
                     self._measured[name] = stamp
                     at_ns = monotonic_ns(self._clock.anchor, stamp)
                     for metric, resource in (("node_cpu_cores", "cpu"), ("node_memory_bytes", "memory")):
-                        value = float(change.parse(item["usage"][resource]))
+                        value = float(quantity.parse(item["usage"][resource]))
                         self._feed.publish(SampleRow(at_ns=at_ns, metric=metric, subject=f"node/{name}", value=value))
             await self._clock.sleep(USAGE_EVERY_S)
 

@@ -15,8 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.manifests import change
-from harness.stack.manifests.change import scale_targets
+from harness.stack.manifests import quantity
 from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
     PASSWORD,
@@ -24,6 +23,7 @@ from harness.stack.manifests.forced.work import (
     TARGET_IMAGE,
     containers,
 )
+from harness.stack.manifests.quantity import scale_targets
 
 SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 
@@ -182,7 +182,7 @@ def _pods(pod: dict[str, Any], facts: ClusterFacts, *, target: bool) -> None:
                 container["args"][1:3] = led.split(":")
         for amounts in (container.get("resources") or {}).values():
             if "cpu" in amounts and facts.cpu_factor != 1:
-                amounts["cpu"] = f"{round(change.millicores(amounts['cpu']) * facts.cpu_factor)}m"
+                amounts["cpu"] = f"{round(quantity.millicores(amounts['cpu']) * facts.cpu_factor)}m"
 
 
 def _target(container: dict[str, Any], facts: ClusterFacts) -> None:

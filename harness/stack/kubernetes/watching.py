@@ -22,7 +22,7 @@ from harness.model.message import Message, message, of_error
 from harness.model.stack import PodState
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError, Json
-from harness.stack.manifests import change
+from harness.stack.manifests import quantity
 from harness.stack.process.processes import Feed, Process, endpoints_told
 
 # The run's pods as the API server tells of them: each change of phase, readiness or restarts is an event.
@@ -387,8 +387,8 @@ class Watching:
                 self._measured[name] = figure
                 usages = [container["usage"] for container in item["containers"]]
                 at_ns = monotonic_ns(self._clock.anchor, item["timestamp"])
-                cores = float(sum(change.parse(usage["cpu"]) for usage in usages))
-                memory = float(sum(change.parse(usage["memory"]) for usage in usages))
+                cores = float(sum(quantity.parse(usage["cpu"]) for usage in usages))
+                memory = float(sum(quantity.parse(usage["memory"]) for usage in usages))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=f"pod/{name}", value=cores))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=f"pod/{name}", value=memory))
             await self._clock.sleep(USAGE_EVERY_S if self.metrics_flow else FIRST_USAGE_EVERY_S)
@@ -403,10 +403,10 @@ def metric_read(each: Json) -> Json | None:
     resource, external = each.get("resource", {}), each.get("external", {})
     current = resource.get("current", {})
     if "averageUtilization" in current:
-        average_m = int(change.parse(current.get("averageValue", "0")) * 1000)
+        average_m = int(quantity.parse(current.get("averageValue", "0")) * 1000)
         return {"name": resource["name"], "utilization": current["averageUtilization"], "average_m": average_m}
     if "value" in external.get("current", {}):
-        return {"name": external["metric"]["name"], "value_m": int(change.parse(external["current"]["value"]) * 1000)}
+        return {"name": external["metric"]["name"], "value_m": int(quantity.parse(external["current"]["value"]) * 1000)}
     return None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.base.data import OVERLAYS
 from harness.model.manifests import keys_alone
-from harness.stack.manifests import change, kustomize
+from harness.stack.manifests import kustomize, quantity
 
 _POD_DEFAULTS = {
     "restartPolicy": "Always",
@@ -94,8 +94,10 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
     requests = resources.get("limits", {}) | resources.get("requests", {})  # a missing request is the limit
     if resources:
         result["resources"] = {
-            "requests": {key: str(change.parse(value).normalize()) for key, value in requests.items()},
-            "limits": {key: str(change.parse(value).normalize()) for key, value in resources.get("limits", {}).items()},
+            "requests": {key: str(quantity.parse(value).normalize()) for key, value in requests.items()},
+            "limits": {
+                key: str(quantity.parse(value).normalize()) for key, value in resources.get("limits", {}).items()
+            },
         }
     return result
 

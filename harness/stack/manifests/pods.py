@@ -12,7 +12,7 @@ from harness.base.message import said_by
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 from harness.model.message import gettext_noop, message
 from harness.stack.database.sidecar import ACCEPT, DRAIN
-from harness.stack.manifests import change, digest, spec
+from harness.stack.manifests import digest, quantity, spec
 from harness.stack.manifests.forced.work import ROOT_CERTIFICATES, is_proxy
 
 
@@ -123,14 +123,14 @@ def _pre_stop_s(lifecycle: spec.LifecycleYaml | None, where: str) -> float:
 def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> Container:
     for name, amounts in (("requests", container.resources.requests), ("limits", container.resources.limits)):
         for key in amounts:
-            _amount(amounts, key, change.whole_bytes, f"{where}.resources.{name}")
+            _amount(amounts, key, quantity.whole_bytes, f"{where}.resources.{name}")
     requests = container.resources.limits | container.resources.requests  # a missing request is the limit
     limits = container.resources.limits
     numbers = {
-        "request_cpu_m": _amount(requests, "cpu", change.millicores, where),
-        "request_memory_bytes": _amount(requests, "memory", change.whole_bytes, where),
-        "limit_cpu_m": _amount(limits, "cpu", change.millicores, where),
-        "limit_memory_bytes": _amount(limits, "memory", change.whole_bytes, where),
+        "request_cpu_m": _amount(requests, "cpu", quantity.millicores, where),
+        "request_memory_bytes": _amount(requests, "memory", quantity.whole_bytes, where),
+        "limit_cpu_m": _amount(limits, "cpu", quantity.millicores, where),
+        "limit_memory_bytes": _amount(limits, "memory", quantity.whole_bytes, where),
     }
     for kind in ("cpu_m", "memory_bytes"):
         request, limit = numbers[f"request_{kind}"], numbers[f"limit_{kind}"]

@@ -34,7 +34,7 @@ from harness.model.autoscaling import (
 )
 from harness.model.manifests import Budget, UnhealthyPodEviction
 from harness.model.message import message
-from harness.stack.manifests import change
+from harness.stack.manifests import quantity
 
 MAX_PERIOD_S = 1800
 MAX_WINDOW_S = 3600
@@ -165,7 +165,7 @@ def _milli(value: str | float | None, where: str) -> int | None:
     if value is None:
         return None
     try:
-        return change.millicores(value)
+        return quantity.millicores(value)
     except ValueError as error:
         raise BadInput(said_by(error), where=where, remedy="e.g. '500m' or '100Mi'") from error
 

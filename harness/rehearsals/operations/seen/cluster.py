@@ -26,7 +26,7 @@ from harness.rehearsals.operations.seen.facts import (
     Warned,
 )
 from harness.stack.kubernetes.kubectl_runner import by_context
-from harness.stack.manifests.change import millicores, whole_bytes
+from harness.stack.manifests.quantity import millicores, whole_bytes
 
 _ERRORS = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})  # Cloud Logging's severities from ERROR up
 _MOST = 10

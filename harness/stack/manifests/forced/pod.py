@@ -9,7 +9,7 @@ from typing import Any
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.stack.manifests import change
+from harness.stack.manifests import quantity
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
@@ -73,7 +73,7 @@ def _memory(work: ForcedDocuments, container: Json) -> None:
     """Another program's limit may be too small for the bundled API."""
     limits = (container.get("resources") or {}).get("limits") or {}
     try:
-        small = "memory" in limits and change.whole_bytes(limits["memory"]) < _LEAST_MEMORY
+        small = "memory" in limits and quantity.whole_bytes(limits["memory"]) < _LEAST_MEMORY
     except ValueError:
         return  # the reader says what is wrong with it
     if small:
