@@ -19,7 +19,8 @@ from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.load import errors
 from harness.load.plan import write
 from harness.load.process import LoadProcess, LoadProcesses
-from harness.load.stages.plan import StageProcesses, WorkerPlan
+from harness.load.stages.plan import WorkerPlan
+from harness.load.stages.process import StageProcesses
 from harness.model.stack import Address
 from tests.load.conftest import StartFake, plan_for
 

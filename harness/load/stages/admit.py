@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.load.stages.plan import StageProcesses, WorkerPlan
+from harness.load.stages.plan import WorkerPlan
+from harness.load.stages.process import StageProcesses
 from harness.load.users import LoadHost
 from harness.model.message import message
 from harness.stack.state.lease import run_folder

@@ -30,7 +30,7 @@ from harness.checks.read_facts import READS_EXPECTED
 from harness.evidence.store import Collector
 from harness.load.rest import answered, exchange
 from harness.load.stages.admit import StepUsers
-from harness.load.stages.plan import StageProcesses
+from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
 from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests

@@ -13,7 +13,7 @@ from harness.base.clock import NS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.checks.read_facts import READS_EXPECTED
 from harness.load.stages.admit import StepUsers
-from harness.load.stages.plan import StageProcesses
+from harness.load.stages.process import StageProcesses
 from harness.model.judgement import Expected, Judgement, Verdict, expected_of, observation
 from harness.model.manifests import Manifests
 from harness.model.message import message

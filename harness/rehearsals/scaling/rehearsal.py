@@ -17,7 +17,7 @@ from harness.base.data import KUBERNETES
 from harness.checks.budget import desired
 from harness.evidence.store import Gathered
 from harness.load.stages.admit import StepUsers
-from harness.load.stages.plan import StageProcesses
+from harness.load.stages.process import StageProcesses
 from harness.model.command import Ran
 from harness.model.evidence import Side
 from harness.model.judgement import Expected, Kind

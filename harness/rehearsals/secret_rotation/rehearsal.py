@@ -16,7 +16,7 @@ import msgspec
 from harness.base.clock import NS, polling
 from harness.base.errors import StackNotStarted
 from harness.load.stages.admit import StepUsers
-from harness.load.stages.plan import StageProcesses
+from harness.load.stages.process import StageProcesses
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
