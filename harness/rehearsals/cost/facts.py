@@ -112,7 +112,7 @@ _SAVINGS = {
     "retention.due_ratio": gettext_noop("{seen} less"),
 }
 #: Each fact of the costs, in a sentence.
-PHRASES = {**_ESTIMATES, **_TOTALS, **_SAVINGS, "savings": "", **facts_measured.PHRASES}
+PHRASES = {**_ESTIMATES, **_TOTALS, **_SAVINGS, "savings": "", **facts_measured.MEASURED_PHRASES}
 
 
 def facts(plan: CostPlan, pod: PodSizes) -> Iterator[Fact]:

@@ -25,7 +25,7 @@ from harness.rules.rule import Fact, FactsOf
 
 _FEWEST = 100  # requests, of which the logs of one are counted
 #: Each fact of a measured run, in a sentence.
-PHRASES = {
+MEASURED_PHRASES = {
     "run.users": gettext_noop("of {seen} users, and {supposed} are supposed"),
     "run.pods": gettext_noop(
         "with {users} users there were {pods} pods on average in {seconds} s, supposed are {supposed}; with their "
@@ -45,16 +45,16 @@ PHRASES = {
 }
 
 
-def facts(plan: CostPlan, pod: PodSizes, run: MeasuredUsage | None, of: RunInfo) -> Iterator[Fact]:
+def measured_facts(plan: CostPlan, pod: PodSizes, run: MeasuredUsage | None, of: RunInfo) -> Iterator[Fact]:
     """Those of the run that was read; of one that the plan names, and that is gone, there is none."""
-    fact = FactsOf(PHRASES, MEASURED)
+    fact = FactsOf(MEASURED_PHRASES, MEASURED)
     if run is None and plan.of:
         return
     if (why := refused(plan, run, of)) is not None or run is None:
         yield fact.every(lacks=(why or message("no run was read"),))
         return
     yield fact("run.users", run.users, supposed=str(plan.tables.supposed.users))
-    yield _pods(fact, plan, pod, run)
+    yield _measured_pods(fact, plan, pod, run)
     yield fact("supposed.pods", plan.tables.quantities.pods)
     yield _logs(fact, plan, run)
     yield fact("supposed.log_gib", plan.tables.quantities.log_gb * GB / GIB)
@@ -124,7 +124,7 @@ def _unsaid(name: str, what: Message) -> Fact:
     return Fact(name=name, part=MEASURED, void=(why,))
 
 
-def _pods(fact: FactsOf, plan: CostPlan, pod: PodSizes, run: MeasuredUsage) -> Fact:
+def _measured_pods(fact: FactsOf, plan: CostPlan, pod: PodSizes, run: MeasuredUsage) -> Fact:
     """So few pods are what is printed only at the price of where they run; more of them are not at any."""
     supposed, users = plan.tables.quantities.pods, plan.tables.supposed.users
     if not run.pods:

@@ -187,7 +187,7 @@ class CostRehearsal(Rehearsal[CostPlan, CostDetails]):
         """Of the tables, and of the run that was read."""
         if (pod := seen.details.pod) is not None:
             yield from facts(plan, pod)
-            yield from facts_measured.facts(plan, pod, seen.details.measured, seen.facts)
+            yield from facts_measured.measured_facts(plan, pod, seen.details.measured, seen.facts)
 
     def sections(self, plan: CostPlan, seen: RunRecord[CostDetails]) -> Iterable[Section]:
         """Tables and chart."""

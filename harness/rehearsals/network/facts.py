@@ -73,7 +73,7 @@ PHRASES = {
     ),
     **_KUBELET,
     **_POLICIES,
-    **facts_ingress.PHRASES,
+    **facts_ingress.INGRESS_PHRASES,
 }
 _NOT_ASKED = {
     "before": message("not asked without the policies"),
@@ -100,10 +100,10 @@ def facts(plan: NetworkPlan, details: NetworkDetails, evidence: Gathered, *, run
 def _ingress(plan: NetworkPlan, details: NetworkDetails, rung: str) -> Iterable[Fact]:
     lacks = facts_ingress.NOT_ASKED
     if plan.with_ingress and details.brings_ingress is not False:
-        return facts_ingress.facts(plan.ingress, details.ingress or IngressEvidence(wanted=()))
+        return facts_ingress.ingress_facts(plan.ingress, details.ingress or IngressEvidence(wanted=()))
     if plan.with_ingress:
         lacks = message("the environment {rung} brings no controller", rung=rung)
-    return FactsOf(facts_ingress.PHRASES).none(*facts_ingress.PHRASES, lacks=(lacks,))
+    return FactsOf(facts_ingress.INGRESS_PHRASES).none(*facts_ingress.INGRESS_PHRASES, lacks=(lacks,))
 
 
 def loads(plan: NetworkPlan, details: NetworkDetails) -> list[tuple[Step, int]]:

@@ -66,7 +66,7 @@ _RENEWAL = {
     "renewal.new_at_the_end": gettext_noop("{seen} of {of} last answers had the new one"),
 }
 #: Each fact of the Ingress, in a sentence.
-PHRASES = {
+INGRESS_PHRASES = {
     "service.ends_tls": gettext_noop(
         "without the Ingress, {seen} of {of} requests by HTTPS end at the Service ({met}); with its token in the clear "
         "the same request gets {status}"
@@ -86,9 +86,9 @@ PHRASES = {
 }
 
 
-def facts(plan: IngressPlan, seen: IngressEvidence) -> Iterator[Fact]:
+def ingress_facts(plan: IngressPlan, seen: IngressEvidence) -> Iterator[Fact]:
     """All facts of the Ingress."""
-    fact, wanted = FactsOf(PHRASES), {ask.name for ask in plan.asks if ask.status}
+    fact, wanted = FactsOf(INGRESS_PHRASES), {ask.name for ask in plan.asks if ask.status}
     yield _before(fact, seen)
     yield from _listed(fact, seen)
     yield from _routes(fact, plan, seen.of(Scene.AS_WRITTEN))
@@ -100,7 +100,7 @@ def facts(plan: IngressPlan, seen: IngressEvidence) -> Iterator[Fact]:
     yield from _renewal(fact, seen)
 
 
-def as_wanted(ask: IngressAsk, answer: IngressAnswer) -> bool:
+def ask_kept(ask: IngressAsk, answer: IngressAnswer) -> bool:
     """Whether ``answer`` is what ``ask`` wants: a pod's, with its status; or nobody's."""
     if ask.status:
         return answer.met is FrontOutcome.ANSWERED and answer.reached and answer.status == ask.status
@@ -162,7 +162,7 @@ def _routes(fact: FactsOf, plan: IngressPlan, answers: Sequence[IngressAnswer]) 
         return
     yield fact("controller.answers", sum(each.met is FrontOutcome.ANSWERED for each in answers), of=len(answers))
     bad = [
-        (ask, by_name[ask.name]) for ask in plan.asks if ask.name in by_name and not as_wanted(ask, by_name[ask.name])
+        (ask, by_name[ask.name]) for ask in plan.asks if ask.name in by_name and not ask_kept(ask, by_name[ask.name])
     ]
     told = [message("{ask}: {answer} ({why})", ask=ask.name, answer=got.told, why=ask.why) for ask, got in bad]
     yield fact("routes.wrong", len(bad), of=len(plan.asks), void=void if missing else (), besides=tuple(told))
