@@ -28,8 +28,7 @@ from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.rehearsals.network.clients import EDGE, Clients
-from harness.rehearsals.network.facts import as_wanted
-from harness.rehearsals.network.facts_ingress import ask_kept, kept_out
+from harness.rehearsals.network.facts import as_wanted, ask_kept, kept_out
 from harness.rehearsals.network.https import HttpsAnswer, Request, ask, trusting
 from harness.rehearsals.network.matrix import Matrix
 from harness.rehearsals.network.types import (

@@ -32,8 +32,8 @@ from harness.rehearsals.network.facts import (
     outcomes,
     paths,
     seen_in,
+    update_told,
 )
-from harness.rehearsals.network.facts_ingress import update_told
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, Scene, step_of
