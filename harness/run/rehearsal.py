@@ -28,7 +28,7 @@ from harness.model.section import Lines, Section
 from harness.model.stack import Capability, EnvironmentKind, lacks
 from harness.rules.engine import judged
 from harness.rules.ledger import Calls, Window
-from harness.rules.objectives.budget import REQUESTS, Spent, line, outage_line, spent
+from harness.rules.objectives.budget import REQUESTS, Spent, line, spent
 from harness.rules.rule import Fact, Rules, checked, read
 from harness.run.context import Options, RunContext
 from harness.stack.manifests.layers import NO_REASON
@@ -81,11 +81,6 @@ class Patched(Protocol):
         ...
 
 
-def mending(manifests: Manifests) -> tuple[PatchNote, ...]:
-    """The patches that mend an erratum, for a rehearsal's details: ``patch_errata`` tells of them."""
-    return tuple(patch for patch in manifests.patches if patch.erratum)
-
-
 def patch_errata(manifests: Patched) -> Iterator[Judgement]:
     """Each erratum that patches mend, as an observation: that the manifests were applied with its patch, and why."""
     seen: dict[str, list[Message]] = {}
@@ -126,11 +121,6 @@ def cost_by_requests(title: Message, evidence: Gathered, start_ns: int, end_ns: 
 
 def _spent(calls: Calls, seconds: float) -> Spent:
     return spent(int(np.count_nonzero(~calls["ok"])), len(calls), seconds)
-
-
-def cost_of_outage(title: Message, outage_s: float) -> Cost:
-    """Of an outage that lasted ``outage_s``."""
-    return Cost(title=title, said=outage_line(outage_s))
 
 
 def cost_sections(costs: Iterable[Cost]) -> Iterator[Section]:

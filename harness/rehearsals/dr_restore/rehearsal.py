@@ -38,9 +38,10 @@ from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
 from harness.rehearsals.dr_restore.restore import Serve, sizes
 from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
+from harness.rules.objectives.budget import outage_line
 from harness.rules.rule import Fact
 from harness.run.context import Options, RunContext
-from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_of_outage
+from harness.run.rehearsal import Cost, Rehearsal, RunRecord
 from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.local.site import Site
 from harness.stack.protocol import Stack, StackNeeds
@@ -187,7 +188,7 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     def costs(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails]) -> Iterable[Cost]:
         """Of each disaster, until writes were served again."""
         _ = plan
-        return [cost_of_outage(each.title, each.total_s) for each in seen.details.cases]
+        return [Cost(title=each.title, said=outage_line(each.total_s)) for each in seen.details.cases]
 
 
 async def _site(plan: RecoveryPlan, on: RunContext[RecoveryDetails]) -> Site:

@@ -236,11 +236,6 @@ def stands(plan: RolloutPlan, details: RolloutDetails, *, ended: bool) -> Told:
     return (what,) if last.decision is Decision.ROLL_BACK else (what, resume)
 
 
-def report_of(attempt: WeekAttempt) -> str:
-    """The attempt's own page, relative to the rollout's folder; "" when no run came about."""
-    return f"{attempt.run_id}/{REPORT_HTML}" if attempt.run_id else ""
-
-
 # What a rollout's page shows beside the judgement on each week: its criteria, its figures, a link to its own page.
 
 _DECISION = {
@@ -302,7 +297,7 @@ def _row(attempt: WeekAttempt) -> Row:
         verdict=verdict,
         word=word,
         lines=tuple(lines),
-        link=report_of(attempt),
+        link=f"{attempt.run_id}/{REPORT_HTML}" if attempt.run_id else "",  # its own page, where a run came about
     )
 
 

@@ -48,7 +48,7 @@ from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
 from harness.run.closing import measure_stores
 from harness.run.context import Options, RunContext
-from harness.run.rehearsal import Rehearsal, RunRecord, mending, patch_errata
+from harness.run.rehearsal import Rehearsal, RunRecord, patch_errata
 from harness.run.result import accounted, measurement
 from harness.stack.protocol import StackNeeds, Undo
 
@@ -161,7 +161,7 @@ class Week:
             self._on.progress.plain(f"  {self._on.language.message(line)}")
         await self._measure_machine()
         if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
-            self._on.details.patches = mending(self._on.manifests)
+            self._on.details.patches = tuple(each for each in self._on.manifests.patches if each.erratum)
             self._on.details.applied = applied(self._on.manifests)
             self._on.details.cpu_factor = self._on.stack.cpu_factor
         await self._on.up()

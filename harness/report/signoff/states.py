@@ -227,7 +227,7 @@ def _outcomes(claim: Claim, stored: StoredResult, judgement: Judgement) -> Itera
     if verdict is Verdict.FAIL:
         yield ClaimOutcome.FAILED, ()
     if verdict is Verdict.INCONCLUSIVE:
-        yield (ClaimOutcome.NOTHING if counting.is_smaller(result) else ClaimOutcome.OPEN), ()
+        yield (ClaimOutcome.NOTHING if result.facts.smaller else ClaimOutcome.OPEN), ()
     if why := counting.unproven(stored):
         yield ClaimOutcome.OPEN, why
     if verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:
