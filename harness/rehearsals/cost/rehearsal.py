@@ -11,8 +11,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo
 from harness.model.section import Axis, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
-from harness.rehearsals.cost import facts_measured
 from harness.rehearsals.cost.facts import PHRASES, facts
+from harness.rehearsals.cost.facts_measured import measured_facts
 from harness.rehearsals.cost.month.bill import GIB, NAMES, Bill, MachineSize, money
 from harness.rehearsals.cost.month.savings import Saving, ranked
 from harness.rehearsals.cost.month.tables import ReplicasRow
@@ -187,7 +187,7 @@ class CostRehearsal(Rehearsal[CostPlan, CostDetails]):
         """Of the tables, and of the run that was read."""
         if (pod := seen.details.pod) is not None:
             yield from facts(plan, pod)
-            yield from facts_measured.measured_facts(plan, pod, seen.details.measured, seen.facts)
+            yield from measured_facts(plan, pod, seen.details.measured, seen.facts)
 
     def sections(self, plan: CostPlan, seen: RunRecord[CostDetails]) -> Iterable[Section]:
         """Tables and chart."""
