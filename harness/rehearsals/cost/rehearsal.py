@@ -11,8 +11,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part, RunInfo
 from harness.model.section import Axis, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
-from harness.rehearsals.cost.facts import PHRASES, facts
-from harness.rehearsals.cost.facts_measured import measured_facts
+from harness.rehearsals.cost.facts import PHRASES, facts, measured_facts
 from harness.rehearsals.cost.month.bill import GIB, NAMES, Bill, MachineSize, money
 from harness.rehearsals.cost.month.savings import Saving, ranked
 from harness.rehearsals.cost.month.tables import ReplicasRow
