@@ -20,9 +20,8 @@ from bench import clock
 from bench.load import plan_at
 from bench.recorder import PACE_S, Arm, Plan, Seen
 from harness.load.admission import admit
-from harness.load.firestore_side import connect
 from harness.load.locust_main import LoadEnding, user_class
-from harness.load.phone import Phone, Shared
+from harness.load.phone import Phone, Shared, connect
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 

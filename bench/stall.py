@@ -20,9 +20,8 @@ from harness.base.clock import NS, MachineClock
 from harness.evidence.spool import SpoolReader
 from harness.load.process import LoadProcesses
 from harness.model.evidence import RequestRow, Row, Side
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.summary import summarise
-from harness.rules.window import Window
 
 #: What a healthy request takes, and how late an answer may be told at most, is not in the computed figures.
 TOLERANCE_MS = 50.0

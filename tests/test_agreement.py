@@ -13,10 +13,9 @@ from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDiffer
 from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
 from harness.checks.reconciled import STOPS_AT_ONCE, Outage, reconciled
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.checks.stored import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO
 from tests.register import REGISTER

@@ -10,12 +10,9 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceNotWritten, PartDied
-from harness.evidence.collect import Collector
-from harness.evidence.gathered import EVIDENCE, stored
 from harness.evidence.spool import SpoolWriter
-from harness.evidence.store import EvidenceStore
-from harness.model.due import Due, probe_call
-from harness.model.evidence import ProbeRow, Row, SampleRow, happened
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore, stored
+from harness.model.evidence import Due, ProbeRow, Row, SampleRow, happened, probe_call
 from harness.run.closing import measure_stores
 from tests.rules.evidence import probe, request
 

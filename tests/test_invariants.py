@@ -13,10 +13,8 @@ from harness.checks.invariants import switch_over_result
 from harness.checks.sent import Sent, api_writes, untold
 from harness.checks.tables import CONTRACT, Unread
 from harness.checks.walk_results import acknowledged_result, once_result
-from harness.model.due import Due
-from harness.model.evidence import RequestRow
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.evidence import Due, RequestRow
+from harness.model.judgement import Judgement, Verdict
 from harness.rules.switch_over import SwitchOver
 from tests.checks.sending import USERS, as_sent, held, planned, row, rows_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.model.judgement import Decision, Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.stack.kind.ground import KEPT
 from harness.stack.kubernetes import labels
 from tests.hurried import hurried

@@ -21,13 +21,13 @@ OWNERS = {
     "harness/base/ticks.py",
     "harness/base/virtual.py",
     "harness/base/seed.py",
-    "harness/load/runtime.py",
+    "harness/load/rest.py",
     "harness/evidence/spool.py",
     "harness/stack/database/sidecar.py",  # a process of its own, run as a file: it delays chunks
     "harness/stack/faults/fault_proxy_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kubernetes/compose.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
-    "harness/stack/state/machine.py",  # makes the mark of a folder of state: no die of a run
+    "harness/stack/state/lease.py",  # makes the mark of a folder of state: no die of a run
     "api/clock.py",
     "bench/clock.py",
     "api/ids.py",

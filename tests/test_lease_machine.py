@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
-from harness.stack.state import cgroups, lease, processes, shared_memory, sweeping
+from harness.stack.state import lease, processes, shared_memory, sweeping
 from harness.stack.state.lease import LeaseCondition, RunState, condition
 from harness.stack.state.processes import ProcessIdentity
 from harness.stack.state.sweeping import dead_runs, end_run, sweep
@@ -88,8 +88,8 @@ class Leases(RuleBasedStateMachine):
         self.patch.setattr(sweeping, "wait_gone", lambda identities, _: [each for each in identities if each.alive()])
         self.patch.setattr(sweeping, "_KILL_S", 0.02)
         self.patch.setattr(sweeping, "_POLL_S", 0.01)
-        self.patch.setattr(cgroups, "remove_ownerless", list)
-        self.patch.setattr(cgroups, "of_run", lambda _: [])
+        self.patch.setattr(processes, "remove_ownerless", list)
+        self.patch.setattr(processes, "of_run", lambda _: [])
         self.patch.setattr(shared_memory, "made_by", lambda _: [])
 
     @rule(name=names, space=spaces)

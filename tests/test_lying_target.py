@@ -10,7 +10,7 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import Exit
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from tests.main_job import Job
 

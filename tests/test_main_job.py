@@ -16,8 +16,7 @@ import psutil
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.judgement import Kind
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.report.published import RESULT_JSON
 from tests.hurried import QUICK_PROBES
 from tests.main_job import (

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
-from harness.model.disruption import Budget
-from harness.model.manifests import EnvVar, Probe, RollingUpdate
+from harness.model.manifests import Budget, EnvVar, Probe, RollingUpdate
 from harness.report.language import Language
 from harness.stack.manifests import digest, kustomize, load, quantity
 from harness.stack.manifests import spec as forms

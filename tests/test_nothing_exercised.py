@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.report.ending import NOTHING_SAID, nothing_exercised
+from harness.report.outline import NOTHING_SAID, nothing_exercised
 from harness.run.registry import COMMANDS as DECLARED
 from harness.run.registry import rehearsal
 from tests.rehearsal.made import result_in

@@ -11,9 +11,9 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.checks.walk_results import READS
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.main_job import Job
 
 pytestmark = [pytest.mark.nightly, pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -19,15 +19,13 @@ import pytest
 from harness.base.clock import Anchor
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
+from harness.cli.stored.compare import rejudge
 from harness.cli.stored.folder import read_stored
-from harness.cli.stored.rejudge import rejudge
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.read import connect, read_meta, read_rows, summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, EvidenceStore, connect, read_meta, read_rows, summed
 from harness.model.evidence import EventRow
+from harness.model.judgement import Verdict
 from harness.model.message import Message, enumerated, joined, message
 from harness.model.variables import url
-from harness.model.verdict import Verdict
 from harness.report.latest import results
 from harness.report.signoff.gather import gather
 from harness.rules.judged import MEASUREMENT
@@ -215,7 +213,7 @@ def test_a_signal_ends_what_sqlite_does_and_so_does_its_length(file: Path, monke
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    monkeypatch.setattr("harness.evidence.read._MOST_TIMES", 1_000)
+    monkeypatch.setattr("harness.evidence.store._MOST_TIMES", 1_000)
     with pytest.raises(BadInput, match="interrupted"), connect(file) as connection:
         connection.execute(f"{ENDLESS} FROM n WHERE x < 0").fetchone()
 

@@ -39,7 +39,7 @@ from harness.stack.state import (
     sweep,
 )
 from harness.stack.state import processes as processes_module
-from harness.stack.state.machine import HeldLock, home_mark, identity, is_held
+from harness.stack.state.lease import HeldLock, home_mark, identity, is_held
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
 from tests import stub_docker
@@ -330,7 +330,7 @@ def test_the_mark_of_a_folder_is_of_its_filesystem_and_not_of_its_number(
 ) -> None:
     """Containers made of one image share number and inode of a folder in it; a remount may change the number."""
     folder, mounts, stat = home(), tmp_path / "mountinfo", Path.stat
-    monkeypatch.setattr("harness.stack.state.machine._MOUNTS", mounts)
+    monkeypatch.setattr("harness.stack.state.lease._MOUNTS", mounts)
 
     def at(device: int, *, fsid: int = 7, upper: str = "/upper/a", root: int = 99) -> str:
         """The mark on that device, in a container whose root is an overlay with the number ``root``."""

@@ -21,23 +21,20 @@ from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
 from harness.model.evidence import MEASUREMENT_ERROR
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import Message, message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
+from harness.rehearsals.rollout.sequence import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan, WeekAttempt, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.combine import combine
-from harness.rules.judged import MEASUREMENT
+from harness.rules.judged import MEASUREMENT, combine
 from harness.run import resuming
 from harness.run.command import parse
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal
 from harness.run.result import details_of
 from harness.run.runner import Environment, Runner

@@ -30,8 +30,7 @@ from harness.stack.state import (
     shared_memory,
     sweep,
 )
-from harness.stack.state.lease import LeaseCondition, condition, read_lease, runs_locked
-from harness.stack.state.machine import home_mark
+from harness.stack.state.lease import LeaseCondition, condition, home_mark, read_lease, runs_locked
 from harness.stack.state.sweeping import end_run
 from tests.swept import swept
 

@@ -20,24 +20,21 @@ import pytest
 
 from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
 from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
-from harness.evidence.collect import Collector
-from harness.evidence.gathered import EVIDENCE, Gathered, stored
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore, Gathered, stored
 from harness.load import errors
 from harness.load.child import run
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.plan import LoadPlan, write
-from harness.load.population.due import due_list
+from harness.load.population.schedule import due_list
 from harness.load.process import LoadProcess
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Scenario
 from harness.model.stack import Address
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
 from harness.rules.criteria import judge
-from harness.rules.window import Window
+from harness.rules.judged import combine
+from harness.rules.ledger import Window
 from harness.run.result import measurement
 from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for

@@ -15,15 +15,14 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import RehearsalError
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
-from harness.model.judgement import Judgement
-from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Judgement, Verdict
+from harness.model.scenario import CAPACITY, Arrivals, Step
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, MadeStep, sized
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from tests.rehearsal.made import facts
 from tests.stages.made import MANIFESTS, PLAN

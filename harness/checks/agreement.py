@@ -10,9 +10,8 @@ from harness.base.units import Unit
 from harness.checks.dual_write import DocumentFlaw, StoreComparison
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Told, message
-from harness.model.verdict import Verdict
 from harness.rules.judged import informational, result, with_examples
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"

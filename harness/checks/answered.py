@@ -19,20 +19,17 @@ from harness.base.data import CLAIMS
 from harness.base.message import gettext_noop
 from harness.checks.sent import by_place, untold
 from harness.checks.values import Unreadable, instant
-from harness.load.population.accounts import accounts
 from harness.load.population.content import as_sent, single
-from harness.load.population.schedule import slots, user_schedule
+from harness.load.population.schedule import accounts, slots, user_schedule
 from harness.load.population.track import COLUMNS, MOST_RUNS, columns, digest
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.message import message
 from harness.model.scenario import PopulationPlan
 from harness.model.shown import Shown, Track, parse
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.rule import read
+from harness.rules.rule import Fact, FactsOf, read
 
 EXPECTED = tuple(Expected("", f"reads.{each}", "api.version", kind=Kind.CHECK) for each in ("content", "server_fields"))
 _RULES = CLAIMS.with_name("rules") / "answers.yaml"

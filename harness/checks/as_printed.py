@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.model.autoscaling import Hpa
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import (
     FIXED_HERE,
     INSTANCE_NAMED,
@@ -23,7 +23,6 @@ from harness.model.manifests import (
     RepositoryErratum,
 )
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
 
 _MIB = 2**20
 _ANNOTATION = "iam.gke.io/gcp-service-account"

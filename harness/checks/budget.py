@@ -20,8 +20,8 @@ import msgspec
 
 from harness.base.ticks import NS
 from harness.control.amount import resolve
-from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow
+from harness.model.manifests import Budget, UnhealthyPodEviction
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
 from harness.rules.resizes import resizes

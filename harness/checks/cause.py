@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from harness.base.clock import Anchor, utc
 from harness.base.ticks import NS
 from harness.evidence.failure import LOG_LINE, bad_calls, first_bad
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Side, told_of
 from harness.model.flag import FLAG
-from harness.model.judgement import Judgement
+from harness.model.judgement import PHASES, Decision, Judgement, outcome_word, subject_of
 from harness.model.message import Message, message, raw_text
 from harness.model.section import Cell, Row, Table
-from harness.model.verdict import Decision
-from harness.model.words import PHASES, outcome_word, subject_of
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.rules.resizes import resizes
 
 #: So many of each sort are shown, and of log lines so many.

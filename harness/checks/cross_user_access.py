@@ -12,8 +12,7 @@ from harness.checks.dual_write import StoredWalk
 from harness.checks.isolation import CrossUserCall, Reply
 from harness.checks.stores import NotAsNamed, Stores
 from harness.load.answers import beginning
-from harness.load.population.accounts import Account
-from harness.load.population.marks import NOBODY, Population
+from harness.load.population.schedule import NOBODY, Account, Population
 
 MOST_ASKED = 8
 _BODY = b'{"title":"not yours"}'

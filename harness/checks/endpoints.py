@@ -26,9 +26,9 @@ import msgspec
 from harness.base.ticks import NS
 from harness.checks.reconciled import INJECTED, UNDONE, Outage, ended_containers, near, stretches
 from harness.model.evidence import EventRow, Outcome, ProbeRow
+from harness.model.judgement import outcome_word
 from harness.model.message import Message, Told, message
 from harness.model.stack import FaultKind
-from harness.model.words import outcome_word
 
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
 LIMIT_S = 2.0

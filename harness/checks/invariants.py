@@ -38,17 +38,13 @@ from harness.checks.walk_results import (
     with_few,
 )
 from harness.checks.walk_tables import StoredWalks
-from harness.evidence.collect import Collector
-from harness.load.population.accounts import Account, accounts, canaries
-from harness.load.population.marks import population_of
-from harness.model.disruption import UNGUARDED
-from harness.model.due import NOTHING_DUE, DueList
-from harness.model.evidence import ProbeRow, Side
-from harness.model.judgement import Judgement
-from harness.model.manifests import Manifests
+from harness.evidence.store import Collector
+from harness.load.population.schedule import Account, accounts, canaries, population_of
+from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, Side
+from harness.model.judgement import Judgement, Verdict
+from harness.model.manifests import UNGUARDED, Manifests
 from harness.model.message import Told, message, of_error, raw_text
 from harness.model.scenario import ProbePlan, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.judged import result
 from harness.rules.switch_over import SwitchOver
 from harness.stack.firebase.documents import Fields

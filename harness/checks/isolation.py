@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.due import probe_call
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side, Wire
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side, Wire, probe_call
 from harness.model.message import Message, Told, joined, message
 
 _NOT_FOUND, _TOO_MANY = 404, 429

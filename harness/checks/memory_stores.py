@@ -6,8 +6,8 @@ from harness.checks.dual_write import StoredWalk
 from harness.checks.stores import MOST_WALKS, TooManyWalks
 from harness.checks.walk_tables import StoredWalks
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import Account
-from harness.load.runtime import ASK_LIMIT_S, answered
+from harness.load.population.schedule import Account
+from harness.load.rest import ASK_LIMIT_S, answered
 from harness.load.sim.runtime import exchange
 from harness.model.stack import Endpoints
 from harness.stack.sim.firestore import MemoryDocuments

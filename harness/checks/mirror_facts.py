@@ -7,11 +7,11 @@ from itertools import count
 
 from harness.base.message import gettext_noop
 from harness.checks.mirror_steps import CLAIM_FALLBACK, CLAIM_STOP
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.message import Message, message
 from harness.model.mirror import MirrorStep
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 _CONFIDENCE = 0.995  # a share that is as asked for is called wrong in at most 1 % of runs
 PHRASES = {

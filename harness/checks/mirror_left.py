@@ -9,7 +9,7 @@ from harness.base.clock import Clock, utc
 from harness.checks.dual_write import document_id
 from harness.checks.mirror_steps import figures
 from harness.checks.stores import DocumentsRead, read_walks
-from harness.evidence.collect import Collector
+from harness.evidence.store import Collector
 from harness.model.evidence import Side
 from harness.model.mirror import MirrorStep
 from harness.model.stack import Endpoints

@@ -15,8 +15,8 @@ from harness.base.clock import NS
 from harness.base.theirs import read_json
 from harness.checks.dual_write import DocumentFlaw, StoreDifference
 from harness.checks.reconciled import FIRESTORE, Outage, near
+from harness.model.judgement import Verdict
 from harness.model.message import Told, message
-from harness.model.verdict import Verdict
 
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: What a line has to speak of: ours says "Mirror write failed", another's names the store.

@@ -14,12 +14,9 @@ import msgspec
 
 from harness.base.ticks import NS
 from harness.checks.sent import by_place, is_scheduled, number_of
-from harness.load.population.accounts import accounts
-from harness.load.population.due import requests_due
 from harness.load.population.pacing import Pacing
-from harness.load.population.schedule import due_ns, slots
-from harness.model.due import Due
-from harness.model.evidence import EventRow, RequestRow, Side
+from harness.load.population.schedule import accounts, due_ns, requests_due, slots
+from harness.model.evidence import Due, EventRow, RequestRow, Side
 from harness.model.message import Told, message
 from harness.model.scenario import PopulationPlan
 

@@ -16,25 +16,21 @@ from harness.base.data import CLAIMS
 from harness.checks.reads import Reads, probe_reads, reads
 from harness.checks.walk_results import CLAIM, READS, with_few
 from harness.checks.written import Plans
-from harness.load.population.accounts import Canary, accounts, canaries
 from harness.load.population.arrivals import due_of_step
 from harness.load.population.content import updated
+from harness.load.population.schedule import Canary, accounts, canaries
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.load.stages.plan import population
-from harness.model.due import NOTHING_DUE, DueList, probe_call
-from harness.model.evidence import ProbeRow, RequestRow
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import NOTHING_DUE, DueList, ProbeRow, RequestRow, probe_call
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.message import Message, gettext_noop, message
-from harness.model.scenario import Scenario
+from harness.model.scenario import Scenario, Step
 from harness.model.section import Row, Table
-from harness.model.step import Step
 from harness.rules.engine import RunFacts, judge
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import result
-from harness.rules.missing_samples import missing_samples
-from harness.rules.rule import Rule, read
+from harness.rules.ledger import missing_samples
+from harness.rules.rule import Fact, FactsOf, Rule, read
 
 PHRASES = {
     "reads.wrong": gettext_noop(

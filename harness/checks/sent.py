@@ -15,12 +15,9 @@ from typing import TypedDict
 import msgspec
 
 from harness.load.population import thumbnail
-from harness.load.population.accounts import Account
-from harness.load.population.marks import unmarked
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import Account, PlannedRequest, slots, unmarked, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
-from harness.model.due import Due
-from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import WRITES, Due, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scenario import PopulationPlan
 from harness.rules.planned import AGAIN
 

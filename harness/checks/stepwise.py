@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import WRITES, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.evidence import WRITES, Due, Outcome, RequestRow, Side
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.missing_samples import missing_samples
+from harness.rules.ledger import missing_samples
 from harness.rules.planned import lost_words
 
 STEPWISE, READ_ONLY = "migration.stepwise", "migration.firestore_read_only"

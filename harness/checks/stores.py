@@ -20,8 +20,8 @@ from harness.checks.photos import Photos, photos
 from harness.checks.tables import USERS
 from harness.checks.walk_tables import Consents, StoredWalks
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import Account
-from harness.load.runtime import ASK_LIMIT_S, answered, exchange
+from harness.load.population.schedule import Account
+from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import Endpoints

@@ -10,9 +10,8 @@ from harness.checks.isolation import AnswerCounts, Isolation
 from harness.checks.off_in_time import unseen_words
 from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, ColumnLayout
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, message
-from harness.model.verdict import Verdict
 from harness.rules.judged import result, with_examples
 
 ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"

@@ -8,9 +8,7 @@ import msgspec
 
 from harness.checks.invariants import CHECKS, CLAIM, OFF
 from harness.model.evidence import EventRow
-from harness.model.expected import expected_of
-from harness.model.judgement import Judgement, Kind
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Kind, Verdict, expected_of
 from harness.rules.judged import CHECK_EVENT, of_event
 
 #: What is asked of every run under load.

@@ -15,9 +15,8 @@ import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Call, WalkObject, WalkWrite
 from harness.checks.sent import bodies_of, body_of, number_of, numbered, refused, scheduled
-from harness.load.population.accounts import Account
 from harness.load.population.content import Content, created, fingerprint, updated
-from harness.load.population.schedule import PlannedRequest, Slot, page_of, slots, user_schedule
+from harness.load.population.schedule import Account, PlannedRequest, Slot, page_of, slots, user_schedule
 from harness.load.population.walk import NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.scenario import PopulationPlan

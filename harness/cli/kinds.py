@@ -29,8 +29,8 @@ from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
+from harness.report.signoff.document import EvidencePlan
 from harness.report.signoff.ledger import MonthCalendar
-from harness.report.signoff.making import EvidencePlan
 from harness.rules.register import Chapter
 from harness.run.scenarios import claims_file
 from harness.run.scenarios import load as scenario

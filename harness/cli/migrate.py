@@ -21,7 +21,7 @@ from harness.run.arguments import AsJson, Spoken, speaking
 from harness.run.command import Duration, flag, given_unread, option, within
 
 if TYPE_CHECKING:
-    from harness.migration.places import StorePlaces
+    from harness.migration.source import StorePlaces
 
 REJECTS_VARIABLE = "MIGRATION_REJECTS"
 
@@ -35,7 +35,7 @@ def _zone(text: str) -> ZoneInfo:
 
 def confine(places: StorePlaces, *, beyond: bool) -> None:
     """Raise ``BadInput`` for stores that are not on this machine, unless ``beyond`` allows them."""
-    from harness.migration.places import UNTRIED
+    from harness.migration.source import UNTRIED
 
     if places.beyond and not beyond:
         what = message("not on this machine: {places}", places="; ".join(places.beyond))
@@ -83,7 +83,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     def run(self) -> int:
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
-        from harness.migration.places import UNTRIED
+        from harness.migration.source import UNTRIED
         from harness.migration.telling import told, write
 
         if self.anew and self.changed:
@@ -114,7 +114,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     def _places(self) -> StorePlaces:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
-        from harness.migration.places import of_endpoints, of_environment
+        from harness.migration.source import of_endpoints, of_environment
 
         places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
         confine(places, beyond=self.beyond_this_machine)

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.model.message import Message, message
 from harness.report.language import language
@@ -39,7 +39,7 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
         endpoints = live(self.endpoints, self.stack)
         from harness.cli.migrate import confine
         from harness.migration.heal import heal
-        from harness.migration.places import of_endpoints
+        from harness.migration.source import of_endpoints
 
         confine(of_endpoints(endpoints), beyond=self.beyond_this_machine)
         found = asyncio.run(heal(endpoints, self.direction, apply=self.apply))

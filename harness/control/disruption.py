@@ -12,7 +12,7 @@ import msgspec
 
 from harness.control.amount import resolve
 from harness.model.autoscaling import PodPhase
-from harness.model.disruption import Budget, BudgetStatus, Eviction, UnhealthyPodEviction
+from harness.model.manifests import Budget, BudgetStatus, Eviction, UnhealthyPodEviction
 
 DELETION_TIMEOUT_NS = 120 * 10**9  # ``DeletionTimeout``: an evicted pod that is still not terminating counts again
 MAX_DISRUPTED = 2000  # ``MaxDisruptedPodSize``

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.base.clock import NS, Anchor, unix_ns
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 

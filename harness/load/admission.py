@@ -9,10 +9,8 @@ from harness.load.auth import create_accounts, sign_in
 from harness.load.flag import fetch_flag, remote_config
 from harness.load.phone import Phone, Shared
 from harness.load.plan import ADMISSION_LIMIT_S
-from harness.load.population.accounts import Account, accounts
-from harness.load.population.schedule import Slot, slots, user_schedule
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, runtime
+from harness.load.population.schedule import Account, Slot, accounts, slots, user_schedule
+from harness.load.rest import JsonClient, now_ns, runtime
 from harness.model.evidence import SessionRow
 from harness.model.message import message
 from harness.stack.firebase.rest import FlagCache

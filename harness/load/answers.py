@@ -11,7 +11,7 @@ import msgspec
 from harness.base.errors import NOT_JSON
 from harness.load.http1 import NoAnswer
 from harness.load.population.content import Content, Whole, fingerprint
-from harness.load.population.marks import EXCERPT_BYTES, NOBODY, Population
+from harness.load.population.schedule import EXCERPT_BYTES, NOBODY, Population
 from harness.load.population.track import AnsweredPoint, track
 from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, Wire

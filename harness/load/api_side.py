@@ -7,11 +7,10 @@ from itertools import repeat
 
 from harness.load.answers import SUCCESS, classify, created_id, unanswered
 from harness.load.http1 import NoAnswer, PhoneAnswer
-from harness.load.population.marks import NOBODY, Population
-from harness.load.population.schedule import PlannedRequest
+from harness.load.population.schedule import NOBODY, PlannedRequest, Population
 from harness.load.population.walk import PAGE_WALKS, encode
+from harness.load.rest import runtime
 from harness.load.result import CallResult
-from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 

@@ -14,9 +14,8 @@ import msgspec
 
 from harness.base.errors import MeasurementFailed
 from harness.base.ticks import NS
-from harness.load.population.accounts import Account
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, wall_ns
+from harness.load.population.schedule import Account
+from harness.load.rest import JsonClient, now_ns, wall_ns
 from harness.model.stack import Address
 
 _API = "/identitytoolkit.googleapis.com/v1"

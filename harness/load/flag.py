@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from harness.base.errors import MeasurementFailed
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import Account
+from harness.load.population.schedule import Account
 from harness.load.recorder import Recorder
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns
+from harness.load.rest import JsonClient, now_ns
 from harness.model.evidence import FlagRow
 from harness.model.flag import FlagClient
 from harness.stack.firebase import rest

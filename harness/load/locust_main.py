@@ -24,12 +24,11 @@ from locust.env import Environment
 from harness.base.errors import MeasurementFailed
 from harness.load.admission import admit
 from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
-from harness.load.firestore_side import connect
 from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
-from harness.load.phone import Phone, Shared
+from harness.load.phone import Phone, Shared, connect
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
-from harness.load.runtime import now_ns
+from harness.load.rest import now_ns
 from harness.model.evidence import SessionRow
 
 #: After the phone's own timeout, should that not hold.

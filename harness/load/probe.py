@@ -9,10 +9,9 @@ import msgspec
 from harness.load.answers import classify, unanswered
 from harness.load.auth import Token
 from harness.load.http1 import NoAnswer
-from harness.load.population.accounts import Account, Canary
-from harness.load.population.marks import NOBODY, Population
+from harness.load.population.schedule import NOBODY, Account, Canary, Population
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
-from harness.load.runtime import exchange
+from harness.load.rest import exchange
 from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.stack import Address
 

@@ -18,13 +18,11 @@ from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import RENEW_EVERY_S, create_accounts, renew, sign_in
 from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import canaries
-from harness.load.population.marks import population_of
 from harness.load.population.probes import canary_of, offset_ns
+from harness.load.population.schedule import canaries, population_of
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, sleep, sleep_until
+from harness.load.rest import JsonClient, now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.model.stack import Address

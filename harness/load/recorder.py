@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.base.errors import EvidenceNotWritten
 from harness.evidence.spool import SpoolWriter
-from harness.load.runtime import now_ns
+from harness.load.rest import now_ns
 from harness.model.evidence import Row, happened
 from harness.model.message import Message, message
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.load.population.accounts import Account
-from harness.load.population.schedule import PlannedRequest
+from harness.load.population.schedule import Account, PlannedRequest
 from harness.load.population.walk import digest
 from harness.model.evidence import Operation, Outcome, RequestRow, Side, Wire
 

@@ -9,19 +9,17 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.evidence.collect import Collector
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
-from harness.load.population.due import due_list, probes_due, requests_due
+from harness.load.population.schedule import due_list, probes_due, requests_due
 from harness.load.protocol import Load
-from harness.model.due import NOTHING_DUE, Due, DueList
+from harness.model.evidence import NOTHING_DUE, Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
+from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver, switch_over
-from harness.rules.window import Window
 from harness.stack.protocol import Stack
 
 _LOOK_EVERY_S = 1.0

@@ -9,10 +9,9 @@ import msgspec
 
 from harness.base.errors import EvidenceNotWritten
 from harness.base.private import open_private
-from harness.migration.engine import MigrationReport, MovedKind
+from harness.migration.engine import MigrationReport, MovedKind, Verified
 from harness.migration.source import Refusal
 from harness.migration.statements import Fate
-from harness.migration.verify import Verified
 from harness.model.message import Message, enumerated, gettext_noop, message
 
 _SHOWN = 20

@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import msgspec
 
 from harness.base.units import Unit
-from harness.model.message import Message, Told, english
-from harness.model.verdict import Verdict
+from harness.model.evidence import EventRow, Outcome
+from harness.model.message import Message, Told, english, enumerated, gettext_noop, message, raw_text
+from harness.model.stack import FAULT, Capability
+
+# Verdicts and decisions: what the judge answers, and what ``result.json`` publishes.
+
+
+class Verdict(StrEnum):
+    """Of a criterion. For a rollback limit ``FAIL`` means it fired, ``PASS`` that it had its sample and did not."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_EXERCISED = "not_exercised"
+    ERRATUM_SHOWN = "erratum_shown"  # not kept as written, just as the register of claims says: no failure
+
+    @property
+    def good(self) -> bool:
+        """Whether it lets a command end in 0: kept, or wrong in the way that the register says."""
+        return self in (Verdict.PASS, Verdict.ERRATUM_SHOWN)
+
+
+class FalseRollBack(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rollback limit fires by chance alone: in ``probability`` (0..1) of windows of ``samples`` answers,
+    each of which fails with ``failure_ratio``, the worst that the success criterion of the same metric lets advance.
+    """
+
+    id: str  # the criterion's
+    failure_ratio: float
+    samples: int
+    probability: float
+
+
+class Decision(StrEnum):
+    """Of a phase."""
+
+    ADVANCE = "advance"
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
 
 
 class Kind(StrEnum):
@@ -119,3 +157,114 @@ def errata_of(judgements: Iterable[Judgement]) -> dict[str, Told]:
         if each.erratum:
             found.setdefault(each.erratum, each.seen or each.told)
     return dict(sorted(found.items()))
+
+
+# The judgements that a plan asks for.
+
+
+class Expected(NamedTuple):
+    """A judgement that a plan asks for, by its ``part`` and ``id``. One whose id is its ``claim`` is there when any
+    judgement of the part is about the claim. It must rest on ``least`` samples at least."""
+
+    part: str
+    id: str
+    claim: str = ""
+    least: int = 0
+    kind: Kind = Kind.CRITERION
+
+
+def expected_of(
+    claims: Iterable[tuple[str, str]], *, part: str = "", kind: Kind = Kind.CRITERION, least: int = 0
+) -> list[Expected]:
+    """Each id of a table with its claim, in one part."""
+    return [Expected(part, id_, claim, least, kind) for id_, claim in claims]
+
+
+# The words that people read for identifiers of ours in the evidence: kinds of events, phases, decisions, how a request
+# ended. What is a name (a pod, a part, a flag) stays one.
+
+#: Kinds of events.
+KIND = {
+    "autoscaler": message("autoscaler"),
+    "check": message("check"),
+    "component": message("component"),
+    "decision": message("decision"),
+    "deployment": message("deployment"),
+    "eviction": message("eviction"),
+    "failover": message("failover"),
+    "fault": message("fault"),
+    "flag": message("flag"),
+    "kubernetes": message("Kubernetes event"),
+    "log": message("log"),
+    "log_line": message("log line"),
+    "measurement_error": message("measurement error"),
+    "node": message("node"),
+    "phase": message("phase"),
+    "pod": message("pod"),
+    "storage": message("storage"),
+}
+PHASES = {
+    "stack": gettext_noop("stack"),
+    "admission": gettext_noop("sign-in"),
+    "probes_admitted": gettext_noop("sign-in"),
+    "admitted": gettext_noop("signed in"),
+    "window": gettext_noop("window"),
+    "part": gettext_noop("part"),
+    "step": gettext_noop("step"),
+    "step_done": gettext_noop("step done"),
+    "judged": gettext_noop("judged"),
+    "end": gettext_noop("end"),
+}
+OUTCOME = {
+    Outcome.UNEXPECTED_4XX: gettext_noop("an unexpected 4xx"),
+    Outcome.RATE_LIMITED: gettext_noop("rate limited"),
+    Outcome.SERVER_ERROR: gettext_noop("server error"),
+    Outcome.TIMEOUT: gettext_noop("no answer in time"),
+    Outcome.REFUSED: gettext_noop("connection refused"),
+    Outcome.BROKEN: gettext_noop("connection broken off"),
+    Outcome.BAD_ANSWER: gettext_noop("bad answer"),
+    Outcome.FOREIGN_ANSWER: gettext_noop("answer about another user's walk"),
+}
+DECISION: dict[Decision | None, str] = {
+    Decision.ADVANCE: gettext_noop("Advance"),
+    Decision.HOLD: gettext_noop("Hold"),
+    Decision.ROLL_BACK: gettext_noop("Roll back"),
+    None: gettext_noop("No decision"),
+}
+_SUBJECTS: Mapping[str, Mapping[Any, str]] = {"phase": PHASES, "decision": DECISION, "fault": FAULT}
+
+
+def subject_of(row: EventRow) -> str | Message:
+    """What the event is about; a name, or what nobody has a word for, as it is."""
+    word = _SUBJECTS.get(row.kind, {}).get(row.subject)
+    return row.subject if word is None else Message(text=word)
+
+
+def outcome_word(outcome: Outcome) -> Message:
+    """How a request that failed ended."""
+    return Message(text=OUTCOME[outcome])
+
+
+CAPABILITY = {
+    Capability.REAL_PROCESSES: gettext_noop("real processes"),
+    Capability.REAL_POSTGRESQL: gettext_noop("real PostgreSQL"),
+    Capability.REAL_KUBERNETES: gettext_noop("real Kubernetes"),
+    Capability.CPU_LIMITS: gettext_noop("enforced CPU and memory limits without scaling"),
+    Capability.AUTOSCALING: gettext_noop("autoscaling"),
+    Capability.EVICTION: gettext_noop("eviction under the PDB"),
+    Capability.ENDPOINTS_BEFORE_SIGNALS: gettext_noop("a pod leaves the Service before it is signalled"),
+    Capability.DATABASE_INSTANCES: gettext_noop("pods switched to another PostgreSQL instance"),
+    Capability.ZONES: gettext_noop("zones"),
+    Capability.POD_SIGNALS: gettext_noop("processes of pods crashed and hung"),
+    Capability.NODES: gettext_noop("nodes of its own"),
+    Capability.VERSIONS: gettext_noop("versions of the target built and deployed"),
+    Capability.DOCUMENT_TEMPO: gettext_noop("controllers at Kubernetes' own tempo"),
+    Capability.EXTERNAL_METRICS: gettext_noop("external metrics for the HPA"),
+}
+
+
+def lacking_words(lacking: Iterable[str]) -> Message:
+    """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
+    known = {str(capability): text for capability, text in CAPABILITY.items()}
+    parts = [Message(text=known[each]) if each in known else raw_text(each) for each in lacking]
+    return message("the environment lacks {capabilities}", capabilities=enumerated(parts))

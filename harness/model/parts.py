@@ -9,8 +9,8 @@ import msgspec
 
 from harness.model.message import Message, message
 from harness.model.result import Part
+from harness.model.scenario import Step
 from harness.model.stack import Capability
-from harness.model.step import Step
 
 
 class Titled(Protocol):

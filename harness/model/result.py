@@ -13,12 +13,11 @@ from harness.base.clock import Anchor
 from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.model.claim import Dependency, OwnClaim
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message, Told
 from harness.model.section import Section
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
 
 SCHEMA_VERSION = 1
 
@@ -127,7 +126,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
     rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
     the team's own document that the plan brought; the register's are known by their ids. ``evidence_digest`` is of the
-    rows of its evidence (``harness.evidence.read.summed``), "" of a run that has none, or has not ended.
+    rows of its evidence (``harness.evidence.store.summed``), "" of a run that has none, or has not ended.
     ``measured`` are the facts that its judgements rest on, () of a result of before they were kept.
     """
 

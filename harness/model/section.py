@@ -12,8 +12,8 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from harness.base.units import Unit
+from harness.model.judgement import Verdict
 from harness.model.message import Message, Told
-from harness.model.verdict import Verdict
 
 Cell: TypeAlias = str | Message
 

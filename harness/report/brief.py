@@ -8,14 +8,12 @@ import re
 import msgspec
 
 from harness.base.typed import PROGRAM
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
-from harness.report.ending import broke, counted
 from harness.report.language import Language, columns, cut
-from harness.report.outline import OutlineBlock, OutlineRow
+from harness.report.outline import OutlineBlock, OutlineRow, broke, counted
 
 #: More criteria than these are counted as checks are, and as many of what did not pass are named.
 _MOST_CRITERIA, _MOST_NAMED = 12, 5

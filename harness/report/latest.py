@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.base.errors import EvidenceNotWritten
-from harness.report.files import not_written
+from harness.report.language import not_written
 from harness.report.published import RESULT_JSON
 
 LATEST = "latest"

@@ -15,7 +15,7 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.model.message import Told, message
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.model.section import Section
-from harness.report.files import write_atomically
+from harness.report.language import write_atomically
 
 RESULT_JSON = "result.json"
 #: What fields have in common that are of no type of their own, each once in the schema.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, FlagRow, Outcome, ProbeRow, RequestRow, SampleRow, SessionRow, Side
 from harness.model.message import gettext_noop
 

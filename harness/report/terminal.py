@@ -6,16 +6,13 @@ from collections.abc import Iterable
 
 from harness.base.errors import Exit
 from harness.base.phase import Detail, PhaseLine, PhaseRow, Tone
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import DECISION, Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
-from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.brief import aftermath, brief, following, rest, said, what
-from harness.report.ending import beside, broke, counted, ending, nothing_exercised
-from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language, columns, padded
+from harness.report.language import ENGLISH, REPORT_HTML, Language, columns, padded
+from harness.report.outline import beside, broke, counted, ending, nothing_exercised
 
 _TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
 #: Two rows of a terminal of 80 columns, behind the verdict.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.model.judgement import CAPABILITY
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.result import Result, RunInfo
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.words import CAPABILITY
 from harness.report import words
 from harness.report.language import Language
 

@@ -19,10 +19,9 @@ import numpy as np
 from harness.base.errors import BadInput
 from harness.base.units import Unit, show
 from harness.model.evidence import Operation
-from harness.model.judgement import Kind
+from harness.model.judgement import FalseRollBack, Kind
 from harness.model.message import Message, message, quantity, worded
 from harness.model.scenario import QUANTILE, RATIOS, By, Criterion, Metric, Sample, Scenario
-from harness.model.verdict import FalseRollBack
 from harness.rules.bounds import CONFIDENCE, quantile_samples_needed, samples_needed
 from harness.rules.rollback import smallest_sample
 from harness.rules.sentences import SUBJECT, as_written, asked, beside, count, rule

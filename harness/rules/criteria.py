@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harness.model.due import DueList
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import DueList
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.finding import CriterionFinding
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.rollback import rollback
 from harness.rules.sentences import asked
 from harness.rules.success import success
 from harness.rules.view import WindowView
-from harness.rules.window import Window
 
 
 def judge(

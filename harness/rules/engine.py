@@ -14,14 +14,10 @@ import msgspec
 
 from harness.base.message import gettext_noop
 from harness.base.units import show
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, Told, joined, message
 from harness.model.stack import lacks
-from harness.model.verdict import Verdict
-from harness.model.words import lacking_words
-from harness.rules.fact import CHECKED, EVERY, Fact, unit_of
-from harness.rules.rule import Limit, Rule, RuleLine, Rules, Shows, rule_of
+from harness.rules.rule import CHECKED, EVERY, Fact, Limit, Rule, RuleLine, Rules, Shows, rule_of, unit_of
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 #: Of an observation of an erratum that is worth telling.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.evidence import EventRow, told_of
+from harness.model.judgement import Verdict
 from harness.model.message import Message, Told, english, joined, message
-from harness.model.verdict import Verdict
 
 
 class CriterionFinding(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,12 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import Due, FlagRow, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, gettext_noop, message
 from harness.model.scenario import PopulationPlan, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.judged import counted
 from harness.rules.ledger import Ledger
 

@@ -9,8 +9,7 @@ import numpy as np
 from harness.base.ticks import NS
 from harness.model.evidence import EventRow
 from harness.model.stack import PodState
-from harness.rules.ledger import Calls, Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Calls, Ledger, Window
 
 #: The erratum that requests fail while a pod leaves.
 NO_PRESTOP = "deploy.downtime_without_prestop"

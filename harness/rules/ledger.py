@@ -6,13 +6,15 @@ mask over a column (100,000 rows: well under a millisecond), so that the judge c
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.due import probe_call
+from harness.base.ticks import NS
 from harness.model.evidence import (
     BUSY,
     MEASUREMENT_ERROR,
@@ -28,9 +30,37 @@ from harness.model.evidence import (
     SessionRow,
     Side,
     happened,
+    probe_call,
 )
 from harness.model.message import message
-from harness.rules.window import Window
+from harness.model.scenario import PopulationPlan
+
+# The stretch of a run that is judged.
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Half-open: ``start_ns <= t < end_ns`` on the run's monotonic clock."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.start_ns) / NS
+
+
+def of_step(window: Window, plan: PopulationPlan, at_s: float | None) -> Window:
+    """The part of ``window``, which begins with the load, in which the step of ``plan`` lasts that begins at ``at_s``;
+    all of it for ``None``, nothing of it where it ends before.
+    """
+    if at_s is None:
+        return window
+    first_s, last_s = plan.stretch(at_s)
+    start_ns = min(window.end_ns, window.start_ns + round(first_s * NS))
+    seconds = min(last_s, window.seconds)
+    return Window(start_ns=start_ns, end_ns=max(start_ns, min(window.end_ns, window.start_ns + round(seconds * NS))))
+
 
 #: By operation: its number in a column; ``NO_OPERATION`` of a probe, and of a call of which nobody knows it.
 OPERATIONS = {operation: number for number, operation in enumerate(Operation)}
@@ -238,3 +268,60 @@ def those(rows: Calls, which: NDArray[np.bool_]) -> Calls:
 def _due_in(rows: Calls, window: Window) -> NDArray[np.bool_]:
     due: NDArray[np.bool_] = (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
     return due
+
+
+# The generator's lag: how late a request was sent through no fault of the target.
+# A fail (or a latency rollback) stands only if the requests that were sent on time, judged alone, fail (or fire) too.
+# On time means within ``ON_TIME_NS`` of when the request could have been sent: a tenth of the smallest limit on latency
+# in the document (500 ms). A user acts strictly one request after the other, so a request that waited for the same
+# user's earlier answer was kept by the target: that wait is latency, not lag. Lag never removes anything from what
+# could pass.
+
+ON_TIME_NS = 50_000_000
+
+
+def lag_ns(rows: Calls) -> NDArray[np.int64]:
+    """For each row, how long after it was due (or its user's earlier request was answered) it was sent.
+
+    Give it all the requests (or all the probes) of a run: an earlier answer may lie before the window.
+    """
+    lag = np.zeros(len(rows), dtype=np.int64)
+    if not len(rows):
+        return lag
+    order = np.lexsort((rows["sent_ns"], rows["due_ns"], rows["user"]))
+    ordered = rows[order]
+    could = ordered["due_ns"].copy()
+    same_user = ordered["user"][1:] == ordered["user"][:-1]
+    could[1:] = np.where(same_user, np.maximum(could[1:], ordered["done_ns"][:-1]), could[1:])
+    lag[order] = np.maximum(ordered["sent_ns"] - could, 0)
+    return lag
+
+
+def on_time(rows: Calls) -> NDArray[np.bool_]:
+    """Which of ``rows`` the generator sent on time."""
+    timely: NDArray[np.bool_] = lag_ns(rows) <= ON_TIME_NS
+    return timely
+
+
+# A sample beside a plan that says what is due: what is not in evidence, and what a ratio of failures is then. Pure.
+# One rule for all who judge calls of a schedule that is known beforehand: a pass must clear with everything that is due
+# and not in evidence counted as failed; a fail is read on what was seen, and void where what is missing could undo it.
+
+T = TypeVar("T", bound=Hashable)
+
+
+def missing_samples(due: Iterable[T], seen: Iterable[T]) -> list[T]:
+    """What of ``due`` (ids, or due times in ns) is not in ``seen``: one that is there twice stands for no other."""
+    return [*(Counter(due) - Counter(seen)).elements()]
+
+
+def of_plan(calls: Calls, due_ns: Iterable[int]) -> tuple[Calls, int]:
+    """The ``calls`` (rows of ``CALL``) that are due at ``due_ns``, one for each, and every other that failed; and how
+    many more are due. A good call that the plan does not hold proves nothing.
+    """
+    left = Counter(due_ns)
+    counts = np.zeros(len(calls), dtype=bool)
+    for number, (at_ns, ok) in enumerate(zip(calls["due_ns"].tolist(), calls["ok"].tolist(), strict=True)):
+        counts[number] = left[at_ns] > 0 or not ok
+        left[at_ns] -= 1
+    return calls[counts], sum(more for more in left.values() if more > 0)

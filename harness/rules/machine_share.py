@@ -14,8 +14,8 @@ from harness.base.clock import NS
 from harness.model.evidence import BUSY, MACHINE, STOLEN, WAITED, ProbeRow, RequestRow, SampleRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message
+from harness.rules.ledger import Window
 from harness.rules.summary import together
-from harness.rules.window import Window
 
 OBSERVED = "machine.processors"
 #: From what share of a window on a machine is crowded by others than the target.

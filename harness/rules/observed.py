@@ -20,19 +20,17 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit, show
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import MAX_S, QUANTILE, Criterion, Metric, Sample, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.criteria import judgement_on
 from harness.rules.figures import figure
 from harness.rules.finding import CriterionFinding, nothing
-from harness.rules.ledger import CALL, NO_OPERATION, Calls, Ledger
+from harness.rules.ledger import CALL, NO_OPERATION, Calls, Ledger, Window
 from harness.rules.planned import PlannedSample
 from harness.rules.rollback import rollback
 from harness.rules.success import success
 from harness.rules.view import WindowView
-from harness.rules.window import Window
 
 #: As long as an answer takes at most that is beyond the last edge of a histogram.
 ENDLESS_NS = 3600 * NS

@@ -11,8 +11,7 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.model.message import Message, message, quantity
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 
 _MIB = 2**20
 _POD = "pod/"

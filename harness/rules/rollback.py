@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import BadInput
+from harness.model.judgement import Verdict
 from harness.model.message import Message, Told, gettext_noop, message, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
-from harness.model.verdict import Verdict
 from harness.rules.figures import SAMPLED, bad_calls, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
 from harness.rules.ledger import Calls

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.model.scenario import ProbePlan
-from harness.rules.ledger import Calls
-from harness.rules.window import Window
+from harness.rules.ledger import Calls, Window
 
 #: With no probe under way for this long, or for two of them where they are rarer, none was being made: what lies before
 #: is no part of a blackout.

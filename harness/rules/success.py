@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, message, worded
 from harness.model.scenario import QUANTILE, By, Comparison, Criterion, Metric, Sample
-from harness.model.verdict import Verdict
 from harness.rules.bounds import samples_needed
 from harness.rules.figures import Figure, bad_calls, clears, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
-from harness.rules.ledger import Calls, those
+from harness.rules.ledger import Calls, Window, those
 from harness.rules.machine_share import CROWDED_FROM
 from harness.rules.planned import missing_words, void_reason
 from harness.rules.sentences import (
@@ -38,7 +37,6 @@ from harness.rules.sentences import (
     nothing_counts,
 )
 from harness.rules.view import WindowView
-from harness.rules.window import Window
 
 _NAMED_USERS = 3
 

@@ -12,9 +12,7 @@ from harness.base.ticks import NS
 from harness.model.evidence import Side
 from harness.rules.bounds import nearest_rank
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window, lag_ns
 
 
 class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):

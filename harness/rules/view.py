@@ -9,16 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList
-from harness.model.evidence import EventRow, Side
+from harness.model.evidence import Due, DueList, EventRow, Side
 from harness.model.scenario import Criterion, Sample, Scenario
 from harness.rules.figures import of_operation
-from harness.rules.lag import on_time
-from harness.rules.ledger import Calls, Ledger, those
+from harness.rules.ledger import Calls, Ledger, Window, of_step, on_time, those
 from harness.rules.machine_share import crowded_share
 from harness.rules.planned import MISSING, PlannedSample, optimistic
 from harness.rules.silence import silent_s
-from harness.rules.window import Window, of_step
 
 #: Whose calls a measurement error concerns, by its event's subject; any other subject concerns everybody's.
 CONCERNS = {

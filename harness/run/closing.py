@@ -13,17 +13,15 @@ from harness.base.clock import Anchor, unix_ns
 from harness.base.errors import RehearsalError
 from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
-from harness.evidence.collect import Collector
-from harness.migration.heal import twice
-from harness.migration.healing import unreconciled
+from harness.evidence.store import Collector
+from harness.migration.heal import twice, unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
 from harness.model.scenario import Scenario
 from harness.model.stack import NEVER_RAN, Endpoints
-from harness.model.verdict import Verdict
 from harness.rules.judged import event
 from harness.run.context import RunContext
 

@@ -18,7 +18,7 @@ from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.report.files import no_folder
+from harness.report.language import no_folder
 
 if TYPE_CHECKING:
     from harness.model.result import Result

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.base.ticks import NS
 from harness.model.evidence import EventRow, told_of
+from harness.model.judgement import KIND, subject_of
 from harness.model.message import message
 from harness.model.section import Mark, Timeline
-from harness.model.words import KIND, subject_of
 
 #: The moments that are listed.
 MOST = 400

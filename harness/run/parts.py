@@ -11,18 +11,14 @@ from harness.base.ticks import NS
 from harness.checks import answered
 from harness.checks.read_facts import READS_EXPECTED, reads_of_steps
 from harness.load.stages.plan import population
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict, lacking_words
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Part, RunInfo
+from harness.model.scenario import Step
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.step import Step
-from harness.model.verdict import Verdict
-from harness.model.words import lacking_words
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.quantity import cpu_factor, scaled

@@ -6,30 +6,132 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from harness.base.data import CLAIMS
-from harness.evidence.gathered import Gathered
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
-from harness.model.manifests import Manifests
-from harness.model.message import Message
+from harness.base.ticks import NS
+from harness.checks.as_printed import missing
+from harness.evidence.store import Gathered
+from harness.model.evidence import Side
+from harness.model.judgement import Expected, Judgement, observation
+from harness.model.manifests import Manifests, PatchNote
+from harness.model.message import Message, gettext_noop, message
 from harness.model.result import Part, RunInfo
-from harness.model.section import Section
-from harness.model.stack import Capability, lacks
+from harness.model.section import Lines, Section
+from harness.model.stack import Capability, EnvironmentKind, lacks
 from harness.rules.engine import judged
-from harness.rules.fact import Fact, checked
-from harness.rules.rule import Rules, read
-from harness.run.context import RunContext
-from harness.run.cost import Cost
-from harness.run.options import Options
+from harness.rules.ledger import Calls, Window
+from harness.rules.objectives.budget import REQUESTS, Spent, line, spent
+from harness.rules.rule import Fact, Rules, checked, read
+from harness.run.context import Options, RunContext
+from harness.stack.manifests.layers import NO_REASON
+from harness.stack.manifests.unsupported_features import not_honoured_by_processes
 from harness.stack.protocol import StackNeeds
+
+# What a result says of its run itself, and of the manifests.
+
+_SIMULATED = gettext_noop("all but the number of replicas (pods are calls within one process, and no controller runs)")
+
+
+def manifest_facts(manifests: Manifests, rung: EnvironmentKind) -> dict[str, Any]:
+    """What every result says of the manifests: the environment, what the layers below a rung's own change, and what
+    the rung forced upon them. A person's own patches, which say no reason, are no changes of the rehearsal's.
+    """
+    below = [patch for patch in manifests.patches if not patch.forced and patch.reason != NO_REASON]
+    return {
+        "manifests": manifests.folder,
+        "environment": _environment(manifests),
+        "rung_changes": tuple(_rung_changes(manifests, rung)),
+        "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
+        "manifest_warnings": manifests.warnings,
+        "missing_manifests": missing(manifests.written),
+        "repository_errata": manifests.errata,
+    }
+
+
+def _environment(manifests: Manifests) -> str:
+    """What the target is told to be."""
+    first = manifests.deployment.template.containers[0]
+    return next((each.value for each in first.env if each.name == "ENVIRONMENT"), "")
+
+
+def _rung_changes(manifests: Manifests, rung: EnvironmentKind) -> Iterator[str]:
+    """What the rung forced upon the manifests, and what of them it does not honour."""
+    if rung is EnvironmentKind.SIM:
+        yield f"not honoured: {_SIMULATED}"
+        return
+    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
+    if rung is EnvironmentKind.LOCAL:
+        yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
+
+
+class Patched(Protocol):
+    """Manifests, or what a rehearsal keeps of them."""
+
+    @property
+    def patches(self) -> tuple[PatchNote, ...]:
+        """The patches that were applied."""
+        ...
+
+
+def patch_errata(manifests: Patched) -> Iterator[Judgement]:
+    """Each erratum that patches mend, as an observation: that the manifests were applied with its patch, and why."""
+    seen: dict[str, list[Message]] = {}
+    for patch in manifests.patches:
+        if patch.erratum:
+            why = Message(text=patch.reason)
+            why_told = message("the manifests were applied with the patch {name}: {why}", name=patch.name, why=why)
+            seen.setdefault(patch.erratum, []).append(why_told)
+    for erratum in sorted(seen):
+        yield observation(f"patch:{erratum}", tuple(seen[erratum]), erratum=erratum)
+
+
+# What experiments, deploys and recoveries cost of the month's availability: one section for every page of them.
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What something cost of the budget of 43 minutes, and how often a month it may happen; of a ``part`` of the plan,
+    "" of the whole run."""
+
+    title: Message
+    said: Message
+    part: str = ""
+
+
+def cost_between(title: Message, evidence: Gathered, start_ns: int, end_ns: int, part: str = "") -> Cost:
+    """By the probes due from ``start_ns`` to ``end_ns`` (monotonic)."""
+    probes = evidence.ledger.probe_rows_due(Window(start_ns=start_ns, end_ns=end_ns))
+    return Cost(title=title, said=line(_spent(probes, (end_ns - start_ns) / NS)), part=part)
+
+
+def cost_by_requests(title: Message, evidence: Gathered, start_ns: int, end_ns: int, part: str = "") -> Cost:
+    """Where there are no probes: by the users' requests to the API due from ``start_ns`` to ``end_ns``, and over the
+    time until the last of them: the load may have ended before."""
+    requests = evidence.ledger.requests_due(Window(start_ns=start_ns, end_ns=end_ns), Side.API)
+    last_ns = int(requests["due_ns"].max()) if len(requests) else start_ns
+    return Cost(title=title, said=line(_spent(requests, (last_ns - start_ns) / NS), REQUESTS), part=part)
+
+
+def _spent(calls: Calls, seconds: float) -> Spent:
+    return spent(int(np.count_nonzero(~calls["ok"])), len(calls), seconds)
+
+
+def cost_sections(costs: Iterable[Cost]) -> Iterator[Section]:
+    """A list of them for the whole run and for each part that has any, in their order."""
+    by_part: dict[str, list[Cost]] = {}
+    for each in costs:
+        by_part.setdefault(each.part, []).append(each)
+    for part, its in by_part.items():
+        lines = tuple(message("{title}: {cost}", title=each.title, cost=each.said) for each in its)
+        yield Lines(title=message("What it cost of the month's availability"), lines=lines, part=part)
+
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)

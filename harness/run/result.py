@@ -12,20 +12,15 @@ import msgspec
 from harness.base.errors import Exit
 from harness.checks.cause import cause
 from harness.checks.read_facts import timeline
-from harness.evidence.gathered import Gathered
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.evidence.store import Gathered
+from harness.model.judgement import Decision, Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
-from harness.model.verdict import Decision, Verdict
-from harness.model.words import lacking_words
 from harness.rules import machine_share
-from harness.rules.combine import combine, exit_status
 from harness.rules.finding import error_words
-from harness.rules.judged import MEASUREMENT
-from harness.run.cost import cost_sections
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.rules.judged import MEASUREMENT, combine, exit_status
+from harness.run.rehearsal import Rehearsal, RunRecord, cost_sections
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)

@@ -20,33 +20,25 @@ from harness.base.clock import NS, Clock, utc
 from harness.base.errors import BadInput, NotCapable
 from harness.base.progress import Progress
 from harness.checks.stores import Stores, StoresAt
-from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
-from harness.evidence.gathered import files
-from harness.evidence.read import summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import Collector, EvidenceStore, files, summed
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.claim import Dependency
 from harness.model.evidence import BUSY, STOLEN, WAITED
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, lacking_words
 from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Result, RunInfo
-from harness.model.words import lacking_words
-from harness.report.files import write_atomically
-from harness.report.junit import write_junit
-from harness.report.language import language
+from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
-from harness.report.write_all import publish, write_pages, write_reports
+from harness.report.write_all import publish, write_junit, write_pages, write_reports
 from harness.rules.register import read
-from harness.run.context import RunContext
+from harness.run.context import Options, RunContext
 from harness.run.dependencies import rests_on
-from harness.run.facts import manifest_facts
 from harness.run.lifecycle import Lifecycle, RunUnderWay, open_folder, run_identity
-from harness.run.options import Options
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.run.rehearsal import Rehearsal, RunRecord, manifest_facts
 from harness.run.result import Page, build_result, judged, named, sections, with_facts
 from harness.stack.environments.choice import manifests_of, stack_for, sweep
 from harness.stack.environments.identity import TargetIdentity

@@ -10,11 +10,10 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd, Eviction
 from harness.model.entry import IngressEntry
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
-from harness.model.manifests import Manifests
+from harness.model.manifests import DrainEnd, Eviction, Manifests
 from harness.model.secrets import Credentials, SecretSeen, Synced, VolumeTrial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, EnvironmentKind, Fault, Version
 from harness.stack.process.processes import Process

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.judgement import Judgement
 from harness.rehearsals.alert_drill.expected import due
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL

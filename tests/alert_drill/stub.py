@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness.base.clock import NS, MachineClock
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message
 from harness.model.stack import Fault, FaultKind

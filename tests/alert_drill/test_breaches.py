@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import RequestRow, Side
-from harness.rehearsals.alert_drill.facts_breaches import shown
+from harness.rehearsals.alert_drill.facts import shown
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, PlantedBreach
 from tests.alert_drill.made import PLANNED
 from tests.rules.evidence import START_NS, probe, request

@@ -9,12 +9,10 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.expected import FiringDue, paired
-from harness.rehearsals.alert_drill.facts_burns import BURNS, burns
+from harness.rehearsals.alert_drill.facts import BURNS, burns
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, Delivery, Firing
 from harness.rules import engine

@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
-from harness.model.judgement import Kind
+from harness.evidence.store import Gathered
+from harness.model.judgement import Kind, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
-from harness.rehearsals.alert_drill.facts_errata import errata
+from harness.rehearsals.alert_drill.facts import errata
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import (
     AVAILABILITY,

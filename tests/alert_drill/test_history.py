@@ -14,9 +14,8 @@ from harness.model.evidence import Side
 from harness.rehearsals.alert_drill import watching
 from harness.rehearsals.alert_drill.expected import due
 from harness.rehearsals.alert_drill.exporter import STATUSES, RowCounter, pasts
-from harness.rehearsals.alert_drill.programs import PrometheusBlocks
 from harness.rehearsals.alert_drill.types import BUDGET, PLAN, PROBES, USERS
-from harness.rehearsals.alert_drill.watching import alerts
+from harness.rehearsals.alert_drill.watching import PrometheusBlocks, alerts
 from harness.rules.objectives.files import defined
 from harness.stack.kind.images import binaries
 from tests.alert_drill.made import PLANNED, drilled

@@ -6,13 +6,11 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
-from harness.model.verdict import Verdict
+from harness.evidence.store import Gathered
+from harness.model.judgement import Verdict
 from harness.rehearsals.alert_drill import facts
 from harness.rehearsals.alert_drill.expected import at_once, tolerance_s
-from harness.rehearsals.alert_drill.facts import compared
-from harness.rehearsals.alert_drill.facts_breaches import shown
-from harness.rehearsals.alert_drill.facts_burns import burn_tolerance_s
+from harness.rehearsals.alert_drill.facts import burn_tolerance_s, compared, shown
 from harness.rehearsals.alert_drill.types import AVAILABILITY, BUDGET, CLAIM, CLAIMS, LATENCY, AlertDrillDetails, Firing
 from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled, judged
 

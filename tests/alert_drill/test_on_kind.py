@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.judgement import Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.run.result import details_of
 from tests.kind.in_docker import finished, left_in_docker

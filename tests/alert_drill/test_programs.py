@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.alert_drill import rehearsal, watching
 from harness.rehearsals.alert_drill.types import CLAIM, PLAN
 from harness.rules.objectives.files import defined

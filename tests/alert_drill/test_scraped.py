@@ -15,18 +15,16 @@ import yaml
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
 from harness.base.errors import NotCapable, PartDied
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Address, EnvironmentKind, FaultKind
-from harness.model.verdict import Verdict
-from harness.rehearsals.alert_drill import command, programs, watching
+from harness.rehearsals.alert_drill import command, watching
 from harness.rehearsals.alert_drill.facts import scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
 from harness.rules import engine
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.stack.kind.images import binaries
 from harness.stack.kind.stack import KindStack
 from harness.stack.local.controllers import capabilities
@@ -148,8 +146,8 @@ async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
         return {"data": {"result": [{"metric": {"job": TARGET}, "value": [0, "2"]}]}}
 
     prometheus: Any = SimpleNamespace(ask=ask)
-    assert await programs.ever_up(prometheus, "60s") == {TARGET: 2}
-    assert await programs.ever_asked(prometheus, "60s") == {TARGET: 2}
+    assert await watching.ever_up(prometheus, "60s") == {TARGET: 2}
+    assert await watching.ever_asked(prometheus, "60s") == {TARGET: 2}
     answers = {
         (TARGET, "a"): "1 1 1 1", (TARGET, "b"): "0 1 _ _", (TARGET, "asked"): "0 0 0 0", (TARGET, "new"): "_ _ _ 0 0",
         (SIDECARS, "a"): "1 0 1 0", (SIDECARS, "b"): "0 1 _ _", ("other", "a"): "0 0 0 0",
@@ -223,7 +221,7 @@ def test_it_is_drilled_on_processes_and_on_a_cluster(rung: EnvironmentKind) -> N
 
 
 def test_both_can_do_all_that_the_trials_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    monkeypatch.setattr("harness.stack.state.processes.usable", lambda: False)
     manifests = load(OVERLAYS / EnvironmentKind.KIND, EnvironmentKind.KIND)
     stack = KindStack(
         run_id="r", manifests=manifests, target=bundled(), folder=tmp_path, clock=MachineClock(), progress=print

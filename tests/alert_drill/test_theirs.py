@@ -15,12 +15,11 @@ from harness.base.clock import NS
 from harness.base.data import MONITORING
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
-from harness.model.verdict import Verdict
-from harness.rehearsals.alert_drill.sections import sections
+from harness.model.judgement import Verdict
+from harness.rehearsals.alert_drill.rehearsal import sections
 from harness.rehearsals.alert_drill.theirs import asking
-from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_run, open_metrics, scraped
+from harness.rehearsals.alert_drill.theirs.asking import of_drill, of_run, open_metrics, read, scraped
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, BreachStretch, QueriedRules, QueryAnswer, SeriesHeld
-from harness.rehearsals.alert_drill.theirs.files import read
 from harness.rehearsals.alert_drill.types import ERRORS, AlertDrillDetails, AlertDrillPlan
 from harness.rules.objectives.files import BLACKBOX
 from harness.rules.objectives.firing import Spell

@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.facts import expected
 from harness.rehearsals.alert_drill.facts_theirs import theirs
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL

@@ -12,10 +12,9 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.evidence.gathered import Gathered
-from harness.model.judgement import Judgement
+from harness.evidence.store import Gathered
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill import facts
 from harness.rehearsals.alert_drill.expected import FiringDue, Mine, StretchPair
 from harness.rehearsals.alert_drill.types import (

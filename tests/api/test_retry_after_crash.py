@@ -20,7 +20,7 @@ import pytest
 from api.settings import DatabaseSettings
 from harness.load.connection import PhoneConnection
 from harness.load.http1 import NoAnswer
-from harness.load.runtime import runtime
+from harness.load.rest import runtime
 from harness.model.stack import Address
 from tests.api.contract import location
 from tests.api.pod import Pod

@@ -13,7 +13,7 @@ from harness.base.errors import BadInput, Exit
 from harness.base.owned import TRUSTED, NotOwn, own
 from harness.cli.main import main, parse
 from harness.model.stack import EnvironmentKind
-from harness.rehearsals.conformance.openapi.joined import loaded
+from harness.rehearsals.conformance.openapi.file import loaded
 from harness.rehearsals.infrastructure import reading
 from harness.stack import manifests
 from harness.stack.manifests import kustomize

@@ -17,7 +17,7 @@ from harness.base.progress import Progress
 from harness.base.shown import escaped, escaping, shown, with_codes
 from harness.cli import main as command_line
 from harness.report import markdown
-from harness.report.junit import xml_text
+from harness.report.write_all import xml_text
 from harness.stack.process.processes import tail
 from tests.base.test_progress import Moved
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from harness.model.due import DueList
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.evidence import DueList
+from harness.model.judgement import Expected, Judgement
 from harness.model.scenario import Criterion
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts import PHRASES, ExperimentView
@@ -18,9 +17,8 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rules import SPREADS, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
+from harness.rules.rule import Fact, FactsOf
 from harness.run.scenarios.load import load
 
 SCENARIO = load("rollout_week4")

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, result_in

@@ -13,19 +13,18 @@ from harness.base.ticks import NS
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import english, message
 from harness.model.scenario import AudiencePlan, Metric, PopulationPlan
 from harness.model.section import Timeline
 from harness.model.stack import EnvironmentKind, FaultKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, PlannedExperiment
-from harness.rules.combine import combine
-from harness.rules.judged import event, result
-from harness.run.options import Options
+from harness.rules.judged import combine, event, result
+from harness.run.context import Options
 from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack import manifests

@@ -15,19 +15,17 @@ from harness.base.clock import NS, MachineClock, unix_ns
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, ProgressCallback, message, raw_text
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.chaos.command import ChaosNightly
 from harness.rehearsals.chaos.night import FAILING_SEEDS, REHEARSAL, keep_seed
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
 from harness.run.command import parse
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal
 from harness.run.runner import Environment, Runner
 from harness.stack.protocol import StackNeeds

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, Expectation, Failover, Repeated
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.result import judged
 from tests.chaos.planted import FACT, SCENARIO, WELL, by_rules
 from tests.chaos.test_judge_run import LATER_NS, made, plan, probes

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import english
 from harness.model.result import Result
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.run.result import details_of
 from tests.hurried import QUICK_PROBES

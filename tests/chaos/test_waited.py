@@ -10,8 +10,8 @@ import pytest
 from harness.base.clock import NS
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.types import ChaosDetails, MadeExperiment
+from harness.rules.ledger import Window
 from harness.rules.steady import STEADY_S
-from harness.rules.window import Window
 from tests.chaos.test_judge_run import plan
 
 

@@ -11,8 +11,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent, sent
-from harness.load.population.accounts import accounts
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan

@@ -15,7 +15,7 @@ from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import probed_walks
 from harness.load.population import thumbnail
-from harness.load.population.accounts import canaries
+from harness.load.population.schedule import canaries
 from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan

@@ -15,9 +15,8 @@ from harness.checks.answered import ReadAnswers, judged
 from harness.load.population.track import AnsweredPoint, track
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.shown import Shown, ShownWalk, text
-from harness.model.verdict import Verdict
 from tests.checks.sending import ANCHOR, PLAN, SEED, USERS, planned, row
 
 Points = list[dict[str, Any]]

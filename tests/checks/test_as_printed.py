@@ -15,12 +15,11 @@ import pytest
 from harness.base.data import KUBERNETES, OVERLAYS, ROOT
 from harness.checks.as_printed import PRINTED, AppliedManifests, applied, as_printed
 from harness.model.claim import ShownOn
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.stack.environments.choice import manifests_of
 from harness.stack.manifests import load
 from harness.stack.target.targets import bundled

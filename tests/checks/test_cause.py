@@ -10,7 +10,7 @@ import pytest
 
 from harness.checks.cause import MOST, cause
 from harness.evidence.failure import LOG_LINE
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, Row
 from harness.model.message import message
 from harness.model.section import Table

@@ -14,7 +14,7 @@ from harness.checks.agreement import reconciled_result
 from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoredWalk, by_user, compare, expected
 from harness.checks.reconciled import reconciled
 from harness.checks.stores import DocumentsRead, dual_write
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rules.writes import Writes
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.stored import NOON, WALK, documents, point, walk

@@ -6,11 +6,9 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.due import Due
-from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import Due, FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.flag_log import FlagLog, of_rows
 from harness.rules.judged import counted
 

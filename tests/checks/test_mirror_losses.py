@@ -10,7 +10,7 @@ from harness.base.ticks import NS
 from harness.checks.dual_write import DocumentFlaw, StoreDifference
 from harness.checks.mirror_losses import Logged, by_firestore, judged, logged, losses
 from harness.checks.reconciled import Outage
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 
 A, B = "9c0ff0a3-b9e3-487e-8b48-8b3bbc910bed", "85e33a02-3c71-42d9-8a8b-2f0480e67419"
 LINES = (

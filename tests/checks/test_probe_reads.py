@@ -7,12 +7,12 @@ import pytest
 
 from harness.checks.read_facts import canary_body, reads_result
 from harness.checks.reads import ReadFlaw, Reads, probe_reads
-from harness.load.population.accounts import canaries
 from harness.load.population.content import fingerprint, updated
+from harness.load.population.schedule import canaries
 from harness.model.evidence import Outcome, ProbeRow
+from harness.model.judgement import Verdict
 from harness.model.scenario import ProbePlan
 from harness.model.shown import Shown, ShownWalk, text
-from harness.model.verdict import Verdict
 from tests.checks.sending import ANCHOR, SEED
 
 MS = 1_000_000

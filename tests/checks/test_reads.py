@@ -14,8 +14,8 @@ from harness.checks.read_facts import reads_result, timeline
 from harness.checks.reads import ReadFlaw, Reads
 from harness.load.population.schedule import PlannedRequest
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.judgement import Verdict
 from harness.model.shown import NOT_IN_ORDER, Shown, parse, text
-from harness.model.verdict import Verdict
 from tests.checks.reading import PLANS, Store, answered, honest, id_on, judged, recorded, unanswered
 from tests.checks.sending import USERS
 from tests.session.examples import examples

@@ -20,12 +20,10 @@ from harness.checks.off_in_time import FLAG, not_whole_since, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
-from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict, outcome_word
+from harness.model.manifests import Budget, UnhealthyPodEviction
 from harness.model.message import Told, english, message
-from harness.model.verdict import Verdict
-from harness.model.words import outcome_word
 from harness.rules.judged import COUNTED
 from tests.checks.stored import WALK, documents, walk
 from tests.control.budgets import budgets

@@ -14,16 +14,14 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.checks.read_facts import reads_of_steps
 from harness.load.known import KnownWalks
-from harness.load.population.accounts import accounts
 from harness.load.population.arrivals import due_of_step
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.result import CallResult
 from harness.load.stages.plan import population
-from harness.load.stages.sender import Sender, SenderIdentity
+from harness.load.stages.worker_main import Sender, SenderIdentity
 from harness.model.evidence import Operation, Outcome, RequestRow
-from harness.model.judgement import Judgement, Kind
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Kind, Verdict
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.scaling.rehearsal import REHEARSAL as SCALING
 from harness.rehearsals.scaling.types import ScalingDetails
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION

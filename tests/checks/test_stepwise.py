@@ -8,7 +8,7 @@ import pytest
 
 from harness.checks.stepwise import ERRATUM_WRITTEN, served, served_of, written, written_of
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 
 
 def rows(

@@ -19,14 +19,11 @@ from harness.checks.invariants import OFF, Invariants, unread
 from harness.checks.off_in_time import FLAG, due_beside
 from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
 from harness.checks.walk_tables import StoredWalks
-from harness.load.population.accounts import accounts
-from harness.load.population.due import requests_due
-from harness.model.due import NOTHING_DUE, DueList
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.load.population.schedule import accounts, requests_due
+from harness.model.evidence import NOTHING_DUE, DueList, EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.rules.writes import Writes
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Documents

@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.report.language import LANGUAGES
 from harness.report.published import RESULT
 from tests.register import ERRATA, REGISTER

@@ -12,8 +12,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.cli.main import main, parse
 from harness.cli.messages import of_errors
-from harness.migration.places import of_environment
-from harness.migration.source import refusal
+from harness.migration.source import of_environment, refusal
 from harness.migration.telling import write
 from harness.model.message import Message, message, whole
 from harness.report.language import Language, asked_for, language

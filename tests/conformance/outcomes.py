@@ -7,9 +7,7 @@ from enum import StrEnum
 
 from harness.checks.contract.facts import deviations
 from harness.checks.contract.run import CheckRun
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
-from harness.model.verdict import Verdict
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rules import engine
 

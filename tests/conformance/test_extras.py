@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.model.stack import Address
-from harness.rehearsals.conformance.acts import extras
+from harness.rehearsals.conformance.rehearsal import extras
 from harness.stack.target.scraping import ClientCertificate, PodMetrics
 
 POD, SERVICE = (Address(host="127.0.0.1", port=port) for port in (1, 2))

@@ -22,17 +22,15 @@ from harness.checks.contract.run import (
     document,
     walk_api,
 )
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.message import english, raw_text
 from harness.model.section import Lines, Pairs
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
 from harness.rehearsals.conformance.fuzz import SENTENCES
-from harness.rehearsals.conformance.rehearsal import REHEARSAL
-from harness.rehearsals.conformance.sections import sections
+from harness.rehearsals.conformance.rehearsal import REHEARSAL, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.result import judged as concluded
 from harness.stack.firebase.documents import Fields, Value
 from tests.conformance.expected import OF_OUR_OWN

@@ -24,7 +24,7 @@ from harness.checks.contract.reach import NotExercised, spare
 from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade, SentenceSource, SourceKind
 from harness.checks.contract.runner import keep_request
 from harness.checks.contract.shape import location
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.message import raw_text
 from harness.model.result import RunInfo
 from harness.model.stack import Address, EnvironmentKind

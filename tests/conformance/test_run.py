@@ -15,8 +15,8 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.cli.main import main
+from harness.model.judgement import Decision
 from harness.model.result import Result
-from harness.model.verdict import Decision
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformancePlan
@@ -143,7 +143,7 @@ def test_bad_usage_ends_in_2(words: list[str], says: str, tmp_path: Path, capfd:
 def test_a_reports_folder_that_cannot_be_written_is_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)  # asked by a process of its own
+    monkeypatch.setattr("harness.stack.state.processes.usable", lambda: False)  # asked by a process of its own
     blocker = tmp_path / "reports"
     blocker.write_text("")
     assert main(["conformance", "--reports", str(blocker)]) == Exit.USAGE

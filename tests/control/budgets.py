@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from harness.model.disruption import Budget, UnhealthyPodEviction
+from harness.model.manifests import Budget, UnhealthyPodEviction
 
 AMOUNT = st.integers(0, 8) | st.integers(0, 100).map(lambda percent: f"{percent}%")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.autoscaling import PodPhase
-from harness.model.disruption import Budget, BudgetStatus, Eviction, UnhealthyPodEviction
+from harness.model.manifests import Budget, BudgetStatus, Eviction, UnhealthyPodEviction
 from tests.control.budgets import budgets
 from tests.session.examples import examples
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.control import probes
-from harness.evidence.read import read_rows
+from harness.evidence.store import read_rows
 from harness.model.evidence import EventRow
 from harness.model.manifests import Probe
 from harness.model.stack import PodState

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.model.message import english
-from harness.report.html import render
+from harness.report.html import render, summary
 from harness.report.language import language
-from harness.report.summary import summary
 from tests.corpus.standing import numbers, texts
 from tests.corpus.today import NAMES, whole
 from tests.register import REGISTER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.corpus.today import NAMES, rehearsed, result
 from tests.rehearsal.again import judged_again
 

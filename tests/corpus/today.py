@@ -25,7 +25,7 @@ from harness.evidence.gathered import stored
 from harness.model.judgement import Judgement
 from harness.model.result import Child, Result
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run import registry
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import Page, build_result, details_of, judged, sections, with_facts

@@ -14,7 +14,7 @@ from api.unsettled import UnsettledStats
 from harness.base import units
 from harness.base.data import MONITORING, ROOT
 from harness.base.units import DAY_S
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.savings import ranked
 from harness.rehearsals.cost.rehearsal import CLAIMS, REHEARSAL

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.judgement import Judgement, Kind
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.rehearsals.cost.month.bill import MachineSize
 from harness.rehearsals.cost.rehearsal import OF_A_RUN
 from harness.rehearsals.cost.types import CostPlan, PodSizes

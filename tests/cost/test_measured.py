@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, Verdict
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.cost import reading
 from harness.rehearsals.cost.command import CostCommand
 from harness.rehearsals.cost.month import bill

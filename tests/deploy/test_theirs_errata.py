@@ -21,11 +21,10 @@ from harness.model.manifests import (
 )
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.report.html import write_html
+from harness.report.html import summary, write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
-from harness.report.summary import summary
-from harness.run.facts import manifest_facts
+from harness.run.rehearsal import manifest_facts
 from harness.stack.environments.choice import manifests_of, overlay
 from harness.stack.manifests import errata, kustomize, load
 from harness.stack.manifests.folder import Folder, ManifestPlaces, ends_tls

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.command import Ran
 from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 

@@ -11,16 +11,13 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.load.population.due import due_within
+from harness.load.population.schedule import due_within
 from harness.model.command import Ran
-from harness.model.due import Due
-from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.evidence import Due, Operation, Outcome, RequestRow, Row, Side
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.facts import PartView, facts
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.tallies import CallTally

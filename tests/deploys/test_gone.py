@@ -10,7 +10,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import EventRow
-from harness.rehearsals.deploy.flow import GONE_LIMIT_S, DeployParts
+from harness.rehearsals.deploy.rehearsal import GONE_LIMIT_S, DeployParts
 from harness.rehearsals.deploy.tallies import of_version
 from harness.rehearsals.deploy.types import DeployPartKind
 from tests.deploys.made import followed, one, pod

@@ -12,15 +12,15 @@ from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.checks.invariants import CHECKS, OFF
 from harness.model.evidence import Row
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import message
 from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import DeployPartKind, DeployPlan
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.command import Duration
 from harness.run.result import judged, sections
 from harness.stack.kind.images import recipes

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.model.expected import Expected
+from harness.model.judgement import Expected, Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN, NONE = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED

@@ -8,8 +8,8 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.base.units import Unit
+from harness.model.judgement import Verdict
 from harness.model.result import Result
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import Followed
 from harness.run.result import details_of

@@ -6,11 +6,9 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import Due, DueList, EventRow, Operation, Outcome, RequestRow, Row, Side
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import facts, tallies
 from harness.rehearsals.deploy.tallies import PodTally
 from tests.rules.evidence import START_NS, criterion, ledger, probe, request

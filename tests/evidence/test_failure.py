@@ -11,7 +11,7 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.evidence import failure
 from harness.evidence.failure import LETTERS, MOST_IN_ALL, MOST_OF_A_FILE, bad_calls, cut, first_bad, log_lines
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
 
 BEGAN = datetime(2026, 10, 1, tzinfo=UTC)

@@ -8,9 +8,9 @@ from harness.checks.acknowledged import acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.sent import api_writes
 from harness.checks.stepwise import served_of, written_of
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from tests.checks.sending import USERS, as_sent, held, rows_of
 
 NAMES = [account.user for account in USERS]

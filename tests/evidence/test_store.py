@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 
 from harness.base.clock import Anchor, utc
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit
-from harness.evidence.read import read_meta, read_rows, summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EvidenceStore, read_meta, read_rows, summed
 from harness.model.evidence import (
     EventRow,
     FlagRow,
@@ -260,7 +259,7 @@ def test_a_killed_run_in_a_read_only_folder_is_read_by_a_user_who_may_not_write(
     for folder in (killed.parent, *killed.parent.parents):
         if str(folder).startswith(tempfile.gettempdir() + "/"):
             folder.chmod(0o755)
-    code = f"from harness.evidence.read import read_rows\nfrom pathlib import Path\nprint(len(list(read_rows(Path({str(killed)!r})))))"
+    code = f"from harness.evidence.store import read_rows\nfrom pathlib import Path\nprint(len(list(read_rows(Path({str(killed)!r})))))"
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-B", "-c", code],
         capture_output=True,
@@ -364,7 +363,7 @@ def test_a_damaged_page_is_bad_input_not_a_traceback(tmp_path: Path) -> None:
 _LIMITED = """
     import resource, sys
     from pathlib import Path
-    from harness.evidence.read import read_rows
+    from harness.evidence.store import read_rows
     from harness.evidence.store import EvidenceStore
     from harness.base.errors import EvidenceNotWritten
     from harness.base.clock import Anchor

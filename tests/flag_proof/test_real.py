@@ -15,19 +15,18 @@ from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.walk_continuity import continuity
 from harness.cli.main import main
-from harness.load.population.accounts import accounts
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.population.walk import WalkUpdate
 from harness.load.users import UsersPlan
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Decision, Verdict
 from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.run.runner import Runner
 from harness.stack.target.targets import resolve
 from tests.main_job import left_of

@@ -11,8 +11,8 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.base.http1 import Answer
+from harness.model.judgement import Verdict
 from harness.model.stack import Address
-from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import real
 from harness.rehearsals.flag_proof.real import Api, FlagDocuments, NotAsPromised, Stories
 from harness.rehearsals.flag_proof.types import AGAIN, NEW_ONLY, Story

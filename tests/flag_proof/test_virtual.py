@@ -16,11 +16,10 @@ from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
 from harness.checks.walk_continuity import WalkContinuity
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
 from harness.model.result import RunInfo
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import (
     AGAIN,
@@ -48,7 +47,7 @@ from harness.rehearsals.flag_proof.virtual import (
     virtual_case,
     virtual_cases,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.register import ERRATA, REGISTER
 from tests.rehearsal.made import seen

@@ -8,8 +8,8 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.checks.contract.run import CheckRun, Grade
+from harness.model.judgement import Decision
 from harness.model.result import Result
-from harness.model.verdict import Decision
 from tests.conformance.outcomes import Outcome
 from tests.conformance.targets import conform, details, document, outcomes
 from tests.foreign.conftest import Programs

@@ -11,15 +11,13 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.progress import Progress
+from harness.model.judgement import Decision
 from harness.model.stack import EnvironmentKind, Target
-from harness.model.verdict import Decision
-from harness.report.html import render
+from harness.report.html import render, summary
 from harness.report.language import LANGUAGES, language
-from harness.report.signoff.document import document
-from harness.report.signoff.errata import KnownErrata
+from harness.report.signoff.document import KnownErrata, document
 from harness.report.signoff.page import closing_lines
 from harness.report.signoff.page import render as signoff_page
-from harness.report.summary import summary
 from harness.stack.environments.choice import for_rung, overlay
 from harness.stack.environments.identity import digest
 from harness.stack.kind.stack import KindStack

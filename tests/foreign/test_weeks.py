@@ -11,8 +11,8 @@ from harness.base.errors import Exit
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.as_printed import as_printed
 from harness.checks.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
+from harness.model.judgement import Decision, Verdict
 from harness.model.result import Result
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.observed import WeekDetails
 from tests.deploy.theirs import STARTING, Theirs
 from tests.foreign.conftest import Programs

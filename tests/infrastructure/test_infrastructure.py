@@ -11,7 +11,7 @@ import pytest
 from harness.base.data import DOCUMENT
 from harness.base.errors import BadInput
 from harness.cli.main import parse
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.infrastructure.reading import read
 from harness.rehearsals.infrastructure.rehearsal import CLAIMS, REHEARSAL
 from harness.rehearsals.infrastructure.types import Repository, Sla

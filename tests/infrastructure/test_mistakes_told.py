@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
+from harness.model.judgement import Verdict
 from harness.model.manifests import STILL_THERE
-from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.types import Image, Repository
 from harness.stack.manifests import errata
 from harness.stack.manifests.folder import Folder, ManifestPlaces

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import DOCUMENT
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.infrastructure.types import Repository
 from tests.infrastructure import made
 from tests.infrastructure.made import GOOD, UNPRINTED

@@ -19,7 +19,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
-from harness.stack.kind import cluster, docker, keeper, network, parts, record, uses
+from harness.stack.kind import cluster, docker, keeper, network, parts, record
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.load import load
 from harness.stack.kind.record import Cluster
@@ -152,18 +152,18 @@ async def test_cluster_of_another_live_run_is_not_taken(kind_cluster: Cluster) -
 
 
 async def test_a_cluster_that_a_run_uses_is_not_deleted(kind_cluster: Cluster) -> None:
-    use = uses.share(kind_cluster.name, "test-use")
+    use = record.share(kind_cluster.name, "test-use")
     assert use is not None
     try:
-        assert uses.users(kind_cluster.name) == ["test-use"]
+        assert record.users(kind_cluster.name) == ["test-use"]
         with pytest.raises(StackNotStarted, match="in use by test-use"):
             await cluster.delete(kind_cluster.name, quiet)
     finally:
         use.end()
-    assert uses.users(kind_cluster.name) == []
-    with uses.alone(kind_cluster.name) as free:
+    assert record.users(kind_cluster.name) == []
+    with record.alone(kind_cluster.name) as free:
         assert free
-        assert uses.share(kind_cluster.name, "late") is None
+        assert record.share(kind_cluster.name, "late") is None
     assert await cluster.answers(kind_cluster)
 
 
@@ -173,11 +173,11 @@ def test_stack_status_and_down_know_the_cluster_and_its_user(kind_cluster: Clust
     assert [part.part for part in standing.parts] == kind_cluster.nodes
     assert all(part.alive and part.memory_bytes > 2**20 for part in standing.parts)
     assert (standing.trouble, standing.used_by) == (None, "")
-    use = uses.share(kind_cluster.name, "test-use")
+    use = record.share(kind_cluster.name, "test-use")
     assert use is not None
     try:
         assert "test-use uses it" in str(keeper.down(force=False)[0])
-        assert uses.down_asked(kind_cluster.name)
+        assert record.down_asked(kind_cluster.name)
     finally:
         use.end()
         (record.folder(kind_cluster.name) / "down-after-use").unlink()

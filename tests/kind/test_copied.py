@@ -15,7 +15,7 @@ from harness.stack.kind import docker, orphans
 from harness.stack.kind.commands import run
 from harness.stack.kubernetes import labels
 from harness.stack.state import RunState
-from harness.stack.state.machine import identity
+from harness.stack.state.lease import identity
 from tests.lines import Lines
 from tests.session.needs import needs_docker
 

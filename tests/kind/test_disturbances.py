@@ -17,8 +17,8 @@ from harness.stack.faults.injecting import begun
 from harness.stack.kind import docker
 from harness.stack.kind.disturbances import KindDisturbances
 from harness.stack.kubernetes.labels import ZONE
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.process.feed import Feed
+from harness.stack.kubernetes.watching import RunningPod
+from harness.stack.process.processes import Feed
 from harness.stack.protocol import Undo
 
 HANG = Fault(kind=FaultKind.SIDECAR_HANG)

@@ -11,9 +11,7 @@ from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
 from harness.model.stack import PodState
 from harness.stack.kubernetes.api_server import ApiServer
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching
 from harness.stack.kubernetes.workload import PORT_LIMIT_S, Workload
 from tests.lines import Lines
 

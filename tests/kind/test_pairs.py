@@ -11,7 +11,7 @@ import pytest
 from harness.stack.kind import cluster, docker, record
 from harness.stack.kind.record import Cluster
 from harness.stack.kubernetes import labels
-from harness.stack.state.machine import home_mark
+from harness.stack.state.lease import home_mark
 from tests.session.needs import needs_spaces
 from tests.test_ownership import pair
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.stack.kubernetes.pods import read
+from harness.stack.kubernetes.watching import read
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from harness.base.clock import MachineClock
 from harness.base.data import OVERLAYS
 from harness.model.manifests import Container, EnvVar, Manifests
 from harness.model.stack import EnvironmentKind, Target
-from harness.rehearsals.alert_drill import programs, watching
+from harness.rehearsals.alert_drill import watching
 from harness.rehearsals.alert_drill.types import PLAN, SIDECARS, TARGET
 from harness.rehearsals.network.front import Authority
 from harness.stack.database.sidecar import Counted
@@ -179,8 +179,8 @@ async def up(folder: Path, config: object, pods: dict[str, list[dict[str, object
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     for job, groups in pods.items():
         (folder / "targets" / f"{job}.json").write_bytes(msgspec.json.encode(groups))
-    prometheus = programs.Program("Prometheus", "scraping", folder / "log", free_port())
-    flags = programs.prometheus_flags(folder / "prometheus.yaml", folder / "data", prometheus.address.port)
+    prometheus = watching.Program("Prometheus", "scraping", folder / "log", free_port())
+    flags = watching.prometheus_flags(folder / "prometheus.yaml", folder / "data", prometheus.address.port)
     await prometheus.start(binaries.PROMETHEUS.folder() / "prometheus", *flags)
     try:
         await prometheus.ready(MachineClock())
@@ -189,7 +189,7 @@ async def up(folder: Path, config: object, pods: dict[str, list[dict[str, object
             if answer["data"]["result"] and answer["data"]["result"][0]["value"][1] == "6":
                 break
             await asyncio.sleep(0.2)
-        return await programs.ever_up(prometheus, "1m")
+        return await watching.ever_up(prometheus, "1m")
     finally:
         await prometheus.down()
 

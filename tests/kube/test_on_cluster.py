@@ -20,7 +20,7 @@ import yaml
 
 from harness.base.errors import Exit
 from harness.stack.kind.record import Cluster
-from harness.stack.state.machine import identity
+from harness.stack.state.lease import identity
 from tests.session.needs import needs_docker
 
 pytestmark = [

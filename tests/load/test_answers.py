@@ -8,7 +8,7 @@ import pytest
 
 from harness.load.answers import SUCCESS, classify, created_id
 from harness.load.known import KnownWalks
-from harness.load.population.marks import Population
+from harness.load.population.schedule import Population
 from harness.model.evidence import Operation, Outcome, Side, Wire
 
 ID = "0b0f5f0e-8d0c-4c7e-9c63-1f2d3a4b5c6d"

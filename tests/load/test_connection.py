@@ -14,7 +14,7 @@ import pytest
 
 from harness.load.connection import IDLE_NS, PhoneConnection
 from harness.load.http1 import MOST_BYTES, NoAnswer, PhoneAnswer, over_socket
-from harness.load.runtime import runtime
+from harness.load.rest import runtime
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 from tests.ports import free_address

@@ -10,12 +10,10 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.evidence.collect import Collector
-from harness.evidence.store import EvidenceStore
-from harness.load.population.due import probes_due, requests_due
+from harness.evidence.store import Collector, EvidenceStore
+from harness.load.population.schedule import probes_due, requests_due
 from harness.load.users import Users, UsersPlan
-from harness.model.due import Due
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import Due, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan
 
 PLAN = UsersPlan(

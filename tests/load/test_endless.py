@@ -20,7 +20,7 @@ import asyncio, json, sys
 import gevent
 from harness.load.connection import PhoneConnection
 from harness.load.http1 import NoAnswer, over_socket
-from harness.load.runtime import runtime
+from harness.load.rest import runtime
 from harness.model.stack import Address
 
 address = Address(host="127.0.0.1", port=int(sys.argv[1]))

@@ -7,7 +7,7 @@ from typing import Any
 from google.api_core.exceptions import ServiceUnavailable
 from google.cloud.firestore_v1.query import Query
 
-from harness.load.firestore_side import NO_RETRY
+from harness.load.phone import NO_RETRY
 
 GONE: Any = ServiceUnavailable  # the packages ship no types
 

@@ -12,7 +12,7 @@ import pytest
 from harness.base.errors import MeasurementFailed
 from harness.load import http1
 from harness.load.connection import PhoneConnection
-from harness.load.runtime import runtime
+from harness.load.rest import runtime
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
 

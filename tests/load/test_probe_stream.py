@@ -15,14 +15,12 @@ from harness.base.errors import EvidenceNotWritten, MeasurementFailed
 from harness.base.ticks import NS
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import canaries
-from harness.load.population.due import due_list
+from harness.load.population.schedule import canaries, due_list
 from harness.load.probe import Probed, Prober
 from harness.load.probes_main import ProbeStream
 from harness.load.recorder import Recorder
-from harness.load.runtime import now_ns
-from harness.model.due import Due, probe_call
-from harness.model.evidence import Operation, Outcome, ProbeRow, Row
+from harness.load.rest import now_ns
+from harness.model.evidence import Due, Operation, Outcome, ProbeRow, Row, probe_call
 from harness.model.scenario import ProbePlan, Scenario
 from harness.model.stack import Address
 from tests.load.conftest import plan_for

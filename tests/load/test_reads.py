@@ -11,8 +11,8 @@ from harness.checks.read_facts import canary_body
 from harness.checks.reads import ReadFlaw, Reads, probe_reads, reads
 from harness.checks.written import Plans
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import accounts, canaries
 from harness.load.population.content import updated
+from harness.load.population.schedule import accounts, canaries
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from tests.load.conftest import StartFake, plan_for
 from tests.load.test_processes import loading, rows

@@ -17,13 +17,11 @@ from harness.base.data import ROOT
 from harness.evidence.spool import SpoolReader
 from harness.load.auth import create_accounts, renew, sign_in
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import accounts, canaries
 from harness.load.population.firestore_document import document_id
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, canaries, slots, user_schedule
 from harness.load.probe import Prober
 from harness.load.process import LoadProcesses
-from harness.load.rest import JsonClient
-from harness.load.runtime import now_ns, wall_ns
+from harness.load.rest import JsonClient, now_ns, wall_ns
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template

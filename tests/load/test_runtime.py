@@ -11,8 +11,7 @@ import pytest
 from harness.load.api_side import ApiSide
 from harness.load.http1 import PhoneAnswer
 from harness.load.protocol import Runtime
-from harness.load.rest import JsonClient
-from harness.load.runtime import MachineRuntime, exchange, now_ns, running_on, runtime
+from harness.load.rest import JsonClient, MachineRuntime, exchange, now_ns, running_on, runtime
 from harness.model.stack import Address
 
 ADDRESS = Address(host="127.0.0.1", port=9)

@@ -12,7 +12,7 @@ import pytest
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
 from harness.load.answers import classify
-from harness.load.firestore_side import of_documents
+from harness.load.phone import of_documents
 from harness.load.population.content import created, fingerprint, updated
 from harness.load.population.firestore_document import document
 from harness.load.population.firestore_document import location as location_map

@@ -11,9 +11,9 @@ from harness.base.errors import MeasurementFailed
 from harness.base.ticks import NS
 from harness.load import auth, greenlets, probes_main
 from harness.load.auth import EARLY_NS, Token
-from harness.load.population.accounts import Account, canaries
+from harness.load.population.schedule import Account, canaries
 from harness.load.probe import Prober
-from harness.load.runtime import now_ns, wall_ns
+from harness.load.rest import now_ns, wall_ns
 from harness.model.scenario import ProbePlan
 from harness.model.stack import Address
 from tests.nowhere import NOWHERE

@@ -11,7 +11,7 @@ import pytest
 
 from harness.checks.dual_write import StoredWalk
 from harness.migration import heal as module
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Fields, StoredDocument

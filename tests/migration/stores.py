@@ -16,7 +16,7 @@ from harness.base.errors import PartDied
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
 from harness.migration.engine import Migration, MigrationReport, ProgressSays
-from harness.migration.places import StorePlaces
+from harness.migration.source import StorePlaces
 from harness.model.message import Message
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import commands

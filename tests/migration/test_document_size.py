@@ -9,7 +9,7 @@ from api.firestore_document import SIZE_MAX_BYTES
 from api.firestore_document import size_bytes as counted_by_the_api
 from api.model import Location, WalkDetail
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import OddDocument
 from tests.migration.drilled import details, replace

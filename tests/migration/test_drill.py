@@ -12,12 +12,11 @@ import pytest
 from harness.base.ticks import NS
 from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import StoredWalks
-from harness.load.population.due import stayers_due
+from harness.load.population.schedule import stayers_due
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Unconvertible, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import compare, plants
 from harness.rehearsals.migration_drill.compare import (
     WrittenPast,
@@ -39,7 +38,7 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Fields, Value

@@ -10,8 +10,8 @@ from harness.checks.stores import NotAsNamed
 from harness.checks.tables import OF_CONSENTS, Unread
 from harness.checks.walk_tables import Consents
 from harness.load.population.consents import consents
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import compare
 from harness.rehearsals.migration_drill.types import DrillDetails
 from tests.checks.stored import NOON

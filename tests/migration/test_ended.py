@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from harness.base.errors import PartDied
+from harness.migration.engine import Verifier
 from harness.migration.load import Loader
 from harness.migration.source import refusal
-from harness.migration.verify import Verifier
 from harness.model.message import message
 from tests.migration.stores import Stores, consent, killed, walk
 

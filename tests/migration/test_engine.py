@@ -11,10 +11,10 @@ import pytest
 
 from harness.base.errors import PartDied
 from harness.migration.convert import walk_rows
+from harness.migration.engine import Verifier
 from harness.migration.load import Loader, PassMark
 from harness.migration.source import Batch, DocumentSource
 from harness.migration.statements import Fate
-from harness.migration.verify import Verifier
 from tests.migration.stores import Heard, Stores, consent, killed, later, walk
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]

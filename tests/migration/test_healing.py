@@ -13,10 +13,10 @@ from harness.base.errors import Exit
 from harness.checks.dual_write import document_id
 from harness.cli.reconcile import Reconcile, told
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healed, healing, overtaken
+from harness.migration.heal import Healing, decided, healed, healing, overtaken
 from harness.migration.statements import Fate
 from harness.model.direction import Direction
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.stack.firebase.documents import Fields, Value, plain_fields
 from tests.checks.stored import NOON, WALK, documents, walk
 from tests.nowhere import all_at

@@ -14,7 +14,7 @@ from harness.base.errors import PartDied
 from harness.base.virtual import VirtualClock
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.migration import heal as module
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.stack.firebase.documents import Fields, StoredDocument
 from tests.checks.stored import documents, walk

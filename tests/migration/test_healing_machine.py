@@ -19,7 +19,7 @@ from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.migration.statements import Fate
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints

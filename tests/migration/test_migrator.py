@@ -15,10 +15,9 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
-from harness.rehearsals.migration_drill.migrator import Kill, Migrator, must_be_there
-from harness.rehearsals.migration_drill.rehearsal import MigrationDrill
+from harness.rehearsals.migration_drill.rehearsal import Kill, MigrationDrill, Migrator, must_be_there
 from harness.rehearsals.migration_drill.types import DrillPlan, MigratorAttempt
-from harness.run.options import Options
+from harness.run.context import Options
 
 
 class Passing:

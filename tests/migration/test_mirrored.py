@@ -15,10 +15,10 @@ from harness.base.clock import NS
 from harness.base.virtual import START_S, VirtualClock
 from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import StoredWalks
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.http1 import PhoneAnswer
 from harness.model.evidence import Operation, RequestRow
-from harness.rehearsals.migration_drill import compare, rehearsal, week
+from harness.rehearsals.migration_drill import compare, rehearsal
 from harness.rehearsals.migration_drill.plants import PlantedDocument
 from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan, MigratorAttempt
 from harness.stack.firebase.documents import Fields
@@ -178,7 +178,7 @@ def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
 
     for module, name, stand_in in (
         (rehearsal, "Users", Users), (rehearsal, "Migrator", Migrator), (rehearsal, "sign_up", sign_up),
-        (rehearsal, "seen_enough", seen_enough), (week, "exchange", target.exchange),
+        (rehearsal, "seen_enough", seen_enough), (rehearsal, "exchange", target.exchange),
         (compare, "read_stored", target.read_stored),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, stand_in)

@@ -13,12 +13,10 @@ import pytest
 from harness.base.errors import BadInput, Exit, PartDied
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
-from harness.migration.engine import Migration, MigrationReport, MovedKind, _compared, _read, accounts
-from harness.migration.places import of_environment
-from harness.migration.source import Refusal, refusal
+from harness.migration.engine import Migration, MigrationReport, MovedKind, Verified, _compared, _read, accounts
+from harness.migration.source import Refusal, of_environment, refusal
 from harness.migration.statements import Fate
 from harness.migration.telling import told
-from harness.migration.verify import Verified
 from harness.model.message import message
 from tests.report.marking import MARKING
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.migration_drill.rehearsal import REHEARSAL
 from harness.rehearsals.migration_drill.types import DrillPlan
 from harness.report.published import RESULT

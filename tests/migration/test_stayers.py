@@ -8,11 +8,11 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Side
 from harness.model.message import Message
+from harness.rehearsals.migration_drill.rehearsal import seen_enough
 from harness.rehearsals.migration_drill.types import DrillDetails
-from harness.rehearsals.migration_drill.week import seen_enough
 from harness.run.context import RunContext
 from tests.rules.evidence import request
 

@@ -13,13 +13,13 @@ import pytest
 from harness.base.virtual import VirtualClock
 from harness.checks.walk_tables import StoredWalks
 from harness.load.http1 import ConnectionRefused, PhoneAnswer
-from harness.load.population.accounts import accounts
-from harness.load.runtime import answered
+from harness.load.population.schedule import accounts
+from harness.load.rest import answered
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.migration_drill import week
+from harness.rehearsals.migration_drill import rehearsal
+from harness.rehearsals.migration_drill.rehearsal import _asked
 from harness.rehearsals.migration_drill.types import Race, WeekSeen
-from harness.rehearsals.migration_drill.week import _asked
 from harness.stack.firebase.rest import SignedUpUser
 from tests.base.test_theirs import NO_JSON
 from tests.nowhere import all_at
@@ -48,10 +48,10 @@ def raced(monkeypatch: pytest.MonkeyPatch, looked_at: Sequence[PhoneAnswer | Exc
         title = written[-1].decode().split('"')[3]
         return StoredWalks(walks=[cast("Any", SimpleNamespace(id=each, columns={"title": title})) for each in only])
 
-    monkeypatch.setattr(week, "exchange", exchange)
-    monkeypatch.setattr(week, "read_stored", read_stored)
+    monkeypatch.setattr(rehearsal, "exchange", exchange)
+    monkeypatch.setattr(rehearsal, "read_stored", read_stored)
     time = VirtualClock()
-    racer = week.Racing(AT, time, SignedUpUser(uid="u", token="t"), ["w1"], 0.2)
+    racer = rehearsal.Racing(AT, time, SignedUpUser(uid="u", token="t"), ["w1"], 0.2)
 
     async def run() -> Race:
         await racer.begin()

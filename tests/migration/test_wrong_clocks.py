@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.migration.engine import Verifier
 from harness.migration.heal import heal
-from harness.migration.verify import Verifier
 from harness.model.direction import Direction
 from tests.migration.stores import Stores, later, walk
 from tests.migration.test_engine import rows

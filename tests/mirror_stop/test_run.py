@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
 from harness.rehearsals.mirror_stop.types import MirrorStopPlan
 from harness.report.published import RESULT

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.mirror import MirrorStep
 from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL, last_logged
 from harness.rehearsals.mirror_stop.types import (
     CLAIMS,
@@ -19,7 +18,7 @@ from harness.rehearsals.mirror_stop.types import (
     KilledPod,
     MirrorStopDetails,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.checks.test_mirror_steps import step
 from tests.register import REGISTER

@@ -17,7 +17,7 @@ from harness.rehearsals.chaos.night import ScheduleBroke, ended_as
 from harness.rehearsals.chaos.types import EndedSchedule, Schedule
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.rollout.command import fault
-from harness.rehearsals.rollout.weeks import attempt_of
+from harness.rehearsals.rollout.sequence import attempt_of
 from harness.report.signoff.counting import broken
 from harness.stack.kube.stack import examine
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError

@@ -7,11 +7,10 @@ import re
 import pytest
 
 from harness.model.evidence import Outcome
+from harness.model.judgement import OUTCOME, PHASES, Decision
 from harness.model.stack import FaultKind
-from harness.model.verdict import Decision
-from harness.model.words import OUTCOME, PHASES
+from harness.report.html import summary
 from harness.report.language import language
-from harness.report.summary import summary
 from tests import register as claims
 from tests.corpus import today
 

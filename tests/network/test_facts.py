@@ -10,10 +10,8 @@ import pytest
 from harness.base import planfile
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.network import facts
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
@@ -27,8 +25,8 @@ from harness.rehearsals.network.types import (
     Round,
 )
 from harness.rules import engine
-from harness.rules.fact import Fact
 from harness.rules.ledger import Calls, Ledger
+from harness.rules.rule import Fact
 from tests.rehearsal.made import by_id, seen
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -9,9 +9,8 @@ import pytest
 
 from harness.base import planfile
 from harness.base.ticks import NS
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
-from harness.rehearsals.network.facts_ingress import update_told
+from harness.model.judgement import Judgement, Verdict
+from harness.rehearsals.network.facts import update_told
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
     FrontOutcome,

@@ -14,11 +14,10 @@ import yaml
 
 from harness.base.data import ROOT
 from harness.base.errors import Exit
-from harness.model.judgement import Kind, errata_of
+from harness.model.judgement import Kind, Verdict, errata_of
 from harness.model.result import Result
 from harness.model.section import Row, Table
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import record
 from harness.stack.kind.ground import kept_cluster

@@ -13,10 +13,9 @@ from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.model.evidence import EventRow
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.section import Table
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.network.clients import EDGE
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import (
@@ -27,7 +26,7 @@ from harness.rehearsals.network.types import (
     PathAttempt,
     Round,
 )
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.result import judged
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.base.clock import MachineClock
-from harness.rehearsals.alert_drill.programs import Program, prometheus_flags
+from harness.rehearsals.alert_drill.watching import Program, prometheus_flags
 from harness.rules.objectives.foreign.selectors import pruned
 from harness.stack.kind.images import binaries
 from tests.ports import free_port

@@ -12,13 +12,12 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.result import Result
 from harness.model.section import Table
-from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
+from harness.rules.ledger import Window
 from harness.rules.observed import CounterSamples, Gap, Observed, counted, judge_observed
-from harness.rules.window import Window
 from harness.run.scenarios.load import load
 
 BEGAN = datetime(2026, 12, 2, 10, tzinfo=UTC)

@@ -18,8 +18,8 @@ import pytest
 from harness.base.clock import unix_ns
 from harness.base.data import ROOT
 from harness.base.errors import Exit
+from harness.model.judgement import Decision, Verdict
 from harness.model.result import Result
-from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.kind.images import binaries
 from tests.hurried import QUICK_PROBES, hurried

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.result import Result
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import OneStackPlan

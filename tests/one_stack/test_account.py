@@ -12,10 +12,10 @@ from harness.base.virtual import VirtualClock
 from harness.checks.stores import NotAsNamed
 from harness.checks.walk_tables import StoredWalks
 from harness.load.http1 import PhoneAnswer
-from harness.load.population.accounts import Account
+from harness.load.population.schedule import Account
 from harness.migration import source
 from harness.model.message import message
-from harness.rehearsals.one_stack import flow
+from harness.rehearsals.one_stack import rehearsal
 from harness.rehearsals.one_stack.types import EndedAccount
 from harness.rules.writes import Writes
 from harness.stack.firebase.documents import DocumentPage
@@ -68,10 +68,10 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rows: int | NotAsNamed) -> None:
         self.firestore, self.rows = Firestore(), rows
-        monkeypatch.setattr(flow, "Documents", self.firestore.at)
+        monkeypatch.setattr(rehearsal, "Documents", self.firestore.at)
         monkeypatch.setattr(source, "_time", lambda _: None)
-        monkeypatch.setattr(flow, "user_rows", self.user_rows)
-        monkeypatch.setattr(flow, "end_account", self.nothing)
+        monkeypatch.setattr(rehearsal, "user_rows", self.user_rows)
+        monkeypatch.setattr(rehearsal, "end_account", self.nothing)
 
     async def user_rows(self, _: object, uid: str, table: str = "users") -> int:
         assert uid == "u1"
@@ -111,8 +111,8 @@ def test_the_consent_of_an_account_is_looked_for_in_both_stores(
     on, users = world.running, [of(user) for user in USERS]
 
     async def course() -> EndedAccount | None:
-        await flow.consent(on, users)
-        return await flow.end(on, users)
+        await rehearsal.consent(on, users)
+        return await rehearsal.end(on, users)
 
     found = on.clock.run(course())
     assert [path.split("/")[1] for path in world.firestore.documents] == USERS

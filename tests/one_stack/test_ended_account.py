@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import EndedAccount, OneStackDetails, UserRecords
 from tests.one_stack.small import plan

@@ -12,17 +12,14 @@ from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.checks.agreement import CLAIM_DUAL_WRITE, DUAL_WRITE
 from harness.cli.main import parse
-from harness.load.population.accounts import accounts, on_api
-from harness.load.population.due import stayers_due
+from harness.load.population.schedule import accounts, on_api, stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import MOST_DURATION_S
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.command import OneStackCommand
-from harness.rehearsals.one_stack.flow import _old, _since
-from harness.rehearsals.one_stack.rehearsal import REHEARSAL
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL, _old, _since
 from harness.rehearsals.one_stack.types import (
     STOP,
     LegSeen,
@@ -35,7 +32,7 @@ from harness.rehearsals.one_stack.types import (
     moving,
 )
 from harness.rules.judged import event, result
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run import result as conclude
 from harness.run.result import judged as concluded
 from harness.run.scenarios.load import load

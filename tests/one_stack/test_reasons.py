@@ -10,13 +10,11 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.checks.invariants import CHECKS, OFF
-from harness.load.population.accounts import accounts, on_api
-from harness.load.population.due import requests_due
-from harness.migration.healing import RECONCILE, unreconciled
+from harness.load.population.schedule import accounts, on_api, requests_due
+from harness.migration.heal import RECONCILE, unreconciled
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english, message
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import STOP, LegSeen, OneStackDetails, legs_of
 from harness.rules.flag_log import SHARE, STEADY

@@ -15,19 +15,18 @@ from harness.base.errors import PartDied
 from harness.base.virtual import VirtualClock
 from harness.checks.stores import NotAsNamed
 from harness.checks.whole_run import of_whole_run
-from harness.load.population.accounts import canaries
+from harness.load.population.schedule import canaries
 from harness.migration import heal as healing
-from harness.migration.healing import RECONCILE, Healing
+from harness.migration.heal import RECONCILE, Healing
 from harness.model.direction import Direction
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
-from harness.rehearsals.one_stack import flow
-from harness.rehearsals.one_stack.flow import reconcile
+from harness.rehearsals.one_stack import rehearsal
+from harness.rehearsals.one_stack.rehearsal import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.rules.writes import Writes
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan
@@ -88,7 +87,7 @@ class Asked:
 
 def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
     world, found = World(), dict[str, Any]()
-    monkeypatch.setattr(flow, "of_endpoints", lambda _: None)
+    monkeypatch.setattr(rehearsal, "of_endpoints", lambda _: None)
 
     async def heal(
         _: object, direction: Direction, *, apply: bool, deleted: Collection[str], own: Collection[str],
@@ -109,8 +108,8 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
             return 0
 
     monkeypatch.setattr(healing, "heal", heal)
-    monkeypatch.setattr(flow, "Migration", Migration)
-    course = flow.LegsCourse(plan(), world.running)
+    monkeypatch.setattr(rehearsal, "Migration", Migration)
+    course = rehearsal.LegsCourse(plan(), world.running)
     course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
@@ -201,7 +200,7 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch: pytest.MonkeyPatch, fired: bool
 ) -> None:
     world, did = World(), list[str]()
-    course = flow.LegsCourse(plan(weeks=plan().weeks[:1]), world.running)
+    course = rehearsal.LegsCourse(plan(weeks=plan().weeks[:1]), world.running)
 
     def noted(name: str, **sets: Any) -> Any:
         async def step(*_: object, **__: object) -> None:
@@ -218,10 +217,10 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch.setattr(course, "_leg", noted("leg", fired=fired))
     monkeypatch.setattr(course, "_bring_over", noted("brought"))
     monkeypatch.setattr(course, "_stop_the_mirror", noted("mirror"))
-    monkeypatch.setattr(flow, "check_whole_run", noted("checked"))
-    monkeypatch.setattr(flow, "accounts", lambda *_: ())
-    monkeypatch.setattr(flow, "consent", noted("consents"))
-    monkeypatch.setattr(flow, "end", noted("account"))
+    monkeypatch.setattr(rehearsal, "check_whole_run", noted("checked"))
+    monkeypatch.setattr(rehearsal, "accounts", lambda *_: ())
+    monkeypatch.setattr(rehearsal, "consent", noted("consents"))
+    monkeypatch.setattr(rehearsal, "end", noted("account"))
     world.clock.run(course.run())
     assert did[:3] == ["up", "consents", "flag"]
     since = ["stop", "brought", "checked"] if fired else ["mirror", "stop", "checked"]
@@ -253,8 +252,8 @@ def test_a_limit_that_the_last_answers_of_a_week_fire_rolls_it_back(
     async def roll_back(of: Leg) -> None:
         back.append(of.part)
 
-    monkeypatch.setattr(flow, "judge", judged)
-    course = flow.LegsCourse(plan(), with_ledger(world))
+    monkeypatch.setattr(rehearsal, "judge", judged)
+    course = rehearsal.LegsCourse(plan(), with_ledger(world))
     course._users = users  # type: ignore[assignment]
     monkeypatch.setattr(course, "_roll_back", roll_back)
     world.clock.run(course._measure(leg))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import STOP, OneStackPlan
 from harness.report.published import RESULT

@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.load.population.accounts import accounts
-from harness.model.judgement import Judgement, errata_of
+from harness.load.population.schedule import accounts
+from harness.model.judgement import Decision, Judgement, Verdict, errata_of
 from harness.model.result import Result
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran

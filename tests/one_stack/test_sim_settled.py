@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.load.phone import Phone
 from harness.load.population.schedule import PlannedRequest
+from harness.load.rest import now_ns, runtime
 from harness.load.result import CallResult
-from harness.load.runtime import now_ns, runtime
 from harness.model.evidence import RequestRow, Side
-from harness.rehearsals.one_stack.flow import LegsCourse
+from harness.rehearsals.one_stack.rehearsal import LegsCourse
 from harness.stack.sim.firestore import MemoryFirestore
 from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran

@@ -15,9 +15,8 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.load.runtime import exchange
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.load.rest import exchange
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.operations.seen import standing
 from harness.stack.environments.standing import StackFacts, recorded
 from harness.stack.firebase.rest import sign_up

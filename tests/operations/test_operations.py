@@ -14,18 +14,16 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.base.errors import BadInput
 from harness.cli.main import parse
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.section import Table
 from harness.model.stack import Address, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.operations.command import OperationsCommand
 from harness.rehearsals.operations.facts import CLAIMS, TOPICS
-from harness.rehearsals.operations.rehearsal import REHEARSAL
+from harness.rehearsals.operations.rehearsal import REHEARSAL, sections
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.cluster import asked
 from harness.rehearsals.operations.seen.facts import LogsNow, ObservedStack, Reviewed
-from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.run import result as conclude
 from harness.stack.environments.choice import manifests_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.types import OperationsPlan
 from harness.report.published import RESULT

@@ -7,7 +7,7 @@ import random
 import msgspec
 
 from harness.control.disruption import evict
-from harness.model.disruption import Budget, UnhealthyPodEviction
+from harness.model.manifests import Budget, UnhealthyPodEviction
 from tests.oracle.control_plane import Client, Refused
 from tests.oracle.workload import CORE, NEW, POLICY, S, State, Workload, guarded, known, now_s
 

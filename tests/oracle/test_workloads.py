@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.control.disruption import status
-from harness.model.disruption import Budget
+from harness.model.manifests import Budget
 from tests.oracle import moves
 from tests.oracle.control_plane import Client, control_plane, until
 from tests.oracle.orders import Seen, explained, instants

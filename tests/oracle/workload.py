@@ -14,8 +14,7 @@ from harness.control.deployment import step
 from harness.control.disruption import GuardedPod
 from harness.model.autoscaling import PodPhase
 from harness.model.cluster import PodView, ReplicaSet
-from harness.model.disruption import Budget, BudgetStatus
-from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
+from harness.model.manifests import Budget, BudgetStatus, Deployment, PodTemplate, RollingUpdate
 from tests.oracle.control_plane import NAMESPACE, Client, Json
 from tests.oracle.hpa_cases import when
 

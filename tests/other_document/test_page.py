@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.cli.main import parse
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.report.signoff.gather import DOCUMENT, FOLDER
 from harness.report.signoff.types import ClaimState, Signoff
 from harness.run import command

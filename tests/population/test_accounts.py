@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.load.population.accounts import Account, accounts, canaries
+from harness.load.population.schedule import Account, accounts, canaries
 from harness.model.flag import FLAG, MICRO_PERCENT, FlagClient, FlagCondition, evaluate, holds, micro_percentile
 from harness.model.rollout import rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan

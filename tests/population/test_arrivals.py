@@ -8,7 +8,7 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.load.population.arrivals import offsets_ns
-from harness.model.step import Arrivals, Step
+from harness.model.scenario import Arrivals, Step
 
 
 def step(arrivals: Arrivals, rate_per_s: float, seconds: float, name: str = "s") -> Step:

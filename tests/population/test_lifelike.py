@@ -13,10 +13,8 @@ import pytest
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
 from harness.base.ticks import NS
-from harness.load.population.accounts import accounts, canaries
 from harness.load.population.lifelike import OFFSETS_MIN
-from harness.load.population.marks import mark, population_of
-from harness.load.population.schedule import PlannedRequest, schedule
+from harness.load.population.schedule import PlannedRequest, accounts, canaries, mark, population_of, schedule
 from harness.load.population.walk import NewWalk, WalkUpdate, encode
 from harness.load.probe import content
 from harness.run.scenarios.load import load, parse

@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from harness.load.population.accounts import accounts
-from harness.load.population.marks import Population, mark, unmarked
-from harness.load.population.schedule import schedule
+from harness.load.population.schedule import Population, accounts, mark, schedule, unmarked
 from harness.load.population.walk import NewWalk, WalkUpdate
 from harness.model.scenario import AudiencePlan, PopulationPlan
 

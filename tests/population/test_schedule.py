@@ -15,12 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.load.population.accounts import accounts
-from harness.load.population.due import due_list, requests_due
-from harness.load.population.schedule import WALK, PlannedRequest, schedule, slots
+from harness.load.population.schedule import WALK, PlannedRequest, accounts, due_list, requests_due, schedule, slots
 from harness.load.population.walk import NewWalk, Polyline, Status, WalkUpdate, digest, encode
-from harness.model.due import Due
-from harness.model.evidence import Operation
+from harness.model.evidence import Due, Operation
 from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, Scenario
 from harness.run.scenarios.load import load
 from tests.session.examples import examples

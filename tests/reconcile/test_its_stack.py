@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.reconcile import Reconcile
-from harness.migration.healing import Healing
+from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from tests.nowhere import all_at

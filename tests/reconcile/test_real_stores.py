@@ -16,11 +16,9 @@ from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import StoresAt, read_walks
 from harness.cli.reconcile import Reconcile
 from harness.load.auth import create_accounts, sign_in
-from harness.load.population.marks import Population
-from harness.load.population.schedule import PlannedRequest
+from harness.load.population.schedule import PlannedRequest, Population
 from harness.load.population.walk import WalkUpdate, encode
-from harness.load.rest import JsonClient
-from harness.load.runtime import exchange
+from harness.load.rest import JsonClient, exchange
 from harness.migration.heal import heal
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints

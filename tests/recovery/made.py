@@ -21,7 +21,7 @@ from harness.rehearsals.dr_restore.on_stack import (
 )
 from harness.rehearsals.dr_restore.procedure import Calls, ProcedureWritten, Reached
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
-from harness.rehearsals.dr_restore.sizes import Sizes
+from harness.rehearsals.dr_restore.restore import Sizes
 from harness.rehearsals.dr_restore.types import (
     PARTS,
     CaseCheck,

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.procedure import Calls, Reached
 from harness.rehearsals.dr_restore.types import RecoveryPlan

@@ -16,8 +16,8 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
 from harness.rehearsals.dr_restore import archive, keeper
 from harness.rehearsals.dr_restore.keeper import Kept
+from harness.rehearsals.dr_restore.restore import predict
 from harness.rehearsals.dr_restore.server import Sentinel, loss
-from harness.rehearsals.dr_restore.sizes import predict
 from harness.rehearsals.dr_restore.types import (
     Loss,
     RecoveryPlan,

@@ -9,16 +9,15 @@ import msgspec
 import pytest
 
 from harness.base import units
-from harness.model.judgement import errata_of
+from harness.model.judgement import Decision, Verdict, errata_of
 from harness.model.message import english
 from harness.model.section import Bars, Chart, Lines, Pairs
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.dr_restore.facts import facts as facts_of
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.procedure import Calls, Reached
-from harness.rehearsals.dr_restore.sections import sections
+from harness.rehearsals.dr_restore.rehearsal import sections
 from harness.rehearsals.dr_restore.types import RecoveryPlan, expected
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from tests.recovery.made import (
     BAD,
     DARK,

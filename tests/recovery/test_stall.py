@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.base import planfile
 from harness.base.clock import NS
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.keeper import Range, due, expected, stalled
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from harness.checks.dual_write import StoredWalk
-from harness.load.population.accounts import Canary, canaries
+from harness.load.population.schedule import Canary, canaries
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow
+from harness.model.judgement import Verdict
 from harness.model.scenario import ProbePlan
-from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore import on_stack
 from harness.rehearsals.dr_restore.on_stack import Phones, RestorableWrites, content_checks
 from harness.rehearsals.dr_restore.types import CaseCheck, verdict_of

@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import Outcome, ProbeRow
 from harness.rehearsals.dr_restore import procedure
 from harness.rehearsals.dr_restore.procedure import Traffic

@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.judgement import Judgement
 from harness.model.result import Result
 from harness.model.section import Section

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.errors import Exit
-from harness.evidence.gathered import Gathered, stored
+from harness.evidence.store import Gathered, stored
 from harness.model.evidence import Row
 from harness.model.judgement import Judgement
 from harness.model.result import Result, RunInfo

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
 
 
 def adopt(parent: Path, run_id: str, run: Path) -> Path:

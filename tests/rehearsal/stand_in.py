@@ -7,15 +7,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Row, Section, Table
-from harness.model.verdict import Verdict
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.rule import Rule, RuleLine
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.rule import Fact, FactsOf, Rule, RuleLine
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.base.clock import Anchor
 from harness.model.evidence import EventRow
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.run.closing import _logged
 from tests.checks.test_mirror_losses import LINES, A, B
 

@@ -16,13 +16,12 @@ from harness.base.clock import utc
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
 from harness.evidence import failure
 from harness.evidence.failure import LOG_LINE
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, Outcome, ProbeRow, SampleRow, happened
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import Message
 from harness.model.result import Part, Result
 from harness.model.section import Section, Table
-from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT
 from harness.run.context import RunContext
 from harness.run.rehearsal import RunRecord

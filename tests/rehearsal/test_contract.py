@@ -18,9 +18,8 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.cli.messages import read
-from harness.cli.stored.compare import Change, FigureChange, RunComparison, VerdictChange
-from harness.cli.stored.rejudge import Rejudgement
-from harness.evidence.gathered import EVIDENCE
+from harness.cli.stored.compare import Change, FigureChange, Rejudgement, RunComparison, VerdictChange
+from harness.evidence.store import EVIDENCE
 from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
 from harness.report.language import DOMAINS

@@ -14,13 +14,11 @@ import pytest
 
 from harness.cli.stored.again import judge_again
 from harness.cli.stored.folder import StoredRun, read_stored
-from harness.evidence.gathered import Gathered, stored
+from harness.evidence.store import Gathered, stored
 from harness.model.evidence import EventRow, RequestRow, Row
-from harness.model.judgement import Judgement, Kind
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL as ALERTS
-from harness.rules.combine import combine
-from harness.rules.judged import CHECK_EVENT
+from harness.rules.judged import CHECK_EVENT, combine
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import judged
 from tests.alert_drill.made import PLANNED, drilled

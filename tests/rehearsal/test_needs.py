@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
+from harness.model.judgement import Verdict
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.run.rehearsal import RunRecord
 from harness.run.result import judged
 from tests.rehearsal.made import seen

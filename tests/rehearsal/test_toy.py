@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.model.evidence import Outcome, ProbeRow
-from harness.model.verdict import Verdict
-from harness.rules.window import Window
+from harness.model.judgement import Verdict
+from harness.rules.ledger import Window
 from tests.other_document.test_page import ON_LOCAL
 from tests.rehearsal.made import by_id, seen
 from tests.rehearsal.toy import actions

@@ -7,7 +7,7 @@ from typing import Any
 from harness.base.clock import Anchor
 from harness.base.phase import Detail
 from harness.base.units import Unit
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.message import message, quantity, raw_text
 from harness.model.result import Child, Part, Result, RunInfo
@@ -32,7 +32,6 @@ from harness.model.section import (
     Timeline,
 )
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report.language import ENGLISH, Language
 from harness.report.terminal import closing_lines
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import raw_text
 from harness.model.result import Part, Result
 from harness.model.section import Lines, Pairs
-from harness.model.verdict import Decision, Verdict
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
 from tests import register as claims

@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 from harness.base.units import Unit
 from harness.model.message import message
 from harness.model.section import Axis, Bar, Bars, Chart, Limit, Point, Series, Style, Timeline
-from harness.report.chart import Panel, draw_bars, draw_chart, draw_timeline, shortened
+from harness.report.chart import (
+    Panel,
+    clock,
+    draw_bars,
+    draw_chart,
+    draw_timeline,
+    linear,
+    logarithmic,
+    over_time,
+    shortened,
+)
 from harness.report.language import ENGLISH
-from harness.report.scale import clock, linear, logarithmic, over_time
 from tests.report import results
 
 X = Axis(label=message("x"))

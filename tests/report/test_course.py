@@ -7,8 +7,7 @@ from harness.base.units import Unit
 from harness.model.evidence import EventRow
 from harness.model.message import message
 from harness.model.section import Bars, Chart, Style, Timeline
-from harness.report.course import MOST_MARKS, gathered, stretch
-from harness.report.panels import by_version, first_seen
+from harness.report.course import MOST_MARKS, by_version, first_seen, gathered, stretch
 from harness.report.series import axis_of
 from tests.corpus import today
 

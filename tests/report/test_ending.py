@@ -6,14 +6,12 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import DECISION, Decision, Judgement, Kind, Verdict, lacking_words, observation
 from harness.model.message import message
 from harness.model.result import Result
-from harness.model.verdict import Decision, Verdict
-from harness.model.words import DECISION, lacking_words
 from harness.report import words
-from harness.report.ending import counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, language
+from harness.report.outline import counted, ending, nothing_exercised
 from tests.report import results
 from tests.report.results import command, judgement, printed, result, rollback_limit
 

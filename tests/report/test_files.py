@@ -13,13 +13,11 @@ import pytest
 
 from harness.base.errors import EvidenceNotWritten, Exit
 from harness.model.result import Result
-from harness.report.files import write_atomically
-from harness.report.html import write_html
-from harness.report.junit import write_junit
+from harness.report.html import write_html, write_summary
+from harness.report.language import write_atomically
 from harness.report.latest import point_latest, results
 from harness.report.published import RESULT, RESULT_JSON
-from harness.report.summary import write_summary
-from harness.report.write_all import write_reports
+from harness.report.write_all import write_junit, write_reports
 from tests.report.results import advanced
 
 PLAIN = advanced()
@@ -45,7 +43,7 @@ _FULL = """
     import resource, sys
     from pathlib import Path
     from harness.base.errors import EvidenceNotWritten
-    from harness.report.files import write_atomically
+    from harness.report.language import write_atomically
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     path = Path(sys.argv[1])
     write_atomically(path, b"old")

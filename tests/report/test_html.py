@@ -12,17 +12,16 @@ import pytest
 from harness.base.units import Unit
 from harness.cli.messages import read
 from harness.model.claim import Claim, Judged, ShownOn
-from harness.model.judgement import Kind, observation
+from harness.model.judgement import Decision, Kind, Verdict, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.message import Message, message, raw_text
 from harness.model.result import Child, Part, Result
 from harness.model.section import Block, Blocks, Lines, Mark, Pairs, Row, Section, Table, Timeline
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.html import render, write_html
-from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from harness.report.terminal import closing_lines
+from harness.report.write_all import junit
 from tests.register import REGISTER
 from tests.report import results
 from tests.report.page import Page

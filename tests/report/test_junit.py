@@ -8,13 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.base.errors import Exit
-from harness.model.judgement import Judgement, Kind, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
-from harness.report.junit import junit, write_junit
-from harness.rules.combine import combine, exit_status
+from harness.report.write_all import junit, write_junit
+from harness.rules.judged import combine, exit_status
 from tests.report import results
 from tests.report.results import NASTY, command, judgement, result, rollback_limit
 

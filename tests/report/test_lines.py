@@ -9,11 +9,11 @@ import pytest
 
 from harness.base.phase import Detail, PhaseLine
 from harness.base.progress import Progress
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.command import RunCommand, Weeks
 from harness.report.brief import brief, following, rest
 from harness.report.language import ENGLISH, LANGUAGES, Language, columns, language

@@ -15,13 +15,12 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.units import Unit
 from harness.cli.messages import ERRORS, MESSAGES, read
+from harness.model.judgement import CAPABILITY
 from harness.model.message import message, quantity
 from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
-from harness.model.words import CAPABILITY
-from harness.report.html import render
+from harness.report.html import render, summary
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
-from harness.report.summary import summary
 from tests import register as claims
 from tests.report.results import advanced, printed, rolled_back
 

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from harness.base.errors import BadInput, Exit
+from harness.model.judgement import Decision
 from harness.model.result import SCHEMA_VERSION, Result
-from harness.model.verdict import Decision
 from harness.report.published import RESULT
 from tests.report import results
 from tests.report.test_html import nasty

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import message, raw_text
 from harness.model.result import Result
 from harness.model.section import Row, Table
-from harness.model.verdict import Decision, Verdict
+from harness.report.html import summary
 from harness.report.language import language
 from harness.report.markdown import code, plain
-from harness.report.summary import summary
 from tests.register import REGISTER
 from tests.report import results
 from tests.report.results import NASTY, judgement, result

@@ -6,15 +6,13 @@ import re
 from pathlib import Path
 
 from harness.checks.as_printed import missing
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
-from harness.report.html import render
+from harness.report.html import render, summary
 from harness.report.language import ENGLISH, language
-from harness.report.summary import summary
 from harness.report.told import capabilities, stand_ins
-from harness.run.facts import manifest_facts, patch_errata
+from harness.run.rehearsal import manifest_facts, patch_errata
 from harness.stack.manifests import load as load_manifests
 from tests.register import ERRATA, REGISTER
 from tests.report.results import facts, judgement, printed, result

@@ -7,16 +7,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from harness.base.clock import NS
-from harness.load.population.due import due_list
-from harness.model.due import Due
-from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, ProbeRow, RequestRow, Row, SampleRow, SessionRow
+from harness.load.population.schedule import due_list
+from harness.model.evidence import (
+    BUSY,
+    MACHINE,
+    WAITED,
+    Due,
+    EventRow,
+    ProbeRow,
+    RequestRow,
+    Row,
+    SampleRow,
+    SessionRow,
+)
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.rehearsals.rollout.expected import beside, deciding
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules import engine
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.result import judged
 from tests.rehearsal.made import by_id, seen
 from tests.rules.evidence import probe, request

@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, Anchor
-from harness.evidence.gathered import Gathered
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EvidenceStore, Gathered
 from harness.model.evidence import (
     EventRow,
     FlagRow,
@@ -28,17 +27,15 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind
 from harness.model.result import Result, RunInfo
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, PopulationPlan, Scenario
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Decision
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rules.combine import combine
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.judged import combine
+from harness.rules.ledger import Ledger, Window
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 

@@ -11,19 +11,24 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
-from harness.evidence.gathered import Gathered
-from harness.load.population.due import due_list
-from harness.model.due import Due
-from harness.model.evidence import EventRow, Operation, Outcome, Row
+from harness.evidence.store import Gathered
+from harness.load.population.schedule import due_list
+from harness.model.evidence import Due, EventRow, Operation, Outcome, Row
+from harness.model.judgement import Decision, Verdict
 from harness.model.message import english
 from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.facts import of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, ObservedWindow, WeekDetails, observed
-from harness.rehearsals.rollout.sequence import final_check
+from harness.rehearsals.rollout.sequence import (
+    PlannedWeek,
+    RolloutDetails,
+    RolloutPlan,
+    WeekAttempt,
+    final_check,
+    stands,
+)
 from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, stands
 from harness.run.rehearsal import RunRecord
 from harness.run.scenarios.load import load
 from tests.rehearsal.made import facts

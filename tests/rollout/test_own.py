@@ -9,18 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.evidence.store import EVIDENCE, Gathered
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.result import Result
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.html import render
 from harness.report.language import language
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 from harness.stack.sim.world import PlantedFaults

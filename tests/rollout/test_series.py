@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import (
     EventRow,
     FlagRow,

@@ -17,20 +17,18 @@ from harness.base.errors import BadInput, Exit
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.invariants import CHECKS, OFF
 from harness.checks.walk_results import READS
-from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.evidence.store import EVIDENCE, Gathered
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
-from harness.model.judgement import Judgement, Kind, errata_of
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of
 from harness.model.message import english
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
 from harness.model.shown import parse, text
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.observed import WeekDetails, observed
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rehearsals.rollout.week import Week as UnderWay
 from harness.report.course import gathered
-from harness.rules.combine import combine
-from harness.rules.judged import CHECK_EVENT
+from harness.rules.judged import CHECK_EVENT, combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import details_of, judged
 from harness.run.scenarios.load import load

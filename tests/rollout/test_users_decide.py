@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.model.evidence import Outcome
-from harness.model.judgement import errata_of
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
+from harness.model.judgement import Decision, Verdict, errata_of
+from harness.rules.judged import combine
 from harness.run.scenarios.load import load
 from tests.rollout.planted import Fate, crowd, every, good, judged_week, week_rows
 

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.base.ticks import NS
-from harness.model.due import Due, DueList, probe_call
-from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import (
+    Due,
+    DueList,
+    EventRow,
+    Operation,
+    Outcome,
+    ProbeRow,
+    RequestRow,
+    Row,
+    SessionRow,
+    Side,
+    probe_call,
+)
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import (
     AudiencePlan,
@@ -21,8 +32,7 @@ from harness.model.scenario import (
     Scenario,
 )
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window
 
 KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 START_NS = 1_000 * NS

@@ -17,11 +17,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind
 from harness.model.scenario import By, Metric
-from harness.model.verdict import Decision
-from harness.rules.combine import combine
 from harness.rules.criteria import judge
+from harness.rules.judged import combine
 from harness.rules.ledger import Ledger
 from tests.rules.evidence import WEEKS, healthy, ledger, window
 

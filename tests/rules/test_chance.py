@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.units import Unit
-from harness.model.judgement import Kind
+from harness.model.judgement import FalseRollBack, Kind
 from harness.model.message import quantity
-from harness.model.verdict import FalseRollBack
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.chance import (
     advances,

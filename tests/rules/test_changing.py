@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.base.data import CLAIMS
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.report.signoff.states import standings
 from harness.report.signoff.types import ClaimState, EvidenceWanted, StoredResult
 from harness.rules.register import read

@@ -9,17 +9,14 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.due import Due, DueList, probe_call
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.evidence import Due, DueList, Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side, probe_call
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import Criterion, Metric
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import figures, outright
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import Expectation, MadeExperiment
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.steady import not_steady
-from harness.rules.window import Window
 from harness.run.scenarios.load import load
 from tests.chaos import planted
 

@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.load.population.due import due_within
+from harness.load.population.schedule import due_within
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Row, Side
-from harness.model.judgement import Judgement, Kind
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts import of_both, of_cut, of_reach
 from harness.rehearsals.chaos.rehearsal import REHEARSAL

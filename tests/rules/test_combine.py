@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import Exit, more_severe
-from harness.model.judgement import Judgement, Kind, errata_of, observation
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of, observation
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine, exit_status
+from harness.rules.judged import combine, exit_status
 
 GOOD = {Verdict.PASS, Verdict.ERRATUM_SHOWN}
 ADVANCE, HOLD, ROLL_BACK = Decision.ADVANCE, Decision.HOLD, Decision.ROLL_BACK

@@ -7,12 +7,11 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.message import raw_text
 from harness.model.scenario import RATIOS, Criterion, Metric, Sample
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
 from harness.rules.criteria import judge
+from harness.rules.judged import combine
 from tests.rules.evidence import WEEKS, healthy, judged, ledger, window
 
 

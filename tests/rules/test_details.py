@@ -10,18 +10,16 @@ from harness.base.errors import BadInput
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rules.chance import requirements
 from harness.rules.figures import figure
 from harness.rules.finding import error_words
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window, lag_ns
 from harness.rules.rollback import smallest_sample
 from harness.rules.sentences import beside
 from harness.rules.silence import blackout, silent_s
 from harness.rules.summary import summarise
-from harness.rules.window import Window
 from tests.rules.evidence import (
     START_NS,
     SUCCESS_ERRORS,

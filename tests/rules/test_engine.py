@@ -10,14 +10,11 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rules.engine import judged
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.rule import read
+from harness.rules.rule import Fact, FactsOf, read
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN, NONE = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED

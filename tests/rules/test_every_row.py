@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from harness.model.evidence import Row, SessionRow
-from harness.model.judgement import Kind
+from harness.model.judgement import Decision, Kind, Verdict
 from harness.model.scenario import By, Criterion, Metric, Sample, Scenario
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.rules.success import failure_limit
 from harness.run.scenarios.load import load
 from tests.rules.evidence import healthy, judged, probes, requests, sessions

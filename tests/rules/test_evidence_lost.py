@@ -15,13 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.model.due import DueList
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
-from harness.model.judgement import Judgement
+from harness.model.evidence import DueList, Operation, Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Criterion, LoadStep, Scenario
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
 from harness.rules.criteria import judge
+from harness.rules.judged import combine
 from tests.rules.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
 from tests.session.examples import examples
 

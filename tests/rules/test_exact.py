@@ -8,8 +8,8 @@ import pytest
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.model.evidence import Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import worded
-from harness.model.verdict import Verdict
 from tests.rules.evidence import (
     START_NS,
     SUCCESS_RATE,

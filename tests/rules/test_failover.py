@@ -8,15 +8,14 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import raw_text
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import failover_of, of_failover, seen, steps
 from harness.rehearsals.chaos.rules import as_counterexample
 from harness.rehearsals.chaos.types import Expectation, Failover, FailoverSeen, MadeExperiment
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from tests.chaos.planted import FACT, WELL, by_rules
 
 KILLED = 1_000 * NS

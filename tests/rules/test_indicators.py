@@ -13,19 +13,17 @@ from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.checks.as_printed import applied
 from harness.model.evidence import Operation, Outcome, SampleRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Container
 from harness.model.message import message
 from harness.model.scenario import Scenario
-from harness.model.verdict import Verdict
 from harness.rehearsals.rollout.facts import of_summary
 from harness.rehearsals.rollout.facts_window import indicators, load_test, operations
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.report.language import language
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.pod_resources import NoShare, PodAsks, Used, asked, most_used
 from harness.rules.summary import WindowSummary
-from harness.rules.window import Window
 from harness.run.scenarios.load import load
 from harness.stack.manifests import load as load_manifests
 from tests import register as claims

@@ -8,9 +8,8 @@ from harness.base.errors import BadInput
 from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.model.evidence import EventRow
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import english, message, raw_text
-from harness.model.verdict import Verdict
 from harness.rules.judged import HELD, counted, event, informational, of_event, result, with_examples
 
 WHY = (message("why"),)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.evidence import EventRow
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.chaos.facts import of_series
 from harness.rehearsals.chaos.flow import ASK_EVERY_S, detection_s, ready_after_s
 from harness.rehearsals.chaos.kill_series import Detection, ExpectedFailures, KillSeries, detection, expected

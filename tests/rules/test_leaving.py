@@ -7,7 +7,7 @@ import pytest
 from harness.base.clock import NS
 from harness.model.evidence import EventRow
 from harness.rules.leaving import failed_meanwhile, failed_while_leaving, leaving
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from tests.deploys.made import gathered, pod, probe
 
 

@@ -10,15 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.model.due import probe_call
-from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side
+from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side, probe_call
 from harness.model.scenario import Scenario
 from harness.rules.criteria import judge
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window, lag_ns
 from harness.rules.silence import blackout
 from harness.rules.summary import summarise
-from harness.rules.window import Window
 from tests.rules.evidence import (
     START_NS,
     criterion,

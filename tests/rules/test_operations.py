@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.population.accounts import accounts
-from harness.load.population.due import due_list
-from harness.load.population.schedule import WALK
+from harness.load.population.schedule import WALK, accounts, due_list
 from harness.model.evidence import Operation, Outcome, RequestRow, Row
+from harness.model.judgement import Verdict
 from harness.model.scenario import Criterion
-from harness.model.verdict import Verdict
 from harness.rules.bounds import quantile_samples_needed
 from harness.rules.chance import IN_TWENTY, false_roll_backs, offered, requirements
 from harness.rules.rollback import smallest_sample

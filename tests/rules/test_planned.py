@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rules.ledger import Ledger
 from harness.rules.planned import MISSING, optimistic
 from tests.rules.evidence import (

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from harness.base.errors import BadInput
 from harness.base.ticks import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Verdict
 from harness.model.message import english
 from harness.model.scenario import Criterion, ProbePlan
-from harness.model.verdict import Verdict
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.rollback import smallest_sample
 from harness.rules.silence import blackout

@@ -21,12 +21,10 @@ from harness.checks.invariants import off_result
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.stepwise import served_of
 from harness.load.population.arrivals import due_of_step
-from harness.model.due import Due, DueList
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.expected import Expected as Asked
-from harness.model.judgement import Judgement
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.evidence import Due, DueList, EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Expected as Asked
+from harness.model.judgement import Judgement, Verdict
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.chaos import facts as chaos
 from harness.rehearsals.chaos import facts as reach
 from harness.rehearsals.chaos.facts import seen, steps
@@ -43,9 +41,7 @@ from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ZoneL
 from harness.rules.bounds import ratio_lower
 from harness.rules.criteria import judge
 from harness.rules.engine import judged as by_rules
-from harness.rules.ledger import Ledger
-from harness.rules.missing_samples import missing_samples, of_plan
-from harness.rules.window import Window
+from harness.rules.ledger import Ledger, Window, missing_samples, of_plan
 from tests.chaos.planted import FACT, WELL, spreading
 from tests.chaos.planted import by_rules as chaos_by_rules
 from tests.chaos.planted import judged as chaos_judged

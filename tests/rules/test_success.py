@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from harness.model.evidence import Outcome, Row, Side
+from harness.model.judgement import Verdict
 from harness.model.message import raw_text
 from harness.model.scenario import Criterion
-from harness.model.verdict import Verdict
 from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger
 from tests.rules.evidence import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.model.command import Ran
-from harness.rehearsals.runbooks.actions import WALKS, TypedCommand, commands, scripts
+from harness.rehearsals.runbooks.rehearsal import WALKS, TypedCommand, commands, scripts
 from harness.rehearsals.runbooks.types import (
     Balanced,
     RestoredWalks,

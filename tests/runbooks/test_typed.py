@@ -11,11 +11,9 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
-from harness.rehearsals.runbooks import balancer
-from harness.rehearsals.runbooks.actions import commands, scripts
-from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
+from harness.model.judgement import Judgement, Verdict
+from harness.rehearsals.runbooks import rehearsal
+from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone, commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails
 from harness.run import result as conclude
 from tests.rehearsal.made import by_id, seen
@@ -291,8 +289,8 @@ class Kubectl:
 @pytest.mark.parametrize("broken", ["get nodes", "LoadBalancer", "--subresource=status"])
 async def test_a_load_balancer_s_place_that_cannot_be_given_is_no_fault_of_the_service(broken: str) -> None:
     with pytest.raises(StackNotStarted, match=r"the load balancer's place: kubectl .*: status -1"):
-        await balancer.give_address(cast(Any, Kubectl(broken)), 1.0)
+        await rehearsal.give_address(cast(Any, Kubectl(broken)), 1.0)
     cluster = Kubectl()
-    await balancer.give_address(cast(Any, cluster), 1.0)
+    await rehearsal.give_address(cast(Any, cluster), 1.0)
     assert len(cluster.typed) == 3 and '"ip": "172.18.0.3"' in cluster.typed[2]
-    assert await balancer.asked(cast(Any, Kubectl("get service")), 1.0) is None
+    assert await rehearsal.asked(cast(Any, Kubectl("get service")), 1.0) is None

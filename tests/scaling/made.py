@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement
 from harness.rehearsals.scaling.facts import PHRASES
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPlan
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 ON_LOAD = ("scaling.time.hpa_up", "scaling.hpa.cpu", "scaling.time.hpa_down", "scaling.hpa.down_to_2")
 

@@ -9,9 +9,9 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.model.step import ACCOUNTS, Step
-from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.acts import ScalingActs
+from harness.model.judgement import Verdict
+from harness.model.scenario import ACCOUNTS, Step
+from harness.rehearsals.scaling.rehearsal import ScalingActs
 from harness.rehearsals.scaling.types import Manual, ScalingDetails, step_of
 from tests.scaling.test_judge import MANUAL, endpoints, of_manual, pod
 from tests.scaling.test_rehearsal import DRAIN

@@ -13,10 +13,9 @@ from harness.control.hpa.proposal import Readings, propose
 from harness.control.hpa.replicas import ScaleInputs
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
 from harness.model.stack import Capability
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.facts import (
     Percentages,
     Utilization,

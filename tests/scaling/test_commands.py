@@ -14,12 +14,10 @@ import pytest
 from harness.base.data import KUBERNETES
 from harness.base.ticks import NS
 from harness.model.command import Ran
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.parts import PartRun
-from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.acts import Commands
 from harness.rehearsals.scaling.facts_sizes import commands
-from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.rehearsal import REHEARSAL, Commands
 from harness.rehearsals.scaling.types import (
     Commanded,
     Effect,

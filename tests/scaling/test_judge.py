@@ -12,8 +12,7 @@ from harness.base.units import Unit
 from harness.checks.as_printed import PHASE_2
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
-from harness.model.judgement import Judgement
-from harness.model.verdict import Verdict
+from harness.model.judgement import Judgement, Verdict
 from harness.rehearsals.scaling import facts, facts_sizes
 from harness.rehearsals.scaling.types import (
     Applied,

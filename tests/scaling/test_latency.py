@@ -16,10 +16,9 @@ from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, ScaleSubresource, sync
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, Outcome, RequestRow, Row, SampleRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.parts import PartRun
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.facts import external, readings, slowed
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed, controlled

@@ -9,9 +9,8 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.checks.walk_results import READS
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in

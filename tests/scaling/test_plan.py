@@ -12,9 +12,9 @@ from harness.base import planfile
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.autoscaling import MetricSpec
-from harness.model.disruption import Budget
-from harness.rehearsals.scaling.acts import SEVEN, copied, least_available
+from harness.model.manifests import Budget
 from harness.rehearsals.scaling.command import ScalingCommand, ZoneLossCommand
+from harness.rehearsals.scaling.rehearsal import SEVEN, copied, least_available
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.stack.kubernetes.documents import prepared
 from harness.stack.manifests import load as load_manifests

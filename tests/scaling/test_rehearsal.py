@@ -9,11 +9,10 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.model.evidence import EventRow, Outcome, RequestRow, Row, SampleRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.parts import PartRun
 from harness.model.section import Lines, Pairs, Timeline
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import COLD_START, REHEARSAL
 from harness.rehearsals.scaling.types import (
     Drained,

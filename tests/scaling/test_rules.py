@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from harness.base import planfile
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ScalingPlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from tests.scaling.made import ruled
 
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

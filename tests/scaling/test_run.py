@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.model.judgement import Verdict
 from harness.model.section import Lines
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import judged_again, result_in

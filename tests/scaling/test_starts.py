@@ -9,8 +9,8 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.model.evidence import EventRow
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.facts_starts import facts
 from harness.rehearsals.scaling.types import Loaded
 from tests.corpus.today import left

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.base.clock import NS
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
-from harness.rehearsals.scaling.acts import edited
 from harness.rehearsals.scaling.facts import ScalingEvidence, of_part
+from harness.rehearsals.scaling.rehearsal import edited
 from harness.rehearsals.scaling.types import Loaded, ScalingDetails, ScalingPart, ScalingPartKind
 from harness.report.language import language
 from harness.rules.resizes import Resize, resizes

@@ -10,9 +10,8 @@ import pytest
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.parts import PartRun
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.bridge import PodPlaces
 from harness.rehearsals.scaling import facts_sizes as zones
 from harness.rehearsals.scaling.rehearsal import REHEARSAL

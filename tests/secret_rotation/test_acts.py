@@ -10,7 +10,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.secrets import Credentials, SecretSeen, Synced
-from harness.rehearsals.secret_rotation.acts import RotationActs
+from harness.rehearsals.secret_rotation.rehearsal import RotationActs
 from harness.rehearsals.secret_rotation.types import RotationCourse
 from tests.secret_rotation.test_facts import PART
 

@@ -10,10 +10,8 @@ import pytest
 
 from harness.base import planfile
 from harness.base.ticks import NS
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.secrets import SecretSeen, Synced, VolumeTrial
-from harness.model.verdict import Verdict
 from harness.rehearsals.secret_rotation.facts import PHRASES, SLACK_S, of_part, rotated, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import (
@@ -25,8 +23,8 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
 )
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.ledger import CALL, Calls
+from harness.rules.rule import Fact, FactsOf
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN

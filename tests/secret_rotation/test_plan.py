@@ -13,9 +13,9 @@ from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.model.stack import EnvironmentKind
-from harness.rehearsals.secret_rotation import acts
-from harness.rehearsals.secret_rotation.acts import PAIR, other
+from harness.rehearsals.secret_rotation import rehearsal
 from harness.rehearsals.secret_rotation.command import SecretRotationCommand
+from harness.rehearsals.secret_rotation.rehearsal import PAIR, other
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.stack.kind import secrets_driver
 from harness.stack.manifests import load as load_manifests
@@ -66,7 +66,7 @@ def test_the_component_has_all_that_the_volume_lacks() -> None:
 
 
 def test_what_is_tried() -> None:
-    tried = acts.manifests_of(OVERLAY, EnvironmentKind.KIND)
+    tried = rehearsal.manifests_of(OVERLAY, EnvironmentKind.KIND)
     pods = {name: each.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"] for name, each in tried.items()}
     assert list(pods) == ["alone", "classless", "existing"]
     assert {str(pod["volumes"]) for pod in pods.values()} == {str(pods["alone"]["volumes"])}  # all the document's

@@ -10,11 +10,11 @@ import pytest
 from harness.base import planfile
 from harness.base.ticks import NS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
 from harness.model.parts import PartRun
 from harness.model.secrets import SecretSeen, Synced, VolumeTrial
 from harness.model.section import Lines
-from harness.model.verdict import Verdict
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import (
     AsWritten,

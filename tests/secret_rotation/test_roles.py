@@ -19,7 +19,7 @@ from harness.base.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import Address, DatabaseAccess
 from harness.rehearsals.dr_restore.restore import world
-from harness.rehearsals.secret_rotation.acts import PAIR, Roles, first
+from harness.rehearsals.secret_rotation.rehearsal import PAIR, Roles, first
 from harness.stack.firebase.rest import request
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish

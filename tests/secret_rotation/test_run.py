@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.secret_rotation.facts import calls_of, rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL

@@ -7,10 +7,9 @@ import pytest
 
 from harness.base.data import OVERLAYS
 from harness.checks.contract.run import CheckRun, Deviation, DeviationKind, Grade
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import PatchNote
 from harness.model.message import raw_text
-from harness.model.verdict import Verdict
 from harness.rehearsals.security.checks import ALL, PRODUCTION
 from harness.rehearsals.security.facts import CLAIMS, TOLD, asked
 from harness.rehearsals.security.rehearsal import REHEARSAL

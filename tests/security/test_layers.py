@@ -11,8 +11,8 @@ import pytest
 
 from harness.checks.contract.reach import NotExercised
 from harness.model.command import Ran
-from harness.rehearsals.security.acts import _images
 from harness.rehearsals.security.layers import found
+from harness.rehearsals.security.rehearsal import _images
 from harness.stack.kind import docker
 from tests.security.image import CLEAN, KEY, archive
 

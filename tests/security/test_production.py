@@ -25,10 +25,10 @@ from harness.checks.contract.logs import Logs
 from harness.checks.contract.people import opened
 from harness.checks.contract.run import CheckRun
 from harness.checks.contract.runner import run_checks
-from harness.rehearsals.security.acts import in_production
 from harness.rehearsals.security.checks import PRODUCTION
 from harness.rehearsals.security.ground import Canaries, SecurityGround
 from harness.rehearsals.security.issuer import Issuer
+from harness.rehearsals.security.rehearsal import in_production
 from harness.stack.sim.production import service_account
 from tests.conformance.in_process import InProcess
 from tests.conformance.outcomes import Outcome, ended

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from harness.stack.kind import at_hand
-from harness.stack.state import cgroups
+from harness.stack.state import processes
 from tests.session import groups, reasons
 from tests.session.record import Done, Record
 
@@ -57,7 +57,7 @@ def _no_root() -> bool:
 
 def _no_groups() -> bool:
     """Not as the rung asks: where it could make them and does not, its tests must not be forgiven."""
-    return not any(os.access(cgroups.ROOT / controller, os.W_OK) for controller in ("", "cpu"))
+    return not any(os.access(processes.ROOT / controller, os.W_OK) for controller in ("", "cpu"))
 
 
 #: What cannot be had everywhere. A lack of what .ci/run can install or build is none.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.stack.kind import at_hand
-from harness.stack.state import cgroups
+from harness.stack.state import processes
 from tests.session.reasons import NO_LIMITS, NO_ROOT
 
 IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -43,5 +43,5 @@ needs_docker = pytest.mark.skipif.with_args(
     Lacking(lambda: not at_hand.docker_answers()), reason="no Docker engine answers"
 )
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
-needs_limits = pytest.mark.skipif(not cgroups.usable(), reason=NO_LIMITS)
+needs_limits = pytest.mark.skipif(not processes.usable(), reason=NO_LIMITS)
 needs_spaces = pytest.mark.skipif.with_args(Lacking(lambda: not can_have_spaces()), reason=NO_ROOT)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.state import cgroups
+from harness.stack.state import processes
 from tests.session import again, gate, groups, push, reasons, record
 from tests.session.record import Done, Record
 from tests.session.workers import ON_THE_CLUSTER
@@ -58,7 +58,7 @@ def test_the_gate_asks_nothing_of_the_machine_before_it_decides(monkeypatch: pyt
         asked.append(command)
         return subprocess.CompletedProcess(command, 1)
 
-    monkeypatch.setattr(cgroups, "usable", lambda: True)
+    monkeypatch.setattr(processes, "usable", lambda: True)
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(subprocess, "run", ask)
     assert "tests.session.needs" not in Path(gate.__file__).read_text()
@@ -91,7 +91,7 @@ def test_a_root_who_has_control_groups_lacks_neither(monkeypatch: pytest.MonkeyP
     """Though its tests were skipped for their lack: then what makes them is broken."""
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1001)
     monkeypatch.setattr(os, "access", lambda _path, _mode: root)
-    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    monkeypatch.setattr(processes, "usable", lambda: False)
     lacking = {lack.reason for lack in gate.LACKS if not lack.group and lack.here()}
     assert lacking == (set() if root else {reasons.NO_ROOT, reasons.NO_LIMITS})
 

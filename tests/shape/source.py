@@ -24,7 +24,7 @@ class Class:
 
     @property
     def place(self) -> str:
-        """Where it stands, for a person: ``harness/model/verdict.py:37 CriterionResult``."""
+        """Where it stands, for a person: ``harness/model/judgement.py:37 CriterionResult``."""
         return f"{self.module.path}:{self.node.lineno} {self.node.name}"
 
     @cached_property

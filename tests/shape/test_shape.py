@@ -19,12 +19,12 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 """
-STRUCT = "import msgspec\nfrom harness.model.verdict import Verdict\n"
+STRUCT = "import msgspec\nfrom harness.model.judgement import Verdict\n"
 
 
 def planted(root: Path, **files: str) -> Source:
     """A checkout with these modules; a double underscore in a name is a folder."""
-    for name, text in {"model__verdict": VERDICT, **files}.items():
+    for name, text in {"model__judgement": VERDICT, **files}.items():
         path = root / "harness" / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -73,12 +73,10 @@ def test_a_result_document_is_counted_and_its_base_is_not(tmp_path: Path) -> Non
 
 def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: Path) -> None:
     rule = "def exit_status(found):\n    return more_severe(*found)\n"
-    use = (
-        "from harness.rules.combine import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
-    )
+    use = "from harness.rules.judged import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
     source = planted(
         tmp_path,
-        rules__combine=rule,
+        rules__judged=rule,
         one=use,
         two=use,
         three="def document():\n    return Run(exit_status=more_severe(1, 2))\n",
@@ -87,7 +85,7 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
         five="def document(other):\n    return Run(exit_status=other.exit_status)\n",
     )
     assert count.exit_rules(source) == [
-        "harness/four.py:2 _exit", "harness/rules/combine.py:1 exit_status", "harness/three.py:1 document",
+        "harness/four.py:2 _exit", "harness/rules/judged.py:1 exit_status", "harness/three.py:1 document",
     ]  # fmt: skip
 
 
@@ -95,11 +93,11 @@ def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_i
     weighs = (
         "from harness.base.errors import Exit, more_severe\ndef exit_status(found):\n    return more_severe(*found)\n"
     )
-    use = "from harness.rules.combine import exit_status\n"
+    use = "from harness.rules.judged import exit_status\n"
     tool = "from harness.base.errors import Exit, tool_status\n"
     source = planted(
         tmp_path,
-        rules__combine=weighs,
+        rules__judged=weighs,
         run__result=use + "def conclude(under_way):\n    status = exit_status([])\n"
         "    return Result(exit_status=None if under_way else int(status))\n",
         cli__rejudge=use + "def rejudge():\n    return Judged(exit_status=int(_status()))\n"
@@ -116,7 +114,7 @@ def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_i
     )
     assert count.exit_rules(source) == [
         "harness/cli/compare.py:1 compare", "harness/cli/down.py:1 run", "harness/cli/signoff.py:1 run",
-        "harness/rehearsals/drill/judge.py:2 ended", "harness/rules/combine.py:2 exit_status",
+        "harness/rehearsals/drill/judge.py:2 ended", "harness/rules/judged.py:2 exit_status",
     ]  # fmt: skip
 
 

@@ -10,14 +10,11 @@ import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.read import summed
-from harness.evidence.store import EvidenceStore
+from harness.evidence.store import EVIDENCE, EvidenceStore, summed
 from harness.model.evidence import EventRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.signoff.types import EvidenceWanted, StoredResult
 from tests.rehearsal.made import facts

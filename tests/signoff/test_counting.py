@@ -14,13 +14,12 @@ from harness.base.data import PLANS
 from harness.base.errors import Exit
 from harness.cli.main import parse
 from harness.model.claim import ShownOn
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import english, message
 from harness.model.result import Part
 from harness.model.stack import EnvironmentKind, Fault, FaultKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.command import InfrastructureCommand
-from harness.report.signoff.making import held
+from harness.report.signoff.document import held
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimStanding, ClaimState, StoredResult
 from harness.rules.judged import MEASUREMENT

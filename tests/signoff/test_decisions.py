@@ -13,8 +13,8 @@ from harness.base.errors import BadInput, Exit
 from harness.base.units import Unit
 from harness.cli.main import main
 from harness.model.claim import Claim, Consequence, ShownOn
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.verdict import Verdict
 from harness.report.published import RESULT
 from harness.report.signoff import decisions
 from harness.report.signoff.decisions import read, weighed

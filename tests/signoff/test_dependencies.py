@@ -12,11 +12,10 @@ from harness.base.data import OVERLAYS
 from harness.base.planfile import bundled
 from harness.cli.stored.evidence import due_of
 from harness.model.claim import Dependency, ShownOn
+from harness.model.judgement import Verdict
 from harness.model.message import english, message
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
-from harness.report.signoff.document import document
-from harness.report.signoff.making import CommandDue, EvidencePlan, told
+from harness.report.signoff.document import CommandDue, EvidencePlan, document, told
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimState, StoredResult
 from harness.run import dependencies

@@ -11,11 +11,10 @@ import pytest
 from harness.base.data import CLAIMS
 from harness.base.units import Unit
 from harness.model.claim import Claim, Consequence, Found
+from harness.model.judgement import Verdict
 from harness.model.message import message
-from harness.model.verdict import Verdict
 from harness.report.language import LANGUAGES, language
-from harness.report.signoff.document import document
-from harness.report.signoff.errata import KnownErrata, errata, shown
+from harness.report.signoff.document import KnownErrata, document, errata, shown
 from harness.report.signoff.gather import known, patches
 from harness.report.signoff.types import DecisionEntry, Signoff, StoredResult
 from tests import register as claims

@@ -26,16 +26,16 @@ from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
 from harness.cli.main import parse as command_of
 from harness.cli.stored.evidence import Making, due_of, lines_of, run_process
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EVIDENCE
+from harness.model.judgement import Decision
 from harness.model.message import english
 from harness.model.result import Child
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
 from harness.rehearsals.rollout.command import RunCommand
 from harness.report.language import language
 from harness.report.published import RESULT
+from harness.report.signoff.document import EvidencePlan, held, told
 from harness.report.signoff.gather import gather
-from harness.report.signoff.making import EvidencePlan, held, told
 from harness.report.signoff.types import EvidenceWanted, StoredResult
 from harness.stack.environments.identity import digest
 from harness.stack.kind import at_hand

@@ -15,17 +15,14 @@ import pytest
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
-from harness.evidence.gathered import EVIDENCE
-from harness.evidence.read import summed
+from harness.evidence.store import EVIDENCE, summed
 from harness.model.claim import Claim, Consequence, Dependency, Found, ShownOn
+from harness.model.judgement import Verdict
 from harness.model.message import english, raw_text
 from harness.model.stack import EnvironmentKind, Target
-from harness.model.verdict import Verdict
-from harness.report.files import write_atomically
-from harness.report.language import LANGUAGES, columns, language
+from harness.report.language import LANGUAGES, columns, language, write_atomically
 from harness.report.published import RESULT
-from harness.report.signoff.document import document
-from harness.report.signoff.errata import errata
+from harness.report.signoff.document import document, errata
 from harness.report.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
 from harness.report.signoff.page import SIGN, closing_lines, headline, render
 from harness.report.signoff.types import CONSEQUENCE, WORD, ClaimState, DecisionEntry, Signoff, StoredResult

@@ -10,7 +10,7 @@ from harness.base.typed import PROGRAM
 from harness.cli.main import parse
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.dr_restore.types import CLAIMS
-from harness.report.signoff.making import EvidencePlan
+from harness.report.signoff.document import EvidencePlan
 from harness.report.signoff.states import way
 from harness.report.signoff.types import ClaimState
 from harness.stack import manifests

@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 from harness.model.claim import ShownOn
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, Verdict
 from harness.model.message import Message, english, message
 from harness.model.result import Part
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import ClaimStanding, ClaimState, EvidenceWanted, StoredResult
 from harness.report.words import ASK

@@ -8,12 +8,10 @@ import msgspec
 import pytest
 
 from harness.model.claim import ShownOn
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import english
 from harness.model.parts import Titled, listed
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.deploy.facts import PHRASES
 from harness.rehearsals.deploy.plan import load
@@ -22,7 +20,7 @@ from harness.rehearsals.scaling.command import ZoneLossCommand
 from harness.report.signoff.states import standings
 from harness.report.signoff.types import ClaimStanding, ClaimState, StoredResult
 from harness.rules import engine
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 from tests.register import ERRATA, REGISTER
 from tests.signoff.made import ASKED, judgement, stored
 

@@ -15,8 +15,8 @@ from harness.checks.as_printed import PRINTED, applied, as_printed
 from harness.checks.contract.run import CheckRun
 from harness.cli.main import parse
 from harness.model.claim import ShownOn
+from harness.model.judgement import Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.rehearsals.conformance.rehearsal import REHEARSAL as conformance
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 from harness.rehearsals.operations.facts import CLAIMS, TOPICS

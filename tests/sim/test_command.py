@@ -12,8 +12,8 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.cli.main import ALL, main
+from harness.model.judgement import Decision, Verdict
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report.published import RESULT, RESULT_JSON
 from tests.sim.test_weeks import NOT_HERE
 

@@ -11,11 +11,17 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, Exit
-from harness.evidence.gathered import EVIDENCE
-from harness.model.verdict import Decision
-from harness.rehearsals.rollout.sequence import with_killed
+from harness.evidence.store import EVIDENCE
+from harness.model.judgement import Decision
+from harness.rehearsals.rollout.sequence import (
+    PlannedWeek,
+    RolloutDetails,
+    RolloutPlan,
+    WeekAttempt,
+    resumable,
+    with_killed,
+)
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan, WeekAttempt, resumable
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, few, table, week

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from harness.base.http1 import Answer
-from harness.load.population.marks import mark
+from harness.load.population.schedule import mark
 from harness.model.evidence import Outcome, Wire
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.run.scenarios.load import load
 from harness.stack.sim.firestore import Mirror
 from harness.stack.sim.service import Lie, NoAnswerFrom

@@ -12,12 +12,10 @@ import pytest
 
 from harness.base.http1 import Answer
 from harness.base.ticks import NS
-from harness.load.population.accounts import accounts
-from harness.load.population.due import requests_due
-from harness.load.population.schedule import slots, user_schedule
+from harness.load.population.schedule import accounts, requests_due, slots, user_schedule
 from harness.load.population.walk import Status, WalkUpdate
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.verdict import Decision, Verdict
+from harness.model.judgement import Decision, Verdict
 from harness.run.scenarios.load import load
 from harness.stack.sim.service import Lie
 from harness.stack.sim.world import PlantedFaults

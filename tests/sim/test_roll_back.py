@@ -11,12 +11,11 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import Exit
-from harness.load.population.accounts import accounts
+from harness.load.population.schedule import accounts
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
-from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 

@@ -12,13 +12,11 @@ import pytest
 from harness.base.clock import NS
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
+from harness.model.judgement import Decision
 from harness.model.result import Result
-from harness.model.verdict import Decision
-from harness.rehearsals.rollout.sequence import REHEARSAL
-from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan
+from harness.rehearsals.rollout.sequence import REHEARSAL, PlannedWeek, RolloutDetails, RolloutPlan
 from harness.report.published import RESULT, RESULT_JSON
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal
 from harness.run.runner import Environment, Runner
 from harness.run.simulated import Simulated

@@ -11,11 +11,11 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import Exit
-from harness.evidence.gathered import EVIDENCE
-from harness.load.population.due import due_list
+from harness.evidence.store import EVIDENCE
+from harness.load.population.schedule import due_list
 from harness.model.evidence import RequestRow, Side
+from harness.model.judgement import Decision, Verdict
 from harness.model.scenario import Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger
 from harness.run.scenarios.load import parse

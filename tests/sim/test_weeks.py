@@ -18,9 +18,8 @@ import pytest
 from harness.base.errors import Exit
 from harness.checks.walk_results import READS
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
-from harness.model.judgement import errata_of
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
+from harness.model.judgement import Decision, Verdict, errata_of
+from harness.rules.judged import combine
 from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, seldom_probed, table, week
 

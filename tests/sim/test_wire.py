@@ -12,15 +12,13 @@ import msgspec
 import pytest
 
 from harness.base.http1 import Answer
-from harness.evidence.gathered import EVIDENCE, Gathered
-from harness.evidence.store import EvidenceStore
-from harness.load.population.marks import mark
+from harness.evidence.store import EVIDENCE, EvidenceStore, Gathered
+from harness.load.population.schedule import mark
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, Side, Wire
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, Scenario
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rules.combine import combine
+from harness.rules.judged import combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import details_of, judged
 from harness.stack.sim.service import Lie, NoAnswerFrom

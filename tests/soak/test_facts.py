@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.section import Pairs
-from harness.model.verdict import Verdict
 from harness.rehearsals.soak.actions import REHEARSAL
 from harness.rehearsals.soak.facts import WHAT, charts
 from harness.rehearsals.soak.plan import SoakDetails, SoakPlan

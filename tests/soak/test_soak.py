@@ -12,7 +12,7 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
 from harness.cli import main as cli
-from harness.model.verdict import Verdict
+from harness.model.judgement import Verdict
 from harness.rehearsals.soak.plan import SoakCommand, SoakDetails
 from harness.run.command import parse
 from tests.hurried import QUICK_PROBES

@@ -29,7 +29,7 @@ from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import OUTSIDE
-from harness.stack.state.machine import identity
+from harness.stack.state.lease import identity
 from harness.stack.state.processes import identify
 from tests.kind import images
 from tests.session.needs import needs_docker

@@ -11,8 +11,8 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
 from harness.model.evidence import MEASUREMENT_ERROR, EventRow
-from harness.stack.process import feed as module
-from harness.stack.process.feed import Feed
+from harness.stack.process import processes as module
+from harness.stack.process.processes import Feed
 
 
 async def read(feed: Feed) -> list[str]:

@@ -13,10 +13,8 @@ from harness.base.virtual import VirtualClock
 from harness.model.evidence import EventRow
 from harness.stack.kind.stack import NodeWatcher
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod, read
-from harness.stack.kubernetes.watching import TargetPlace, Watching
-from harness.stack.process.feed import Feed
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching, read
+from harness.stack.process.processes import Feed
 
 PLACE = TargetPlace("walks", "api", "api")
 

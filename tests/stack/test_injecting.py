@@ -13,7 +13,7 @@ from harness.checks.reconciled import stretches
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind
 from harness.stack.faults.injecting import begun, injecting, nothing, until_undone
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Stack, Undo
 

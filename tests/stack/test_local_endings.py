@@ -14,9 +14,8 @@ from harness.base.virtual import VirtualClock
 from harness.model.manifests import Container, PodTemplate, Probe
 from harness.stack.local import pod as containers
 from harness.stack.local.pod import LocalPod, PodResources
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process
-from harness.stack.state import RunState, cgroups
+from harness.stack.process.processes import Feed, Process
+from harness.stack.state import RunState, processes
 from tests.nowhere import all_at
 from tests.stack.rungs import SMALL, run_id
 
@@ -54,7 +53,7 @@ def test_each_container_waits_for_its_own_pre_stop(
     """(seconds until SIGTERM, seconds from it to SIGKILL). Where no manifest asks for a proxy, the one there is stands
     for the way to the database, which nothing cuts.
     """
-    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    monkeypatch.setattr(processes, "usable", lambda: False)
     clock, found = VirtualClock(), {}
 
     async def ended() -> None:

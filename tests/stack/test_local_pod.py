@@ -19,9 +19,9 @@ from harness.model.stack import Capability
 from harness.stack.local import LocalStack, sampler
 from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.manifests import load
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import http_status
-from harness.stack.state import RunState, cgroups
+from harness.stack.state import RunState, processes
 from tests.lines import Lines
 from tests.nowhere import all_at
 from tests.session.needs import needs_limits
@@ -63,7 +63,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         yield one
     finally:
         await asyncio.gather(*(pod.terminate(0) for pod in pods))
-        left = cgroups.remove_of_run(state.lease.run_id)
+        left = processes.remove_of_run(state.lease.run_id)
         state.end()
     assert ground.feed.error is None
     assert left == []
@@ -166,8 +166,8 @@ async def test_a_container_without_limits_is_in_no_group(make: Make) -> None:
 @needs_limits
 async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) -> None:
     pod = make("small", limited())
-    folders = cgroups.of_run(pod._ground.state.lease.run_id)
-    assert len(folders) == 2 * len(cgroups.hierarchies())
+    folders = processes.of_run(pod._ground.state.lease.run_id)
+    assert len(folders) == 2 * len(processes.hierarchies())
     files = ("cpu.max", "cpu.cfs_quota_us", "memory.max", "memory.limit_in_bytes")
     limits = {
         (folder.name.partition(":")[2], int((folder / file).read_text().split()[0]))
@@ -178,16 +178,16 @@ async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) 
     # A core of the document's, and a fifth of one, in 100 ms.
     assert limits == {("small.0", 100_000), ("small.0", 2**30), ("small.1", 20_000), ("small.1", 2**27)}
     await pod.terminate(0)
-    assert cgroups.of_run(pod._ground.state.lease.run_id) == []
+    assert processes.of_run(pod._ground.state.lease.run_id) == []
 
 
 @pytest.mark.process
 async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    monkeypatch.setattr(processes, "usable", lambda: False)
     pod = make("small", limited())
     pod.start()
     assert [groups_of(pid) for pid in await running(pod)] == [set(), set()]
-    assert cgroups.of_run(pod._ground.state.lease.run_id) == []
+    assert processes.of_run(pod._ground.state.lease.run_id) == []
 
 
 @pytest.mark.process
@@ -236,7 +236,7 @@ async def test_the_service_leads_to_a_pod_that_leaves_only_where_signals_come_at
 @pytest.mark.slow
 async def test_limits_that_are_not_enforced_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To who watches, to the evidence, and by the capability that reports and claims read; else test_local_behaviour.py."""
-    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    monkeypatch.setattr(processes, "usable", lambda: False)
     assert await told(local(tmp_path, manifests_=manifests())) == (1, 1, False)
 
 

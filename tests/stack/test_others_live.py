@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.model.message import Message
-from harness.stack.kind import cluster, record, uses
+from harness.stack.kind import cluster, record
 
 
 def quiet(_said: Message) -> None:
@@ -34,5 +34,5 @@ async def test_a_cluster_that_another_sweeps_is_passed_over(monkeypatch: pytest.
     monkeypatch.setattr(cluster, "names", names)
     monkeypatch.setattr(cluster, "_delete", delete)
     monkeypatch.setattr(record, "left_behind", lambda _name: True)
-    monkeypatch.setattr(uses, "alone", alone)
+    monkeypatch.setattr(record, "alone", alone)
     assert await cluster.sweep(quiet) == deleted == (["left"] if free else [])

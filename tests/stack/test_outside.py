@@ -24,7 +24,7 @@ from harness.stack.kind.images import choice, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.process.waiting import CHECKS, logs_in
-from harness.stack.state.machine import identity
+from harness.stack.state.lease import identity
 from harness.stack.state.processes import identify
 from tests.kind import images
 from tests.session.needs import needs_docker

@@ -91,7 +91,7 @@ async def test_what_one_part_cannot_do_keeps_no_other_from_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that could not be stopped left its own children running."""
-    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    monkeypatch.setattr("harness.stack.state.processes.usable", lambda: False)
     stack, strays = local(tmp_path), AsyncMock()
     parts = Mock(stop_front=AsyncMock(), stop_back=AsyncMock(side_effect=OSError("broken")))
     stack._state, stack._parts = Mock(), parts

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from harness.base import planfile
+from harness.model.judgement import Verdict
 from harness.model.message import message
+from harness.model.scenario import Arrivals, Step
 from harness.model.stack import EnvironmentKind
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts_steps import why_mute
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepFigures, StepResult

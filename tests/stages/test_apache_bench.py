@@ -9,10 +9,8 @@ import msgspec
 import pytest
 
 from harness.load.http1 import ConnectionRefused, PhoneAnswer
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.stack import Address
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages import rehearsal
 from harness.rehearsals.load_stages.facts import ERRATUM, of_bench
 from harness.rehearsals.load_stages.types import Benched, BenchPlan

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.message import english, message
+from harness.model.scenario import Arrivals
 from harness.model.stack import Capability
-from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts import Knee, facts
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesPlan, Sized, StepResult, sized

@@ -14,10 +14,10 @@ from harness.base.clock import NS, Anchor
 from harness.base.virtual import VirtualLoop
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
+from harness.model.scenario import Arrivals, Step
 from harness.model.stack import Address, Endpoints
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages import rehearsal
 from harness.rehearsals.load_stages.facts import result_of
 from harness.rehearsals.load_stages.rehearsal import Measuring

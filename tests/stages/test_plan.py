@@ -9,7 +9,7 @@ import pytest
 from harness.base import planfile
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
-from harness.model.step import Arrivals
+from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.command import LoadStagesCommand
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.run.command import parse

@@ -11,9 +11,9 @@ import pytest
 from harness.base.ticks import NS
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.load_stages.facts import Knee, knees_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, MadeStep, StepResult, sized

@@ -12,12 +12,12 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from harness.base.errors import Exit
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.load.population.arrivals import offsets_ns
+from harness.model.judgement import Verdict
 from harness.model.message import english
+from harness.model.scenario import Arrivals
 from harness.model.stack import Capability
-from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.facts_steps import generator_words, window_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult

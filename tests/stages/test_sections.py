@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.model.judgement import Verdict
 from harness.model.section import Pairs, Point
-from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.sections import chart, sections
+from harness.rehearsals.load_stages.rehearsal import chart, sections_of
 from harness.rehearsals.load_stages.types import StepResult
 from tests.stages.made import PLAN, capacity
 from tests.stages.made import tried as step
@@ -44,6 +44,6 @@ def test_the_documents_rate_is_no_part_of_the_search() -> None:
 
 
 def test_the_limits_stand_at_the_head_and_the_factor_with_what_differs_from_production() -> None:
-    head, factor = (each for each in sections(PLAN, [], 0.25) if isinstance(each, Pairs))
+    head, factor = (each for each in sections_of(PLAN, [], 0.25) if isinstance(each, Pairs))
     assert [str(value) for _, value in head.pairs] == ["p95 below 500 ms, errors below 1 %"]
     assert ([value for _, value in factor.pairs], head.differs, factor.differs) == (["0.250"], False, True)

@@ -11,16 +11,14 @@ import msgspec
 import pytest
 
 from harness.model.autoscaling import MetricKind, MetricSpec
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
+from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.facts import PHRASES, Knee, growth, sizes
 from harness.rehearsals.load_stages.types import StepResult, sized
 from harness.rules.engine import judged
-from harness.rules.fact import FactsOf
+from harness.rules.rule import FactsOf
 from tests.stages.made import MANIFESTS, PLAN, RULES, tried
 
 PASS, FAIL, OPEN, NONE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED

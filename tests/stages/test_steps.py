@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side
+from harness.model.judgement import Verdict
 from harness.model.message import english
-from harness.model.step import Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.scenario import Arrivals, Step
 from harness.rehearsals.load_stages.facts import knee, next_rate, of_rules, result_of
 from harness.rehearsals.load_stages.facts_steps import figures, why_mute, window_of
 from harness.rehearsals.load_stages.types import KneePlan, MadeStep, StepFigures, StepResult

@@ -16,13 +16,11 @@ from harness.cli.stored.compare import Change, RunComparison, compare
 from harness.cli.stored.folder import read_stored
 from harness.cli.stored.settings import asked_apart, settings
 from harness.cli.stored.words import compared_words
-from harness.evidence.gathered import EVIDENCE
-from harness.model.judgement import Judgement, Kind, observation
+from harness.evidence.store import EVIDENCE
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, observation
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import MEASUREMENT
-from harness.rules.rule import Rule, RuleLine
+from harness.rules.rule import Fact, FactsOf, Rule, RuleLine
 from harness.run.rehearsal import RunRecord
 from tests.rehearsal.stand_in import StandIn, StandInDetails, StandInPlan
 from tests.report.marking import MARKING

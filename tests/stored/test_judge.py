@@ -14,15 +14,13 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, Exit
-from harness.cli.stored.compare import compare
+from harness.cli.stored.compare import Rejudgement, compare, rejudge
 from harness.cli.stored.folder import locate, read_stored
-from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import compared_words, judged_words
-from harness.evidence.gathered import EVIDENCE
-from harness.model.judgement import Judgement
+from harness.evidence.store import EVIDENCE
+from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.language import language
 from harness.run.rehearsal import RunRecord

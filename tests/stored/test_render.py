@@ -10,10 +10,10 @@ import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.render import render
+from harness.model.judgement import Decision
 from harness.model.result import Child
-from harness.model.verdict import Decision
-from harness.report.ending import UNDER_WAY
 from harness.report.language import language
+from harness.report.outline import UNDER_WAY
 from harness.report.published import RESULT
 from tests.report import results
 from tests.stored.conftest import Made, main

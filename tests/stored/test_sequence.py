@@ -11,16 +11,14 @@ import msgspec
 import pytest
 
 from harness.base.errors import Exit
-from harness.cli.stored.compare import compare
+from harness.cli.stored.compare import Rejudgement, compare, rejudge
 from harness.cli.stored.folder import read_stored
-from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import judged_words
-from harness.evidence.gathered import EVIDENCE
-from harness.model.judgement import Judgement, Kind
+from harness.evidence.store import EVIDENCE
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import message
-from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.chaos.types import EndedSchedule, NightDetails
-from harness.rehearsals.rollout.weeks import RolloutDetails, WeekAttempt
+from harness.rehearsals.rollout.sequence import RolloutDetails, WeekAttempt
 from harness.rules.judged import JUDGED_THEN
 from harness.run.rehearsal import RunRecord
 from tests.rehearsal.sequence import adopt

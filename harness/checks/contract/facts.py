@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from harness.checks.contract.run import DOCUMENT, FINDINGS, GRADES, CheckRun, Grade, SentenceSource, SourceKind
-from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind, Verdict, expected_of
 from harness.model.message import Message, Told, gettext_noop, message
-from harness.model.verdict import Verdict
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 
 DEVIATIONS = "deviations"
 #: Of one that the target keeps; any other says what was expected and what came.

@@ -18,7 +18,7 @@ from harness.checks.contract.reach import NotExercised
 from harness.checks.contract.rules import CONTRACT, Rules
 from harness.checks.contract.run import GRADES, CheckRun, Deviation, DeviationKind, Grade, SentenceSource, SourceKind
 from harness.model.message import Message, message
-from harness.report.files import write_atomically
+from harness.report.language import write_atomically
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
 SETTLE_LIMIT_S = 60.0  # the kubelet's rules restart a pod that died, after 10 s from the second time on

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from harness.base.clock import NS, Clock, MachineClock
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.cli.observe.mapping import CLOUD_LOGGING, FORMS, LOG
+from harness.model.judgement import Decision
 from harness.model.message import message, of_error
-from harness.model.verdict import Decision
 from harness.report.language import language
 from harness.run.arguments import AsJson, Detailed, InReports, Spoken, speaking
 from harness.run.command import option, replay
@@ -103,7 +103,7 @@ class Observe(InReports, Spoken, AsJson, Detailed):
         """Reads on, with a line a minute, until a rollback limit fires or the end has come; whether by Ctrl-C."""
         from harness.cli.observe.page import line_of
         from harness.cli.observe.telemetry import EVERY_S
-        from harness.rules.combine import combine
+        from harness.rules.judged import combine
         from harness.rules.observed import judge_observed
 
         told_ns = -_LINE_EVERY_NS
@@ -151,7 +151,7 @@ class Observe(InReports, Spoken, AsJson, Detailed):
 
 def _seen(source: LogFiles | Counters, begin_ns: int | None, end_ns: int | None) -> Observed:
     """The stretch that is judged. Raises ``BadInput`` where nothing was read of it."""
-    from harness.rules.window import Window
+    from harness.rules.ledger import Window
 
     first_ns, last_ns = source.span()
     window = Window(start_ns=begin_ns or first_ns, end_ns=end_ns or last_ns)

@@ -8,15 +8,14 @@ import msgspec
 import numpy as np
 
 from harness.base.clock import Anchor, utc
-from harness.model.judgement import Judgement
+from harness.model.judgement import DECISION, Judgement
 from harness.model.message import Message, joined, message
 from harness.model.result import Result, RunInfo
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Section, table_of
 from harness.model.stack import EnvironmentKind
-from harness.model.words import DECISION
 from harness.report.words import verdict_id
-from harness.rules.combine import combine, exit_status
+from harness.rules.judged import combine, exit_status
 from harness.rules.observed import Gap, Observed, judge_observed
 
 #: The times of telemetry are those of the wall clock.

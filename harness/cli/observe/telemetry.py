@@ -21,8 +21,8 @@ from harness.base.ticks import NS
 from harness.cli.observe.mapping import UNIT_NS, LineNames, Naming
 from harness.model.message import message
 from harness.model.stack import Address
+from harness.rules.ledger import Window
 from harness.rules.observed import CounterSamples, Gap, Observed, counted, rows_of
-from harness.rules.window import Window
 from harness.stack.firebase import rest
 
 #: Lines that are further apart are a gap, where that is so many times further than they usually are.

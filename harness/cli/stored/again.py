@@ -7,11 +7,9 @@ from typing import Any
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.folder import StoredRun, read_stored
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Decision, Judgement, Kind, Verdict
 from harness.model.message import Message, message, of_error
-from harness.model.verdict import Decision, Verdict
-from harness.rules.combine import combine
-from harness.rules.judged import JUDGED_THEN
+from harness.rules.judged import JUDGED_THEN, combine
 from harness.run.rehearsal import RunRecord
 from harness.run.result import judged
 

@@ -17,20 +17,17 @@ from harness.base.clock import Anchor
 from harness.base.data import ROOT
 from harness.base.units import Unit, show
 from harness.model.claim import Claim, Judged
-from harness.model.expected import Expected
+from harness.model.judgement import CAPABILITY, Expected, Verdict
 from harness.model.message import Message, enumerated, gettext_noop, message
 from harness.model.result import RunInfo
 from harness.model.scenario import Criterion
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
-from harness.model.words import CAPABILITY
 from harness.report import words as reported
 from harness.report.language import Language
 from harness.report.signoff.types import CONSEQUENCE, FOUND, WORD, ClaimStanding
 from harness.rules.engine import WANTED
-from harness.rules.fact import unit_of
 from harness.rules.register import Register
-from harness.rules.rule import Limit, Rule, RuleLine, read, rule_of
+from harness.rules.rule import Limit, Rule, RuleLine, read, rule_of, unit_of
 from harness.rules.sentences import asked
 from harness.run.registry import COMMANDS, MODULES, Entry, rehearsal
 from harness.run.rehearsal import Rehearsal

@@ -29,8 +29,8 @@ class Judge(InReports, Spoken, AsJson):
 
     def run(self) -> int:
         """Ends as the run would by today's rules."""
+        from harness.cli.stored.compare import rejudge
         from harness.cli.stored.folder import read_stored  # NumPy and the judge load when they are needed
-        from harness.cli.stored.rejudge import rejudge
         from harness.cli.stored.words import judged_words
 
         stored = read_stored(self.stored, self.reports)
@@ -96,7 +96,7 @@ def as_json(document: object) -> bytes:
 
 def _write(folder: Path, content: bytes) -> Path:
     """Into the first ``judged-<n>.json`` that is free. Raises ``EvidenceNotWritten``."""
-    from harness.report.files import not_written
+    from harness.report.language import not_written
 
     for number in itertools.count(1):
         path = folder / f"judged-{number}.json"

@@ -28,7 +28,7 @@ from harness.model.message import Message, gettext_noop, message, of_error
 from harness.model.stack import EnvironmentKind
 from harness.report.language import Language
 from harness.report.signoff.counting import broken
-from harness.report.signoff.making import CommandDue, EvidencePlan, held, lacking, minutes, newest_of, told
+from harness.report.signoff.document import CommandDue, EvidencePlan, held, lacking, minutes, newest_of, told
 from harness.report.signoff.types import EvidenceWanted, StoredResult
 from harness.run.command import Command, replay, words
 from harness.stack.environments.choice import choice

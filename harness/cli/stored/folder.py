@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
-from harness.evidence.gathered import EVIDENCE, Gathered, last_file, stored
+from harness.evidence.store import EVIDENCE, Gathered, last_file, stored
 from harness.model.message import message
 from harness.model.result import Result
 from harness.report.latest import LATEST
@@ -131,7 +131,7 @@ def _absent(place: str, today: object, then: object) -> Iterator[str]:
 
 
 def _same_run(folder: Path, result: Result) -> None:
-    from harness.evidence.read import read_meta
+    from harness.evidence.store import read_meta
 
     evidence = last_file(folder)
     if not evidence.is_file():

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from harness.base.message import as_message, message
 from harness.cli.stored.folder import locate, read_result
-from harness.evidence.gathered import last_file, not_whole
+from harness.evidence.store import last_file, not_whole
 from harness.report.language import Language
 from harness.report.published import RESULT_JSON
 from harness.report.write_all import write_pages

@@ -19,9 +19,8 @@ from harness.base.progress import Progress
 from harness.model.claim import Claim
 from harness.model.message import message, of_error, raw_text
 from harness.model.stack import EnvironmentKind
-from harness.report.files import write_atomically
-from harness.report.language import language
-from harness.report.signoff.making import EvidencePlan
+from harness.report.language import language, write_atomically
+from harness.report.signoff.document import EvidencePlan
 from harness.report.signoff.types import DecisionEntry, EvidenceWanted, Signoff, StoredResult
 from harness.rules.register import read
 from harness.run.arguments import AsJson, InReports, Spoken, WithTarget
@@ -215,7 +214,7 @@ def _now() -> str:
 
 def write_pages(folder: Path, made: Signoff, document: Path = CLAIMS) -> None:
     """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
-    from harness.report.signoff.errata import errata
+    from harness.report.signoff.document import errata
     from harness.report.signoff.gather import known
     from harness.report.signoff.page import render
 

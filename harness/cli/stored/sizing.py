@@ -17,9 +17,9 @@ from harness.base.units import Bytes, Ratio, Seconds, Unit
 from harness.control.erlang import fewest, most
 from harness.control.hpa.grouping import Settings
 from harness.model.evidence import Side
+from harness.model.judgement import Verdict
 from harness.model.message import Message, message, quantity
-from harness.model.step import Arrivals
-from harness.model.verdict import Verdict
+from harness.model.scenario import Arrivals
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GIB, MachineSize
 from harness.rehearsals.cost.month.prices import Prices

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 
 from harness.base.errors import Exit
 from harness.base.units import Unit
-from harness.cli.stored.compare import Change, FigureChange, RunComparison, VerdictChange
-from harness.cli.stored.rejudge import JudgementPair, Rejudgement
-from harness.model.judgement import Judgement
+from harness.cli.stored.compare import Change, FigureChange, JudgementPair, Rejudgement, RunComparison, VerdictChange
+from harness.model.judgement import DECISION, Decision, Judgement
 from harness.model.message import gettext_noop
 from harness.model.stack import EnvironmentKind
-from harness.model.verdict import Decision
-from harness.model.words import DECISION
 from harness.report import words
-from harness.report.ending import NOT_PASSED, PASSED
 from harness.report.language import ENGLISH, Language, columns, padded
+from harness.report.outline import NOT_PASSED, PASSED
 from harness.rules.difference import Measured
 
 _MOST_SETTINGS = 40

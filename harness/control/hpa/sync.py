@@ -6,12 +6,60 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.control.hpa import rates, stabilize
+from harness.control.hpa import rates
 from harness.control.hpa.grouping import Settings
-from harness.control.hpa.history import History, Recommendation, condition, stored
+from harness.control.hpa.history import NS, History, Recommendation, condition, stored
 from harness.control.hpa.proposal import Readings, propose
 from harness.control.hpa.replicas import ScaleInputs
-from harness.model.autoscaling import ConditionType, Hpa, ScaledPod, ScalingEvent
+from harness.model.autoscaling import Behavior, ConditionType, Hpa, ScaledPod, ScalingEvent
+
+# Recommendations held against those of the last minutes, so that a short dip or peak changes nothing.
+
+
+class Stable(msgspec.Struct, frozen=True):
+    """The recommendation to follow, why when it is another, and the history with this one in it."""
+
+    replicas: int
+    reason: str
+    message: str
+    history: History
+
+
+_UP = (
+    "ScaleUpStabilized",
+    "recent recommendations were lower than current one, applying the lowest recent recommendation",
+)
+_DOWN = (
+    "ScaleDownStabilized",
+    "recent recommendations were higher than current one, applying the highest recent recommendation",
+)
+
+
+def stabilized_without_behavior(history: History, desired: int, window_ns: int, now_ns: int) -> Stable:
+    """``stabilizeRecommendation``: the highest recommendation of the window (5 minutes) stands."""
+    recent = tuple(each for each in history.recommendations if each.at_ns >= now_ns - window_ns)
+    highest = max((each.replicas for each in recent), default=desired)
+    kept = msgspec.structs.replace(history, recommendations=(*recent, Recommendation(now_ns, desired)))
+    return Stable(max(desired, highest), *_DOWN, kept)
+
+
+def stabilized_with_behavior(
+    history: History, behavior: Behavior, *, current: int, desired: int, window_ns: int, now_ns: int
+) -> Stable:
+    """``stabilizeRecommendationWithBehaviors``: ``current`` within the lowest and the highest of the windows.
+
+    ``window_ns`` stands where ``behavior.scaleDown`` gives no ``stabilizationWindowSeconds``.
+    """
+    up_ns = (behavior.up.stabilization_s or 0) * NS
+    # Kubernetes writes the controller's window into the HPA's field, in whole seconds.
+    down_ns = behavior.down.stabilization_s * NS if behavior.down.stabilization_s is not None else window_ns // NS * NS
+    ups = [each.replicas for each in history.recommendations if each.at_ns > now_ns - up_ns]
+    downs = [each.replicas for each in history.recommendations if each.at_ns > now_ns - down_ns]
+    lowest, highest = min([desired, *ups]), max([desired, *downs])
+    replicas = min(max(current, lowest), highest)
+    recent = tuple(each for each in history.recommendations if each.at_ns >= now_ns - max(up_ns, down_ns))
+    kept = msgspec.structs.replace(history, recommendations=(*recent, Recommendation(now_ns, desired)))
+    return Stable(replicas, *(_UP if desired >= current else _DOWN), kept)
 
 
 class ScaleSubresource(msgspec.Struct, frozen=True):
@@ -94,10 +142,10 @@ def _limited(look: Look, history: History, wanted: int) -> tuple[int, History]:
     hpa, current, now_ns = look.hpa, look.scale.spec_replicas, look.now_ns
     window_ns = look.settings.downscale_stabilization_ns
     if hpa.behavior is None:
-        stable = stabilize.without_behavior(history, wanted, window_ns, now_ns)
+        stable = stabilized_without_behavior(history, wanted, window_ns, now_ns)
         limited = rates.without_behavior(hpa, current, stable.replicas)
     else:
-        stable = stabilize.with_behavior(
+        stable = stabilized_with_behavior(
             history, hpa.behavior, current=current, desired=wanted, window_ns=window_ns, now_ns=now_ns
         )
         limited = rates.with_behavior(

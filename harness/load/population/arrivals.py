@@ -6,7 +6,7 @@ import math
 
 from harness.base.seed import stream
 from harness.base.ticks import NS
-from harness.model.step import Arrivals, Step
+from harness.model.scenario import Arrivals, Step
 
 
 def offsets_ns(step: Step, seed: int) -> list[int]:

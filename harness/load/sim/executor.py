@@ -19,7 +19,7 @@ from harness.load.admission import admit
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan, check
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
-from harness.load.runtime import now_ns, running_on, sleep
+from harness.load.rest import now_ns, running_on, sleep
 from harness.load.sim import greenlets
 from harness.load.sim.runtime import SimEvent, VirtualRuntime
 from harness.model.evidence import SessionRow

@@ -1,4 +1,4 @@
-"""What phones and probes run on here (``harness.load.runtime``): the loop's time, greenlets on it, parts in memory."""
+"""What phones and probes run on here (``harness.load.rest``): the loop's time, greenlets on it, parts in memory."""
 
 from __future__ import annotations
 

@@ -6,8 +6,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.load.plan import ProcessPlan, within
-from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS, AudiencePlan, PopulationPlan
-from harness.model.step import Step
+from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS, AudiencePlan, PopulationPlan, Step
 
 MOST_PHOTOS_PER_S = 50.0
 MOST_PHOTO_BYTES = 5_000_000  # docs/contract/walk-api.md#real-use: up to 5 MB each

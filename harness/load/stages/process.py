@@ -13,7 +13,7 @@ from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.process import Processes
 from harness.load.stages.plan import StepCommand, WorkerPlan, check_step
 from harness.model.message import gettext_noop, message
-from harness.model.step import Step
+from harness.model.scenario import Step
 
 
 class StageProcesses(Processes):

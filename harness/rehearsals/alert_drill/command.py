@@ -18,7 +18,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import RUNGS, EnvironmentKind, Fault, FaultKind
-from harness.rehearsals.alert_drill.theirs.files import with_theirs
+from harness.rehearsals.alert_drill.theirs.asking import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan, Breach
 from harness.rules.objectives.files import defined
 from harness.run.arguments import Staged

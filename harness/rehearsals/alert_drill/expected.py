@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.units import Unit, show
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.rehearsals.alert_drill import exporter, history
@@ -29,11 +29,11 @@ from harness.rehearsals.alert_drill.types import (
     Delivery,
     Firing,
 )
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.objectives.alerts import BURN_URGENCY, Alert, Route
 from harness.rules.objectives.counter import Counter, shares
 from harness.rules.objectives.firing import Spell, spells, states
 from harness.rules.objectives.sloth import Objective
+from harness.rules.rule import Fact, FactsOf
 
 _MS = 1_000_000
 #: What a call may take (s) by the alert on latency, and by its objective.

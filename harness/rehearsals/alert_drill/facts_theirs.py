@@ -9,11 +9,11 @@ from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, message
 from harness.rehearsals.alert_drill.theirs.facts import BreachStretch, QueriedRules, QueryAnswer
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.objectives.alerts import promql_duration
 from harness.rules.objectives.foreign.emitted import of_platform, unemitted, unknown_metric
 from harness.rules.objectives.foreign.rules import PrometheusRule
 from harness.rules.objectives.foreign.selectors import Recorded, Recording, beneath, reach_s, selectors
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "rule.mistakes": gettext_noop("{name}: {seen} mistakes in it"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.base.message import gettext_noop
 from harness.model.message import Message, message, raw_text
 from harness.rehearsals.chaos.types import EndedSchedule, NightDetails, NightPlan
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "schedule.status": gettext_noop("{drawn}: exit status {seen}"),

@@ -20,7 +20,7 @@ from chaos.bridge import SOCKET
 from harness.base.clock import NS, Clock, polling
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, PartDied
-from harness.evidence.gathered import Gathered
+from harness.evidence.store import Gathered
 from harness.load.users import Users, users_of
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests

@@ -12,11 +12,9 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.errors import NOT_JSON, Exit, NotCapable, RehearsalError, more_severe
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, ProgressCallback, Told, joined, message, whole
 from harness.model.result import Result, RunInfo
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos import catalogue
 from harness.rehearsals.chaos.facts_night import PHRASES, facts, spent
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
@@ -28,8 +26,8 @@ from harness.rehearsals.chaos.types import (
     PlannedExperiment,
     Schedule,
 )
-from harness.report.files import write_atomically
-from harness.rules.fact import Fact
+from harness.report.language import write_atomically
+from harness.rules.rule import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import details_of

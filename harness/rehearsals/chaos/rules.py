@@ -8,10 +8,9 @@ import msgspec
 
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ONCE, READS
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import Metric
-from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.facts import is_of_mirror
 from harness.rehearsals.chaos.types import ChaosPlan, Expectation, PlannedExperiment
 from harness.rules.rule import Rule, Rules

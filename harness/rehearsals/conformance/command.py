@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.rehearsals.conformance.types import ConformancePlan
-from harness.report.files import not_written, write_atomically
-from harness.report.junit import JUNIT_XML
+from harness.report.language import not_written, write_atomically
+from harness.report.write_all import JUNIT_XML
 from harness.run.arguments import TargetOnLocal
 from harness.run.command import option, within
 from harness.run.only import chosen, only

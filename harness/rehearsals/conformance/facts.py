@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from harness.checks.contract import facts as contract
 from harness.checks.contract.check import chosen
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 
 #: The claim that checks of a group are the verdict on.
 _CLAIM = {"log": "logging.structured", "openapi": "related.api"}

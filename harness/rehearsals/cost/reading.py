@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.base.clock import NS
 from harness.base.errors import BadInput
-from harness.evidence.gathered import Gathered, stored
+from harness.evidence.store import Gathered, stored
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
 from harness.model.stack import NEVER_RAN, EnvironmentKind

@@ -7,21 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from harness.base.message import gettext_noop
 from harness.base.ticks import NS
-from harness.evidence.gathered import Gathered
-from harness.load.population.due import due_within
+from harness.evidence.store import Gathered
+from harness.load.population.schedule import due_within
 from harness.model.command import Ran
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, ProbeRow, RequestRow
-from harness.model.judgement import Judgement
+from harness.model.evidence import DueList, EventRow, ProbeRow, RequestRow
+from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, joined, message, raw_text
 from harness.model.scenario import Criterion, Metric
-from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import tallies
 from harness.rehearsals.deploy.tallies import CallTally, PodTally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.leaving import failed_while_leaving
-from harness.rules.window import Window
+from harness.rules.ledger import Window
+from harness.rules.rule import Fact, FactsOf
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0

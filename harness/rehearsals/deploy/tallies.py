@@ -10,14 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.ticks import NS
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import DueList, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.ledger import Ledger
+from harness.rules.ledger import Ledger, Window
 from harness.rules.planned import planned_in
-from harness.rules.window import Window
 
 #: Seconds after a pod is told to be gone in which a client still hears that its kept connection ended.
 CLOSED_S = 1.0

@@ -12,7 +12,7 @@ from harness.model.message import Message, Told, message, raw_text
 from harness.rehearsals.dr_restore.keeper import Stalled, expected
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, Restart, StackShown
 from harness.rehearsals.dr_restore.procedure import Calls, Reached
-from harness.rehearsals.dr_restore.sizes import Sizes
+from harness.rehearsals.dr_restore.restore import Sizes
 from harness.rehearsals.dr_restore.types import (
     RTO_PARTS,
     STREAMED,
@@ -29,8 +29,8 @@ from harness.rehearsals.dr_restore.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.planned import lost_words
+from harness.rules.rule import Fact, FactsOf
 
 #: Each fact of a recovery, in a sentence.
 PHRASES = {

@@ -25,7 +25,7 @@ from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import probed_walks
 from harness.checks.off_in_time import unseen_words
 from harness.checks.sent import Sent, api_writes, sent, untold
-from harness.load.population.accounts import accounts, canaries
+from harness.load.population.schedule import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
 from harness.model.message import Message, joined, message, of_error, raw_text
 from harness.model.scenario import PopulationPlan, ProbePlan
@@ -45,9 +45,8 @@ from harness.rehearsals.dr_restore.procedure import (
     led_to,
     restarted,
 )
-from harness.rehearsals.dr_restore.restore import RestoredInstance, RestorePoint, RestoreSource, Serve, restore
+from harness.rehearsals.dr_restore.restore import RestoredInstance, RestorePoint, RestoreSource, Serve, Sizes, restore
 from harness.rehearsals.dr_restore.server import Sentinels, Server, closing, loss, recovered
-from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.types import ON_STACK, CaseCheck, CaseResult, Loss, RecoveryPlan
 from harness.run.context import RunContext
 from harness.stack.local.site import Site

@@ -25,7 +25,7 @@ from harness.model.message import Message, Told, english, message, raw_text
 from harness.model.scenario import BLACKOUT_S
 from harness.rehearsals.dr_restore.types import APPLY_LIMIT_S, NotInTime, TrafficPlan
 from harness.rules.bounds import ratio_lower
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.context import RunContext
 from harness.stack.protocol import Stack
 

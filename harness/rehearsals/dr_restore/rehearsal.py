@@ -4,38 +4,127 @@ procedure on the stack under load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.base.units import Unit
+from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo
-from harness.model.section import Section
+from harness.model.section import (
+    Axis,
+    Bar,
+    Bars,
+    Cell,
+    Chart,
+    Lines,
+    Pairs,
+    Point,
+    Section,
+    Series,
+    Style,
+)
 from harness.model.stack import Capability
 from harness.rehearsals.dr_restore.disasters import random_points, run_case
-from harness.rehearsals.dr_restore.facts import PHRASES, facts
+from harness.rehearsals.dr_restore.facts import PHRASES, checked, facts
 from harness.rehearsals.dr_restore.keeper import schedule_checks, stalled
 from harness.rehearsals.dr_restore.on_stack import RecoveryDetails, StackRecovery, in_place
 from harness.rehearsals.dr_restore.procedure import INSTANCE, led_to
-from harness.rehearsals.dr_restore.restore import Serve
-from harness.rehearsals.dr_restore.sections import sections
-from harness.rehearsals.dr_restore.sizes import sizes
-from harness.rehearsals.dr_restore.types import RecoveryPlan, daily_time, expected
+from harness.rehearsals.dr_restore.restore import Serve, sizes
+from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, RecoveryPlan, daily_time, expected
 from harness.report.words import VERDICT
-from harness.rules.fact import Fact
-from harness.run.context import RunContext
-from harness.run.cost import Cost, cost_of_outage
-from harness.run.options import Options
-from harness.run.rehearsal import Rehearsal, RunRecord
+from harness.rules.objectives.budget import outage_line
+from harness.rules.rule import Fact
+from harness.run.context import Options, RunContext
+from harness.run.rehearsal import Cost, Rehearsal, RunRecord
 from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.local.site import Site
 from harness.stack.protocol import Stack, StackNeeds
+
+# What the page of a recovery rehearsal shows besides its judgements. Pure.
+
+MIB = 1024**2
+_RTO_HEADS = (message("detect"), message("restore"), message("replay"), message("switch"), message("ready"))
+
+
+def sections(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Section]:
+    """All of it."""
+    yield from _facts(seen)
+    if seen.cases:
+        yield _recoveries(seen)
+    for title, checks in (
+        (message("Backups on the document's schedule"), seen.schedule),
+        (message("Random restore points"), seen.points),
+    ):
+        if checks:
+            yield Lines(title=title, lines=tuple(map(checked, checks)))
+    if seen.sizes is not None:
+        yield _chart(seen.sizes.prediction)
+    left_out = tuple(_left_out(plan, seen))
+    if left_out:
+        yield Lines(title=message("Not exercised"), lines=left_out)
+
+
+def _facts(seen: RecoveryDetails) -> Iterator[Pairs]:
+    pairs: list[tuple[Message, Cell]] = []
+    if seen.machine:
+        pairs.append((message("Machine"), seen.machine))
+    if seen.database:
+        stand_in = message("{database} stands in for Cloud SQL, its own tools for Cloud SQL's", database=seen.database)
+        pairs.append((message("Database"), stand_in))
+    if pairs:
+        yield Pairs(pairs=tuple(pairs), differs=True)
+
+
+def _recoveries(seen: RecoveryDetails) -> Bars:
+    """Of each disaster the steps of its recovery, one behind the other."""
+    return Bars(
+        title=message("From the disaster to ready again"),
+        x=Axis(label=message("seconds"), unit=Unit.SECONDS),
+        names=_RTO_HEADS,
+        bars=tuple(Bar(label=case.title, pieces=tuple(case.rto_s[part] for part in RTO_PARTS)) for case in seen.cases),
+        text=(message("The length of a bar is the RTO."),),
+    )
+
+
+def _chart(guess: Prediction) -> Chart:
+    """Restore, and restore with replay, by size."""
+    ordered = sorted(guess.points, key=lambda each: each.size_bytes)
+    restore = tuple(Point(each.size_bytes / MIB, each.restore_s) for each in ordered)
+    whole = tuple(Point(each.size_bytes / MIB, each.restore_s + each.replay_s) for each in ordered)
+    said = tuple(
+        message(
+            "{size} MiB: restore {restore} s, replay {replay} s",
+            size=f"{each.size_bytes / MIB:.0f}",
+            restore=f"{each.restore_s:.2f}",
+            replay=f"{each.replay_s:.2f}",
+        )
+        for each in ordered
+    )
+    return Chart(
+        title=message("Restore time by size"),
+        x=Axis(label=message("size in MiB")),
+        y=Axis(label=message("seconds"), unit=Unit.SECONDS),
+        series=(
+            Series(name=message("restore"), points=restore, style=Style.LINE),
+            Series(name=message("restore + replay"), points=whole, style=Style.LINE),
+        ),
+        text=said,
+    )
+
+
+def _left_out(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Message]:
+    for part in PARTS:
+        if part not in plan.parts:
+            yield message("{part}: {why}", part=part, why=message("not asked for (--only)"))
+        elif part not in seen.ended:
+            yield message("{part}: {why}", part=part, why=message("the run ended before it"))
+
 
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
 COPIES = 5
@@ -99,7 +188,7 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     def costs(self, plan: RecoveryPlan, seen: RunRecord[RecoveryDetails]) -> Iterable[Cost]:
         """Of each disaster, until writes were served again."""
         _ = plan
-        return [cost_of_outage(each.title, each.total_s) for each in seen.details.cases]
+        return [Cost(title=each.title, said=outage_line(each.total_s)) for each in seen.details.cases]
 
 
 async def _site(plan: RecoveryPlan, on: RunContext[RecoveryDetails]) -> Site:

@@ -15,10 +15,9 @@ import msgspec
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.base.planfile import RuleError, once
 from harness.base.units import Bytes, PerSecond, Ratio, Seconds
-from harness.model.expected import Expected
+from harness.model.judgement import Expected, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Span
-from harness.model.verdict import Verdict
 from harness.rules.register import ClaimId
 
 #: The case of the part on the stack; the others are named as their disasters are.

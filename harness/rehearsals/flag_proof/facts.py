@@ -10,7 +10,7 @@ from harness.base.message import gettext_noop
 from harness.checks.walk_continuity import WalkContinuity
 from harness.model.message import Told, joined, message
 from harness.rehearsals.flag_proof.types import REAL, FlagProofDetails, Switch
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "clients.left": gettext_noop("{seen} of {of} clients did not switch"),

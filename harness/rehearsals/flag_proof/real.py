@@ -36,9 +36,8 @@ from harness.checks.walk_continuity import (
     together,
 )
 from harness.load.plan import Offline
-from harness.load.population.accounts import accounts
 from harness.load.population.firestore_document import document, document_id, location
-from harness.load.population.schedule import PlannedRequest, slots, user_schedule
+from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.population.walk import Location, Walking, WalkUpdate, moment
 from harness.load.users import Users, UsersPlan
 from harness.migration.convert import walk_rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Part, RunInfo
@@ -16,9 +16,8 @@ from harness.rehearsals.flag_proof.facts import PHRASES, facts
 from harness.rehearsals.flag_proof.real import RealCase, Stories, course, must_fit, real_ids
 from harness.rehearsals.flag_proof.types import CLAIM_WALKS, REAL, STORIES, VIRTUAL, FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import interval_word, virtual_cases, virtual_ids
-from harness.rules.fact import Fact
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.rule import Fact
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 

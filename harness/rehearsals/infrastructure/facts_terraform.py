@@ -16,7 +16,7 @@ from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, joined, message
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import steps_of
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 _TIER = re.compile(r"db-custom-(\d+)-(\d+)")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
@@ -311,7 +311,8 @@ def _kept(backend: Backend) -> SettingFound:
     key, said = _key(backend), backend.attributes
     if key == "elsewhere":
         return unread("encryption_key", said.get("kms_encryption_key") or said["encryption_key"])
-    if _is_partial(backend):
+    # Whether its settings stand elsewhere: without a bucket it could not be used as it is
+    if backend.kind == "gcs" and _key(backend) == "none" and "bucket" not in backend.attributes:
         return SettingFound(
             None, (message("{file}: the backend's settings are given to terraform init", file=backend.file),)
         )
@@ -342,11 +343,6 @@ _NAMES = {
     "customer": message("a key of the customer's"),
     "none": message("Google's own key alone"),
 }
-
-
-def _is_partial(backend: Backend) -> bool:
-    """Whether its settings stand elsewhere: without a bucket it could not be used as it is."""
-    return backend.kind == "gcs" and _key(backend) == "none" and "bucket" not in backend.attributes
 
 
 def _key(backend: Backend) -> str:

@@ -8,15 +8,13 @@ from pathlib import Path
 import msgspec
 
 from harness.base.data import KUBERNETES
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.message import message
 from harness.model.result import RunInfo
 from harness.model.section import Pairs, Section, table_of
-from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.facts import PHRASES, facts
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
-from harness.rules.fact import Fact
+from harness.rules.rule import Fact
 from harness.run.context import RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 

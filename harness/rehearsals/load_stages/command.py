@@ -12,7 +12,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.base.message import said_by
 from harness.model.message import Message, message
-from harness.model.step import Arrivals
+from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.types import MOST_PODS, CapacityStage, InFlightStages, LoadStagesPlan, UsersStage
 from harness.run.arguments import OwnPlan, Staged
 from harness.run.command import option, within

@@ -22,12 +22,9 @@ from harness.control.hpa.grouping import Settings
 from harness.load.population.arrivals import due_of_step
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind, Verdict
 from harness.model.message import Message, Told, message
-from harness.model.scenario import RATE_LIMIT_PER_MIN
-from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.scenario import CAPACITY, RATE_LIMIT_PER_MIN, Arrivals, Step
 from harness.rehearsals.load_stages.facts_steps import figures, limited_times, of_steps, why_mute, window_of
 from harness.rehearsals.load_stages.types import (
     Benched,
@@ -41,12 +38,10 @@ from harness.rehearsals.load_stages.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.engine import judged
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Ledger
-from harness.rules.missing_samples import of_plan
+from harness.rules.ledger import Ledger, of_plan
 from harness.rules.planned import lost_words
 from harness.rules.pod_resources import PodAsks, asked
-from harness.rules.rule import Rules
+from harness.rules.rule import Fact, FactsOf, Rules
 
 
 class RequestUse(NamedTuple):
@@ -200,7 +195,8 @@ def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[StepResul
     """
     if not tried:
         return first_rate_per_s
-    if tried[-1].mute and _muted_twice(tried):
+    # On a shared machine one hiccup is no limit; twice in a row it is
+    if tried[-1].mute and (len(tried) > 1 and tried[-2].mute is not None):
         return None
     if tried[-1].mute or _tried_once(tried):
         return tried[-1].step.rate_per_s
@@ -210,11 +206,6 @@ def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[StepResul
     if good is None:  # not even the first rate is kept: go down, to a tenth of it at most
         return broken / 2 if broken > first_rate_per_s / 10 else None
     return None if broken / good <= 1 + plan.precision else math.sqrt(good * broken)
-
-
-def _muted_twice(tried: Sequence[StepResult]) -> bool:
-    """On a shared machine one hiccup is no limit; twice in a row it is."""
-    return len(tried) > 1 and tried[-2].mute is not None
 
 
 def _tried_once(tried: Sequence[StepResult]) -> bool:

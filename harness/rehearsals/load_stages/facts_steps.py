@@ -19,16 +19,14 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.model.message import Message, Told, message
-from harness.model.step import Step
+from harness.model.scenario import Step
 from harness.rehearsals.load_stages.types import MadeStep, StepFigures, StepResult
 from harness.rules.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import latencies_ms
-from harness.rules.lag import ON_TIME_NS, lag_ns
-from harness.rules.ledger import Calls, Ledger
+from harness.rules.ledger import ON_TIME_NS, Calls, Ledger, Window, lag_ns
 from harness.rules.planned import lost_words
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.summary import together
-from harness.rules.window import Window
 
 #: Of a core: above it the busiest worker may be what kept the requests waiting.
 MOST_GENERATOR_CORES = 0.9

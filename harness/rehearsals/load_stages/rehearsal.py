@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -24,21 +25,20 @@ from hdrh.histogram import HdrHistogram
 
 from harness.base.clock import NS, Clock, polling
 from harness.base.errors import RehearsalError
+from harness.base.units import Unit
 from harness.checks.read_facts import READS_EXPECTED
-from harness.evidence.collect import Collector
-from harness.load.runtime import answered, exchange
+from harness.evidence.store import Collector
+from harness.load.rest import answered, exchange
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement
+from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
-from harness.model.message import Message, joined, message
+from harness.model.message import Message, joined, message, quantity
 from harness.model.result import RunInfo
-from harness.model.section import Section
+from harness.model.scenario import Arrivals, Step
+from harness.model.section import Axis, Chart, Limit, Pairs, Point, Section, Series, Style
 from harness.model.stack import Address, Capability, Endpoints
-from harness.model.step import Arrivals, Step
-from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.facts import (
     AB,
     PHRASES,
@@ -63,13 +63,10 @@ from harness.rehearsals.load_stages.types import (
     sized,
 )
 from harness.report.words import VERDICT
-from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Calls
-from harness.rules.rule import Rules
-from harness.rules.window import Window
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.ledger import Calls, Window
+from harness.rules.rule import Fact, Rules
+from harness.run.context import Options, RunContext
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.rest import sign_up
@@ -77,6 +74,72 @@ from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.quantity import limits_factor, scaled
 from harness.stack.protocol import StackNeeds
 from harness.stack.state import MARKER, PART_MARKER, marked
+
+# What the page of the load stages shows besides its judgements: the knees as a picture.
+
+
+def sections_of(plan: LoadStagesPlan, steps: Sequence[StepResult], knee_cpu_factor: float) -> Iterator[Section]:
+    """All of the page."""
+    yield Pairs(pairs=((message("Limits"), limits_words(plan)),))
+    if knee_cpu_factor != 1 and plan.knee.pods:
+        factor = message("CPU limits for the knees were multiplied by")
+        yield Pairs(pairs=((factor, f"{knee_cpu_factor:.3f}"),), differs=True)
+    found = chart(plan, steps)
+    if found is not None:
+        yield found
+
+
+def limits_words(plan: LoadStagesPlan) -> Message:
+    """What a step has to keep."""
+    latency, errors = quantity(plan.p95_limit_ms, Unit.MILLISECONDS), quantity(plan.error_limit, Unit.RATIO)
+    return message("p95 below {latency}, errors below {errors}", latency=latency, errors=errors)
+
+
+# -- the knees -----------------------------------------------------------------------------------------------------
+
+
+def chart(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Chart | None:
+    """p95 against the offered rate, one line a number of pods; ``None`` when no knee was searched."""
+    searched = [s for s in steps if s.step.of_search and not s.step.photos_per_s and s.figures.latency_p95_ms]
+    if not searched:
+        return None
+    pods = sorted({each.pods for each in searched})
+    return Chart(
+        title=message("p95 against the offered rate"),
+        x=Axis(label=message("offered requests/s"), logarithmic=True),
+        y=Axis(label=message("p95 latency"), unit=Unit.MILLISECONDS, logarithmic=True),
+        series=tuple(_line(count, [each for each in searched if each.pods == count]) for count in pods),
+        text=(
+            message(
+                "p95 from when each request was due, against the rate offered. Filled: within the limits. "
+                "The dashed line is the limit."
+            ),
+        ),
+        limits=(Limit(label=message("p95 limit"), at=plan.p95_limit_ms),),
+    )
+
+
+def _line(pods: int, tries: Sequence[StepResult]) -> Series:
+    """The rates tried with one number of pods, ascending."""
+    ascending = sorted(tries, key=_rate)
+    return Series(
+        name=message("{pods} pods", pods=str(pods)),
+        points=tuple(_point(rate, list(its)) for rate, its in itertools.groupby(ascending, key=_rate)),
+        style=Style.LINE,
+    )
+
+
+def _point(rate: float, tries: Sequence[StepResult]) -> Point:
+    """A rate lies where it was kept, else where its last try was; its note tells of each try."""
+    shown = next((each for each in tries if each.verdict is Verdict.PASS), tries[-1])
+    told = "; ".join(f"p95 {each.figures.latency_p95_ms:.0f} ms, {each.verdict}" for each in tries)
+    return Point(
+        x=rate, y=shown.figures.latency_p95_ms, note=f"{rate:.1f}/s: {told}", hollow=shown.verdict is not Verdict.PASS
+    )
+
+
+def _rate(result: StepResult) -> float:
+    return result.step.rate_per_s
 
 
 class StageActs:
@@ -499,7 +562,7 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     def sections(self, plan: LoadStagesPlan, seen: RunRecord[LoadStagesDetails]) -> Iterable[Section]:
         """The knees as a picture."""
         steps, _ = self.found(plan, seen)
-        return sections.sections(plan, steps, seen.details.knee_cpu_factor)
+        return sections_of(plan, steps, seen.details.knee_cpu_factor)
 
 
 def _knee_cpu_factor(plan: LoadStagesPlan, manifests: Manifests) -> float:

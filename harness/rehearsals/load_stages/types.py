@@ -11,11 +11,10 @@ from harness.base.planfile import RuleError, once
 from harness.base.units import Milliseconds, PerSecond, Ratio
 from harness.control.rollout import limits
 from harness.model.autoscaling import Hpa
+from harness.model.judgement import Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told
-from harness.model.scenario import MOST_USERS, RATE_LIMIT_PER_MIN, Rate, Span, StepSpan
-from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.verdict import Verdict
+from harness.model.scenario import CAPACITY, MOST_USERS, RATE_LIMIT_PER_MIN, Arrivals, Rate, Span, Step, StepSpan
 from harness.rules.register import ClaimId
 
 MOST_PODS = 20

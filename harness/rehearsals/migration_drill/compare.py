@@ -16,7 +16,7 @@ from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, dual_write, read_co
 from harness.checks.tables import USERS, WALKS
 from harness.checks.told import unlike
 from harness.checks.values import Column
-from harness.evidence.collect import Collector
+from harness.evidence.store import Collector
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import Endpoints

@@ -8,14 +8,13 @@ from itertools import pairwise
 
 from harness.base.message import gettext_noop
 from harness.checks.stepwise import served_of, written_of
-from harness.load.population.accounts import accounts
-from harness.load.population.due import stayers_due
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
+from harness.load.population.schedule import accounts, stayers_due
 from harness.migration.convert import MOST_LOCATIONS
 from harness.model.evidence import Operation, RequestRow
+from harness.model.judgement import Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
-from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import (
     ComparedStores,
@@ -26,8 +25,8 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.window import Window
+from harness.rules.ledger import Window
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "processes.killed": gettext_noop("killed {seen} of {planned} times while walks were there"),

@@ -8,7 +8,7 @@ from harness.base.message import gettext_noop
 from harness.checks import mirror_facts
 from harness.model.message import message
 from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 #: A pause of Firestore that is shorter costs nobody a write: the API gives one up after 4 s, and others wait before it.
 PAUSED_LIMIT_S = 3.0

@@ -21,7 +21,7 @@ from harness.checks.mirror_facts import expected as of_steps
 from harness.checks.stores import read_walks
 from harness.load.population.ids import uuid4_text
 from harness.load.users import Users, UsersPlan
-from harness.model.expected import Expected
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import RunInfo
@@ -34,10 +34,9 @@ from harness.rehearsals.mirror_stop.types import (
     MirrorStopDetails,
     MirrorStopPlan,
 )
-from harness.rules.fact import Fact
-from harness.run.context import RunContext
+from harness.rules.rule import Fact
+from harness.run.context import Options, RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share
-from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.faults.injecting import injecting
 from harness.stack.firebase import rest

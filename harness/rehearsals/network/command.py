@@ -9,7 +9,7 @@ import msgspec
 from harness.rehearsals.network.types import NetworkPlan
 from harness.run.arguments import OwnPlan, Staged
 from harness.run.command import option
-from harness.run.options import Options
+from harness.run.context import Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class NetworkCommand(OwnPlan, Staged):
 
     def resolved(self) -> Options:
         """With manifests that have what is to be tried."""
-        from harness.rehearsals.network.flow import check_manifests
+        from harness.rehearsals.network.rehearsal import check_manifests
 
         plan = self.planned()
         component = "-ingress" if plan.with_ingress else "-networkpolicy"

@@ -23,13 +23,12 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.base.theirs import read_json
 from harness.checks.told import says_nothing
 from harness.load.http1 import PhoneAnswer
-from harness.load.runtime import ASK_LIMIT_S, answered, exchange
+from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.rehearsals.network.clients import EDGE, Clients
-from harness.rehearsals.network.facts import as_wanted as paths_as_wanted
-from harness.rehearsals.network.facts_ingress import as_wanted, kept_out
+from harness.rehearsals.network.facts import as_wanted, ask_kept, kept_out
 from harness.rehearsals.network.https import HttpsAnswer, Request, ask, trusting
 from harness.rehearsals.network.matrix import Matrix
 from harness.rehearsals.network.types import (
@@ -203,7 +202,7 @@ class Front:
         """The controller with the label; users have both ways."""
         self._on.say(message("its pod with the label"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
-        await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], as_wanted)
+        await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], ask_kept)
         await self._plainly(Scene.OPEN, lambda met: met is FrontOutcome.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
         there = _document(service.body)
@@ -216,7 +215,7 @@ class Front:
         self._on.say(message("applying the component ingress"))
         await self._stack.apply(self._manifests)
         await self._plainly(Scene.AS_WRITTEN, lambda met: met.kept_out)
-        await self._asked(Scene.AS_WRITTEN, self._plan.asks, as_wanted)
+        await self._asked(Scene.AS_WRITTEN, self._plan.asks, ask_kept)
         service = next(key.partition("/")[2] for key in self._manifests.documents if key.startswith("Service/"))
         asked = await self._https(self._list(0), trusted=False)
         self._see(
@@ -309,7 +308,7 @@ class Front:
     async def _paths_hold(self) -> bool:
         """Whether the paths between pods are as wanted in some round within the plan's time."""
         again = polling(self._clock, limit_s=self._plan.follows_within_s, every_s=_AGAIN_S)
-        while not paths_as_wanted(self._paths.paths, await self._matrix.ask("fronted")):
+        while not as_wanted(self._paths.paths, await self._matrix.ask("fronted")):
             if not await again():
                 return False
         return True

@@ -13,7 +13,7 @@ import msgspec
 from harness.base.planfile import once
 from harness.base.units import PerSecond, Ratio, Seconds
 from harness.model.message import Message, message
-from harness.model.step import Arrivals, Step
+from harness.model.scenario import Arrivals, Step
 
 #: ``FrontOutcome`` in words.
 WORDS = {

@@ -20,15 +20,11 @@ from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
-from harness.evidence.gathered import Gathered
-from harness.load.population.accounts import on_api
-from harness.load.population.due import answered_by, requests_due, stayers_due
-from harness.model.due import Due
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.expected import Expected
-from harness.model.judgement import Judgement, Kind
+from harness.evidence.store import Gathered
+from harness.load.population.schedule import answered_by, on_api, requests_due, stayers_due
+from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.types import (
     STOP,
     EndedAccount,
@@ -44,13 +40,11 @@ from harness.rehearsals.one_stack.types import (
 from harness.rules import flag_log
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.criteria import judge
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.judged import informational
-from harness.rules.ledger import Ledger
-from harness.rules.missing_samples import missing_samples
+from harness.rules.ledger import Ledger, Window, missing_samples
 from harness.rules.planned import lost_words
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.switch_over import switch_over
-from harness.rules.window import Window
 from harness.run.rehearsal import RunRecord
 
 _SEPARATE = message("the week's own run judges the claim")

@@ -11,10 +11,10 @@ from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.operations.types import LABEL, OperationsPlan, Task
-from harness.report.summary import SUMMARY_MD
+from harness.report.html import SUMMARY_MD
 from harness.run.arguments import Rehearsing, WithTarget
 from harness.run.command import flag, given_unread, option
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.stack.target.targets import resolve, resolve_command
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.base.message import gettext_noop
 from harness.base.units import DAY_S
 from harness.model.autoscaling import ConditionType
-from harness.model.expected import Expected
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind
 from harness.model.message import Message, Told, message, raw_text
 from harness.rehearsals.operations.seen.facts import (
     AutoscalerNow,
@@ -21,7 +20,7 @@ from harness.rehearsals.operations.seen.facts import (
 )
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.report.signoff.types import ClaimState
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 #: The document's line of each task.
 CLAIMS = {

@@ -22,13 +22,13 @@ from harness.rules.judged import TAKEN
 from harness.rules.register import bundled
 from harness.run.arguments import Paced, Simulable
 from harness.run.command import Duration, below, given, option
-from harness.run.options import Options
+from harness.run.context import Options
 from harness.run.resuming import Resumable
 from harness.run.scenarios.faults import FaultFile, fault_of, within
 
 if TYPE_CHECKING:
     from harness.model.result import Child
-    from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
+    from harness.rehearsals.rollout.sequence import RolloutDetails, RolloutPlan
 
 
 def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
@@ -114,7 +114,7 @@ class Weeks(OfWeeks, Resumable):
 
     def planned(self) -> RolloutPlan:
         """All weeks that are asked for, read before the first begins, so that a mistake costs no time."""
-        from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutPlan, weeks_of
+        from harness.rehearsals.rollout.sequence import PlannedWeek, RolloutPlan, weeks_of
 
         asked = weeks_of(self.weeks)
         weeks = tuple(PlannedWeek(week=week, scenario=self.week(f"rollout_week{week}")) for week in asked)
@@ -122,8 +122,7 @@ class Weeks(OfWeeks, Resumable):
 
     def goes_on(self, plan: RolloutPlan, details: RolloutDetails, folder: Path) -> tuple[Any, tuple[Child, ...]]:
         """With every attempt that the rollout had not heard of."""
-        from harness.rehearsals.rollout.sequence import with_killed
-        from harness.rehearsals.rollout.weeks import resumable
+        from harness.rehearsals.rollout.sequence import resumable, with_killed
 
         known = with_killed(details, plan, folder)
         if known.attempts == details.attempts:

@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterator
 from harness.checks.as_printed import PRINTED
 from harness.checks.invariants import CHECKS, CLAIM
 from harness.checks.stepwise import READ_ONLY, STEPWISE
-from harness.model.expected import Expected, expected_of
-from harness.model.judgement import Kind
+from harness.model.judgement import Expected, Kind, expected_of, lacking_words
 from harness.model.message import Message
 from harness.model.scenario import Sample, Scenario
 from harness.model.stack import Capability, lacks
-from harness.model.words import lacking_words
 from harness.rules import flag_log
 
 IN_ONE_PLACE = "strategy.versus.observability"

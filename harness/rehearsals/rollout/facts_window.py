@@ -12,19 +12,16 @@ from numpy.typing import NDArray
 
 from harness.base.message import gettext_noop
 from harness.model.evidence import Side
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import RATIOS, Metric, Sample, Scenario
-from harness.model.verdict import Verdict
 from harness.rules.difference import Measured, SeriesQuantile
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.lag import lag_ns
-from harness.rules.ledger import OPERATIONS, Calls, Ledger
+from harness.rules.ledger import OPERATIONS, Calls, Ledger, Window, lag_ns, of_step
 from harness.rules.pod_resources import NoShare, Used
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.success import failure_limit
 from harness.rules.summary import WindowSummary, summarise
-from harness.rules.window import Window, of_step
 
 PHRASES = {
     "latency.p50_ms": gettext_noop("p50 {seen}"),

@@ -12,6 +12,7 @@ an attempt, or a target would have one more try than is told; and where its evid
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,38 +20,300 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, utc
-from harness.base.errors import Exit, RehearsalError
+from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.base.units import Unit
-from harness.evidence.gathered import stored
-from harness.model.judgement import Judgement, Kind, errata_of, observation
-from harness.model.message import Message, Told, english, joined, message, quantity
-from harness.model.result import Part, Result
+from harness.evidence.store import stored
+from harness.model.judgement import Decision, Judgement, Kind, Verdict, errata_of, observation
+from harness.model.message import Message, Told, english, gettext_noop, joined, message, quantity
+from harness.model.result import Child, Part, Result
 from harness.model.scenario import Scenario
-from harness.model.section import Section
-from harness.model.stack import Capability
-from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.rollout.sequence_sections import rollout_sections
+from harness.model.section import Cell, Pairs, Row, Section, Table
+from harness.model.stack import Capability, Fault
+from harness.rehearsals.rollout.sections import NONE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
-from harness.rehearsals.rollout.weeks import (
-    WEEKS,
-    PlannedWeek,
-    RolloutDetails,
-    RolloutPlan,
-    WeekAttempt,
-    attempt_of,
-    latest,
-    next_week,
-    part_of_week,
-    stands,
-)
+from harness.report.language import REPORT_HTML
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.terminal import closing_lines
 from harness.rules.chance import advances
-from harness.rules.combine import combine
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.judged import combine
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import details_of, judged
+
+# A rollout as data: the weeks that it is to enter, and every attempt at one. Pure.
+
+WEEKS = (1, 2, 3, 4)
+_DONE = {
+    Decision.ADVANCE: gettext_noop("week {week} advanced"),
+    Decision.HOLD: gettext_noop("week {week} held"),
+    Decision.ROLL_BACK: gettext_noop("week {week} was rolled back"),
+    None: gettext_noop("week {week} broke"),
+}
+
+
+class PlannedWeek(msgspec.Struct, frozen=True, kw_only=True):
+    """A week of the document's table, with the command line's overrides."""
+
+    week: int
+    scenario: Scenario
+
+
+class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The weeks in order. ``words`` are the command line's, for a resume."""
+
+    name: str = "rollout"
+    weeks: tuple[PlannedWeek, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """Their numbers."""
+        return tuple(each.week for each in self.weeks)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is injected in any of them."""
+        return tuple(fault for each in self.weeks for fault in each.scenario.faults)
+
+
+class WeekAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at a week, 1 or more after ``--resume``. ``run_id`` is "" when no run came about, ``seconds`` from
+    its beginning to its report, ``decision`` ``None`` when it broke. ``target_digest`` is of the program
+    or image that it was of ("": not known).
+    """
+
+    week: int
+    attempt: int
+    started_utc: str
+    seconds: float
+    run_id: str = ""
+    decision: Decision | None = None
+    exit_status: int = int(Exit.INTERNAL)
+    judgements: tuple[Judgement, ...] = ()
+    leaks: tuple[str, ...] = ()
+    errors: tuple[Message | str, ...] = ()
+    target_digest: str = ""
+
+    def of_another(self, digest: str) -> bool:
+        """Whether its program or image is known, and not that of ``digest``, if that is known: a rollout that held may
+        be resumed with another one."""
+        return bool(digest and self.target_digest) and self.target_digest != digest
+
+    @property
+    def advanced(self) -> bool:
+        """Whether the next week may be entered: it advanced, and nothing broke or was left."""
+        return self.decision is Decision.ADVANCE and self.exit_status == Exit.OK
+
+    @property
+    def part(self) -> str:
+        """The part of the rollout that it is of."""
+        return part_of_week(self.week)
+
+    @property
+    def child(self) -> Child:
+        """As the result lists it."""
+        return Child(
+            part=self.part,
+            run_id=self.run_id,
+            folder=self.run_id,
+            decision=self.decision,
+            exit_status=self.exit_status,
+        )
+
+    @property
+    def done(self) -> Message:
+        """What became of it."""
+        return Message(text=_DONE[self.decision], values={"week": str(self.week)})
+
+
+class RolloutDetails(msgspec.Struct, kw_only=True):
+    """``rollout`` is its id, for a resume; ``attempts`` are in order. ``cut``: it was interrupted with a week left that
+    would have been entered.
+    """
+
+    rollout: str = ""
+    attempts: tuple[WeekAttempt, ...] = ()
+    cut: bool = False
+
+    @property
+    def went_on(self) -> tuple[tuple[str, str], ...]:
+        """The runs on which the rollout went on: each week's part, and the run's id, which is its folder's name."""
+        return tuple((each.part, each.run_id) for each in self.attempts if each.advanced)
+
+
+def part_of_week(week: int) -> str:
+    """The name of a week's part."""
+    return f"week{week}"
+
+
+def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> WeekAttempt:
+    """The attempt that ``result`` is of."""
+    return WeekAttempt(
+        week=week,
+        attempt=attempt,
+        started_utc=result.facts.started_utc,
+        seconds=round(seconds, 3),
+        run_id=result.run_id,
+        decision=result.decision,
+        exit_status=int(result.status),
+        judgements=result.judgements,
+        leaks=result.facts.leaks,
+        errors=result.facts.errors_told or result.facts.errors,
+        target_digest=result.facts.target_digest,
+    )
+
+
+def latest(details: RolloutDetails) -> dict[int, WeekAttempt]:
+    """The latest attempt at each week that was begun."""
+    return {each.week: each for each in details.attempts}
+
+
+def next_week(plan: RolloutPlan, details: RolloutDetails) -> int | None:
+    """The first week asked for that has not advanced; ``None`` when all have."""
+    begun = latest(details)
+    return next((week for week in plan.asked if week not in begun or not begun[week].advanced), None)
+
+
+def weeks_of(text: str) -> tuple[int, ...]:
+    """``"2-3"`` as ``(2, 3)``, ``"4"`` as ``(4,)``. Raises ``BadInput``."""
+    match = re.fullmatch(r"([1-4])(?:-([1-4]))?", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise BadInput(
+            message("--weeks {given} names no weeks", given=repr(text)),
+            where="--weeks",
+            remedy="for example --weeks 2-3, or --weeks 4",
+        )
+    return tuple(range(first, last + 1))
+
+
+def resumable(plan: RolloutPlan, details: RolloutDetails) -> None:
+    """Raises ``BadInput`` when the rollout is complete or was rolled back: then no week is left to enter."""
+    week, rollout = next_week(plan, details), details.rollout
+    if week is None:
+        raise BadInput(
+            message("every week of {rollout} has advanced", rollout=rollout),
+            remedy="begin a new rollout, or name other --weeks",
+        )
+    last = latest(details).get(week)
+    if last is not None and last.decision is Decision.ROLL_BACK:
+        raise BadInput(
+            message(
+                "{rollout} was rolled back in week {week}: everybody is on Firestore again",
+                rollout=rollout,
+                week=str(week),
+            ),
+            remedy=message(
+                "mend the cause, then begin anew, for example with --weeks {week}-{last}",
+                week=str(week),
+                last=str(WEEKS[-1]),
+            ),
+        )
+
+
+def stands(plan: RolloutPlan, details: RolloutDetails, *, ended: bool) -> Told:
+    """Where the rollout stands or stopped, and why; ``ended``: nothing broke in the rollout itself."""
+    week = next_week(plan, details)
+    if week is None:
+        return (message("Every week asked for advanced."),)
+    resume = message("Continue with --resume {rollout}.", rollout=details.rollout)
+    before = [each for each in plan.asked if each < week]
+    done = message("week {week} advanced", week=str(before[-1])) if before else message("no week has advanced")
+    last, named = latest(details).get(week), str(week)
+    if details.cut:
+        return message("Interrupted before week {week}; {done}.", week=named, done=done), resume
+    if last is None and ended:
+        return (
+            message("Week {week} has not reported: it is under way, or was killed; {done}.", week=named, done=done),
+        )
+    if last is None:
+        return message("Broke off at week {week}; {done}.", week=named, done=done), resume
+    if last.exit_status == Exit.INTERRUPTED:
+        return message("Interrupted in week {week}; {done}.", week=named, done=done), resume
+    what = message(
+        "Stopped: {what} (exit status {status}); {done}.", what=last.done, status=str(last.exit_status), done=done
+    )
+    return (what,) if last.decision is Decision.ROLL_BACK else (what, resume)
+
+
+# What a rollout's page shows beside the judgement on each week: its criteria, its figures, a link to its own page.
+
+_DECISION = {
+    Decision.ADVANCE: (Verdict.PASS, message("Advance")),
+    Decision.HOLD: (Verdict.INCONCLUSIVE, message("Hold")),
+    Decision.ROLL_BACK: (Verdict.FAIL, message("Roll back")),
+    None: (Verdict.NOT_EXERCISED, message("No decision")),
+}
+
+
+def rollout_sections(plan: RolloutPlan, seen: RunRecord[RolloutDetails]) -> Iterator[Section]:
+    """In the order of the page."""
+    details = seen.details
+    told = stands(plan, details, ended=seen.ended)
+    standing: Cell = told[0] if len(told) == 1 else message("{what} {next}", what=told[0], next=told[1])
+    yield Pairs(pairs=((message("Where it stands"), standing),))
+    yield _weeks(plan, details)
+    not_exercised = tuple(_not_exercised(details))
+    if not_exercised:
+        yield Table(
+            title=message("Not exercised"),
+            heads=(message("Claim or criterion"), message("Why"), message("Weeks")),
+            rows=not_exercised,
+        )
+
+
+def _weeks(plan: RolloutPlan, details: RolloutDetails) -> Table:
+    """Every attempt in order, then the weeks asked for that were never entered."""
+    rows = [_row(each) for each in details.attempts]
+    begun = latest(details)
+    for week in plan.asked:
+        if week not in begun:
+            cells: tuple[Cell, ...] = (_week(week), NONE, NONE, NONE, NONE)
+            rows.append(Row(cells=cells, verdict=Verdict.NOT_EXERCISED, word=message("not entered")))
+    return Table(
+        title=message("Weeks"),
+        heads=(message("Week"), message("Attempt"), message("Started"), message("Took"), message("Exit status")),
+        rows=tuple(rows),
+        numbers=(1, 3, 4),
+    )
+
+
+def _week(week: int) -> Message:
+    return message("Week {week}", week=str(week))
+
+
+def _row(attempt: WeekAttempt) -> Row:
+    verdict, word = _DECISION[attempt.decision]
+    lines: list[Cell] = [*attempt.errors]
+    lines += [message("left on the machine: {leak}", leak=leak) for leak in attempt.leaks]
+    return Row(
+        cells=(
+            _week(attempt.week),
+            str(attempt.attempt),
+            attempt.started_utc,
+            f"{attempt.seconds:.0f} s",
+            str(attempt.exit_status),
+        ),
+        verdict=verdict,
+        word=word,
+        lines=tuple(lines),
+        link=f"{attempt.run_id}/{REPORT_HTML}" if attempt.run_id else "",  # its own page, where a run came about
+    )
+
+
+def _not_exercised(details: RolloutDetails) -> Iterable[Row]:
+    """What no week proves anything about, why, and in which weeks."""
+    weeks: dict[tuple[str, str], tuple[Judgement, list[int]]] = {}
+    for week, attempt in latest(details).items():
+        for each in attempt.judgements:
+            if each.verdict is Verdict.NOT_EXERCISED:
+                weeks.setdefault((each.id, each.reason), (each, []))[1].append(week)
+    for each, numbers in weeks.values():
+        first, *more = each.told
+        yield Row(
+            cells=(each.id, first, ", ".join(map(str, numbers))),
+            lines=tuple(more),
+        )
 
 
 def with_killed(details: RolloutDetails, plan: RolloutPlan, folder: Path) -> RolloutDetails:

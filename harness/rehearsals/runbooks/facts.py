@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.base.message import gettext_noop
 from harness.model.message import Message, Told, message
 from harness.rehearsals.runbooks.types import Balanced, RestoredWalks, RunbookPage, RunbooksDetails, RunbooksPlan, Typed
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 #: Each fact, in a sentence.
 PHRASES = {

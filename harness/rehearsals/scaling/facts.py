@@ -43,8 +43,8 @@ from harness.rehearsals.scaling.types import (
     ZoneLost,
 )
 from harness.rules.endpoints import endpoints, endpoints_now, endpoints_reached_s, most_endpoints
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.resizes import Resize, resizes
+from harness.rules.rule import Fact, FactsOf
 
 _LATENCY_PHRASES = {
     "p95.before_ms": gettext_noop("the p95 was {seen} before the answers were slow"),

@@ -22,11 +22,11 @@ from harness.base.ticks import NS
 from harness.checks.as_printed import PHASE_2
 from harness.load.population.arrivals import due_of_step
 from harness.model.command import Ran
-from harness.model.disruption import UNGUARDED
 from harness.model.evidence import EventRow, Outcome, RequestRow
+from harness.model.manifests import UNGUARDED
 from harness.model.message import Message, Told, message
+from harness.model.scenario import Arrivals
 from harness.model.stack import PodState
-from harness.model.step import Arrivals
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
@@ -40,10 +40,10 @@ from harness.rehearsals.scaling.types import (
 )
 from harness.rules.bounds import CONFIDENCE, ratio_lower, ratio_upper
 from harness.rules.endpoints import endpoints_now, endpoints_reached_s
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.missing_samples import missing_samples
+from harness.rules.ledger import missing_samples
 from harness.rules.planned import lost_words
 from harness.rules.resizes import Resize, resizes
+from harness.rules.rule import Fact, FactsOf
 from harness.rules.zones import nodes_of, placement, zones
 
 _COMMANDS_PHRASES = {

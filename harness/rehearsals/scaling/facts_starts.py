@@ -14,8 +14,8 @@ from harness.model.evidence import EventRow
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.rehearsals.scaling.types import Loaded, ScalingPart
-from harness.rules.fact import Fact, FactsOf
 from harness.rules.resizes import resizes
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "starts.slowest_s": gettext_noop("from the autoscaler's decision to a ready pod: {seen} at the most, of {of} pods"),

@@ -14,9 +14,8 @@ from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.model.parts import PartsDetails
-from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS
+from harness.model.scenario import ACCOUNTS, MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS, Arrivals, Step
 from harness.model.stack import Capability
-from harness.model.step import ACCOUNTS, Arrivals, Step
 from harness.rules.register import ClaimOrErratumId
 
 Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]

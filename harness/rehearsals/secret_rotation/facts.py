@@ -35,10 +35,8 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
     step_of,
 )
-from harness.rules.fact import Fact, FactsOf
-from harness.rules.ledger import Calls, Ledger
-from harness.rules.missing_samples import missing_samples
-from harness.rules.window import Window
+from harness.rules.ledger import Calls, Ledger, Window, missing_samples
+from harness.rules.rule import Fact, FactsOf
 
 
 def calls_of(did: Rotated, ledger: Ledger) -> Calls:

@@ -10,9 +10,9 @@ import msgspec
 from harness.base.planfile import once
 from harness.base.units import PerSecond, ReadBy, Seconds
 from harness.model.parts import PartsDetails
+from harness.model.scenario import ACCOUNTS, Arrivals, Step
 from harness.model.secrets import SecretSeen, Synced, VolumeTrial
 from harness.model.stack import Capability
-from harness.model.step import ACCOUNTS, Arrivals, Step
 from harness.rules.register import ClaimOrErratumId
 
 MOST_RATE_PER_S = 50.0  # this is no load test

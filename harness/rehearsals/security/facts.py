@@ -14,7 +14,7 @@ from harness.model.message import Message, Told, gettext_noop, joined, message
 from harness.model.variables import PRODUCTION as ENVIRONMENTS
 from harness.rehearsals.security.checks import ALL, PRODUCTION
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 #: Of the pods' account, and of the roles against the calls that are made.
 CLAIMS = (

@@ -13,9 +13,8 @@ import psutil
 
 from harness.base.clock import NS
 from harness.load.users import Users, users_of
-from harness.model.due import DueList
-from harness.model.evidence import EventRow, SampleRow, Side
-from harness.model.expected import Expected
+from harness.model.evidence import DueList, EventRow, SampleRow, Side
+from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Part, RunInfo
@@ -23,13 +22,10 @@ from harness.model.section import Pairs, Section
 from harness.rehearsals.soak.facts import OF_PODS, PHRASES, WHAT, charts, facts
 from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan, SoakSample
 from harness.rules.difference import SeriesQuantile
-from harness.rules.fact import Fact
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Ledger
-from harness.rules.missing_samples import of_plan
-from harness.rules.window import Window
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.ledger import Ledger, Window, of_plan
+from harness.rules.rule import Fact
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder

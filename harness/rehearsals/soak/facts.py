@@ -14,7 +14,7 @@ from harness.model.message import Message, message
 from harness.model.section import Axis, Chart, Point, Series, Style
 from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {
     "users.failed_ratio": gettext_noop("{failed} of {of} requests failed, {missing} are not in evidence: {seen}"),

@@ -151,11 +151,6 @@ def _narrowed(result: Result) -> Told:
     return (message("narrowed to {names}: not all that judges the claim was made", names=names),) if names else ()
 
 
-def is_smaller(result: Result) -> bool:
-    """Whether a run made less than the document's plan."""
-    return bool(result.facts.smaller)
-
-
 def seen_with(result: Result) -> Told:
     """By what a run was smaller or faster than a whole one, and what of a team's own it judged; () of any other."""
     given = (*result.facts.smaller, *result.facts.in_place)

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.evidence.gathered import not_whole
+from harness.evidence.store import not_whole
 from harness.model.message import Message, message, of_error
 from harness.model.result import Result
-from harness.report.files import not_written, write_atomically
+from harness.report.language import not_written, write_atomically
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
-from harness.report.signoff.errata import KnownErrata
+from harness.report.signoff.document import KnownErrata
 from harness.report.signoff.types import SCHEMA_VERSION, Signoff, StoredResult
 
 #: The folder of the page below the reports folder, its document, and the folder of the last ones before it.

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from harness.base.units import DAY_S
 from harness.model.message import Message, message
-from harness.report.files import REPORT_HTML
+from harness.report.language import REPORT_HTML
 from harness.report.signoff.types import FoundRun
 
 

@@ -22,8 +22,7 @@ from harness.report import words
 from harness.report.html import page
 from harness.report.language import Language, cut
 from harness.report.signoff.decisions import DECISIONS, blind, fields
-from harness.report.signoff.document import of_phase
-from harness.report.signoff.errata import KnownErrata, decided, how_known, stamp, statuses
+from harness.report.signoff.document import KnownErrata, decided, how_known, of_phase, stamp, statuses
 from harness.report.signoff.links import age, href, short
 from harness.report.signoff.types import CONSEQUENCE, WORD, Blocker, ClaimState, Doubt, FoundRun, Signoff
 from harness.report.words import ASK

@@ -20,11 +20,10 @@ import msgspec
 
 from harness.base.typed import PROGRAM
 from harness.model.claim import Claim, Erratum, ShownOn
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, Told, joined, message
 from harness.model.result import Result
 from harness.model.stack import Capability, EnvironmentKind
-from harness.model.verdict import Verdict
 from harness.report.signoff import counting
 from harness.report.signoff.decisions import DECISIONS
 from harness.report.signoff.types import (
@@ -228,7 +227,7 @@ def _outcomes(claim: Claim, stored: StoredResult, judgement: Judgement) -> Itera
     if verdict is Verdict.FAIL:
         yield ClaimOutcome.FAILED, ()
     if verdict is Verdict.INCONCLUSIVE:
-        yield (ClaimOutcome.NOTHING if counting.is_smaller(result) else ClaimOutcome.OPEN), ()
+        yield (ClaimOutcome.NOTHING if result.facts.smaller else ClaimOutcome.OPEN), ()
     if why := counting.unproven(stored):
         yield ClaimOutcome.OPEN, why
     if verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:

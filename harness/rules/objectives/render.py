@@ -103,18 +103,14 @@ def rules(alerts: Iterable[Alert], every_s: float = EVALUATION_S) -> dict[str, A
 def _rule(alert: Alert) -> dict[str, Any]:
     held = {"for": promql_duration(alert.for_s)} if alert.for_s else {}
     objective = {"objective": alert.objective} if alert.objective else {}
+    # Such as ``pagerduty,slack``: what Alertmanager's routes match
     return {
         "alert": alert.name,
         "expr": alert.expr,
         **held,
-        "labels": {"severity": alert.severity, "routes": routes_of(alert), **objective},
+        "labels": {"severity": alert.severity, "routes": ",".join(sorted(alert.routes)), **objective},
         "annotations": {"summary": alert.summary, "document": alert.quotation, "decided": alert.decided},
     }
-
-
-def routes_of(alert: Alert) -> str:
-    """Such as ``pagerduty,slack``: what Alertmanager's routes match."""
-    return ",".join(sorted(alert.routes))
 
 
 def policy(alert: Alert) -> dict[str, Any]:

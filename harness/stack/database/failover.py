@@ -15,7 +15,7 @@ from harness.base.clock import Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.message import Message, message
 from harness.model.stack import DatabaseAccess
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.protocol import STANDBY, Database, Undo
 
 #: The operator's heartbeat: so many answers missing in a row, asked for once in so long, and the primary is given up.

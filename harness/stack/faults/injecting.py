@@ -25,8 +25,7 @@ from harness.base.errors import BadInput, RehearsalError, StackNotStarted
 from harness.model.message import message
 from harness.model.stack import DELAYS, Address, DatabaseAccess, Fault
 from harness.stack.faults import fault_proxy_process
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import given_up, to_its_end, undone_if_broken
 from harness.stack.protocol import Stack, Undo
 from harness.stack.state import RunState

@@ -17,7 +17,7 @@ from harness.base.clock import NS, Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
 from harness.model.message import Message, ProgressCallback, message
-from harness.stack.kind import config, docker, network, parts, record, uses
+from harness.stack.kind import config, docker, network, parts, record
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice, offline
 from harness.stack.kind.images.offline import NodeImages
@@ -67,7 +67,8 @@ async def ensure(
             if (why := await unfit(found, planned)) is None:
                 progress(message("reusing the cluster {name}", name=name))
                 return found
-            if _in_use(found):
+            # Whether another living process made it for itself
+            if not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid()):
                 raise _used(name, f"process {found.maker.pid}", str(why))
             progress(message("the cluster {name} is not reused: {why}", name=name, why=why))
         await delete(name, progress)
@@ -135,9 +136,9 @@ async def delete(name: str, progress: ProgressCallback, *, force: bool = False) 
     A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when other runs use
     it and it is not to be by ``force``, or when Docker does not answer: then the files stay for the next call.
     """
-    with uses.alone(name) as free:
+    with record.alone(name) as free:
         if not free and not force:
-            raise _used(name, ", ".join(uses.users(name)) or "another run", "it cannot be deleted")
+            raise _used(name, ", ".join(record.users(name)) or "another run", "it cannot be deleted")
         return await _delete(name, progress)
 
 
@@ -174,7 +175,7 @@ async def sweep(progress: ProgressCallback) -> list[str]:
         if left is None:
             progress(message("the cluster {name} is left as it is: whether its maker lives cannot be told", name=name))
         elif left:
-            with uses.alone(name) as free:  # else it has users, or another process is just sweeping it
+            with record.alone(name) as free:  # else it has users, or another process is just sweeping it
                 if free:
                     progress(message("the cluster {name} was left by a run that was killed", name=name))
                     await _delete(name, progress)
@@ -241,11 +242,6 @@ def outdated(found: Cluster) -> bool:
     images = offline.node_images() if found.own_images else choice.official()
     wanted = sorted({images.control_plane, images.worker})
     return (found.images, found.config_digest) != (wanted, _digest(config.read()))
-
-
-def _in_use(found: Cluster) -> bool:
-    """Whether another living process made it for itself."""
-    return not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid())
 
 
 async def unfit(found: Cluster, planned: Cluster) -> Message | None:

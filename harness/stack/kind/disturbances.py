@@ -25,10 +25,9 @@ from harness.stack.kind import docker
 from harness.stack.kind.ground import ClusterResources, KindDatabase, Outside
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.namespace_session import NamespaceSession
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.kubernetes.watching import Watching
+from harness.stack.kubernetes.watching import RunningPod, Watching
 from harness.stack.manifests import quantity
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Undo
 

@@ -22,7 +22,7 @@ from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.base.typed import PROGRAM
 from harness.model.message import ProgressCallback, message
 from harness.model.stack import Address, DatabaseAccess, Target, Version
-from harness.stack.kind import cluster, docker, record, uses
+from harness.stack.kind import cluster, docker, record
 from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, own, recipes
 from harness.stack.kind.images.recipe import Recipe
@@ -30,8 +30,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import DATABASE, Definition, definitions
 from harness.stack.kubernetes.documents import SECRET_MANAGER, Images
 from harness.stack.kubernetes.watching import FailureMonitor, monotonic_ns
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import CHECKS, logs_in, secrets_served, together, until
 from harness.stack.protocol import STANDBY
 from harness.stack.state import RunState
@@ -349,7 +348,7 @@ class ClusterResources:
         self._feed = feed
         self._progress = progress
         self.replaced: list[Outside] = []  # what was PostgreSQL before
-        self._use: uses.ClusterUse | None = None
+        self._use: record.ClusterUse | None = None
 
     async def images(self, target: Target, beside: Sequence[str] = ()) -> Images:
         """All images, built where they are missing; those ``beside`` the target are to be at hand. Raises
@@ -408,7 +407,7 @@ class ClusterResources:
         name = kept_cluster()
         if record.read(name) is None:
             return None
-        self._use = uses.share(name, self._state.lease.run_id)
+        self._use = record.share(name, self._state.lease.run_id)
         found = record.read(name)  # again: only what is held cannot be removed meanwhile
         if self._use is None or found is None or not found.complete:
             why = message("it is being made or removed")
@@ -461,7 +460,7 @@ class ClusterResources:
         if self.cluster is None:
             return
         name = self.cluster.name
-        if self.own_cluster or (uses.down_asked(name) and not uses.users(name)):
+        if self.own_cluster or (record.down_asked(name) and not record.users(name)):
             await cluster.delete(name, self._progress)
 
     async def _start_service(self, name: str, image: str) -> None:

@@ -13,7 +13,7 @@ from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.model.message import Message, ProgressCallback, message, of_error
 from harness.model.stack import EnvironmentKind
-from harness.stack.kind import at_hand, cluster, config, parts, record, uses
+from harness.stack.kind import at_hand, cluster, config, parts, record
 from harness.stack.kind.ground import kept_cluster
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.load import load
@@ -77,7 +77,7 @@ def status() -> LeftRunning | None:
         run_id=name,
         since_utc=_since(name),
         owner_pid=0,
-        used_by=", ".join(uses.users(name)),
+        used_by=", ".join(record.users(name)),
         trouble=_trouble(found, nodes),
         parts=tuple(nodes),
     )
@@ -97,8 +97,8 @@ def down(*, force: bool) -> list[Message]:
     try:
         asyncio.run(cluster.delete(name, lambda _line: None, force=force))
     except StackNotStarted as error:
-        if users := uses.users(name):
-            uses.ask_down(name)
+        if users := record.users(name):
+            record.ask_down(name)
             later = message(
                 "the cluster {name}: {users} uses it; it is deleted when the last user has ended",
                 name=name, users=", ".join(users),

@@ -45,7 +45,7 @@ from harness.stack.kubernetes.watching import FailureMonitor, News, monotonic_ns
 from harness.stack.manifests import quantity
 from harness.stack.manifests.quantity import cpu_factor
 from harness.stack.process.base_stack import Common
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.process.waiting import together
 from harness.stack.protocol import SecretsPlan, Undo
 from harness.stack.state import RunState

@@ -23,11 +23,8 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.compose import DATABASE, OUTSIDE, Definition, definitions
 from harness.stack.kubernetes.documents import Images
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod, read
-from harness.stack.kubernetes.watching import TargetPlace
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import tail
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, read
+from harness.stack.process.processes import Feed, tail
 from harness.stack.process.waiting import together
 
 

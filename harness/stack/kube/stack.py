@@ -21,9 +21,8 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, NotCapable, PartDied, StackNotStarted
 from harness.base.typed import PROGRAM
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd
 from harness.model.evidence import SampleRow
-from harness.model.manifests import Manifests
+from harness.model.manifests import DrainEnd, Manifests
 from harness.model.message import Message, message, of_error
 from harness.model.stack import (
     DATABASE_NAME,
@@ -43,8 +42,7 @@ from harness.stack.kubernetes.stack import KubernetesStack
 from harness.stack.kubernetes.watching import FailureMonitor
 from harness.stack.kubernetes.workload import BUSY
 from harness.stack.process.base_stack import Common
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn
+from harness.stack.process.processes import Feed, Process, Spec, spawn
 from harness.stack.process.waiting import CHECKS, logs_in, together, until
 from harness.stack.state import RunState
 

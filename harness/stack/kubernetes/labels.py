@@ -9,7 +9,7 @@ from enum import Enum
 from harness.model import manifests
 from harness.model.message import Message, message
 from harness.stack.state import Lease, may_live
-from harness.stack.state.machine import boots, home_mark, identity
+from harness.stack.state.lease import boots, home_mark, identity
 from harness.stack.state.processes import ProcessIdentity
 
 PART = manifests.PART

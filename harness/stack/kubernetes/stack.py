@@ -11,8 +11,7 @@ from typing import Any, Unpack
 
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd, Eviction
-from harness.model.manifests import Manifests
+from harness.model.manifests import DrainEnd, Eviction, Manifests
 from harness.model.message import Message, message
 from harness.model.stack import (
     PROJECT_ID,

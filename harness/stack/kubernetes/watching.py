@@ -7,8 +7,10 @@ The first unplanned end of a part that is no pod of the target: an error while t
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,12 +19,152 @@ from harness.base.clock import NS, Anchor, Clock
 from harness.base.errors import PartDied, RehearsalError
 from harness.model.evidence import SampleRow
 from harness.model.message import Message, message, of_error
+from harness.model.stack import PodState
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, ApiServerError, Json
-from harness.stack.kubernetes.pods import RunningPod, WatchedPods
 from harness.stack.manifests import quantity
-from harness.stack.process.feed import Feed, endpoints_told
-from harness.stack.process.processes import Process
+from harness.stack.process.processes import Feed, Process, endpoints_told
+
+# The run's pods as the API server tells of them: each change of phase, readiness or restarts is an event.
+
+#: Waiting reasons that end by themselves only when something else is changed.
+STUCK = (
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+)
+#: Words of a waiting message that the kubelet takes back by itself at its next look: a busy node, not a wrong manifest.
+PASSING = ("timed out waiting for the condition", "context deadline exceeded", "failed to sync")
+
+
+class RunningPod(msgspec.Struct, frozen=True, kw_only=True):
+    """One pod as it is now. ``containers`` are the running ones' ids by name, as containerd has them."""
+
+    name: str
+    state: PodState
+    node: str
+    revision: str
+    ready: bool
+    restarts: int
+    created: str
+    containers: dict[str, str]
+    trouble: str = ""  # why it is not ready, where Kubernetes says
+    stuck: bool = False
+    was_ready: bool = False
+
+
+class WatchedPods:
+    """Keeps the pods of the target; tells the feed what changed."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.known: dict[str, RunningPod] = {}
+
+    def ready(self) -> list[RunningPod]:
+        """Those that are ready and not terminating, by name."""
+        return sorted((pod for pod in self.known.values() if pod.ready), key=lambda pod: pod.name)
+
+    def take(self, change: str, item: Json) -> RunningPod | None:
+        """One change of the watch; the pod, or ``None`` when it is gone."""
+        pod = read(item)
+        before = self.known.get(pod.name)
+        if change == "DELETED":
+            if self.known.pop(pod.name, None) is not None:
+                self._tell(pod, PodState.GONE, message("gone"))
+            return None
+        was_ready = pod.ready or (before is not None and before.was_ready)
+        pod = self.known[pod.name] = msgspec.structs.replace(pod, was_ready=was_ready)
+        if before is None or (before.state, before.restarts) != (pod.state, pod.restarts):
+            self._tell(pod, pod.state, pod.trouble or _word(before, pod))
+        return pod
+
+    def _tell(self, pod: RunningPod, state: PodState, said: str | Message) -> None:
+        self._feed.event(
+            "pod",
+            pod.name,
+            said,
+            state=state.value,
+            restarts=pod.restarts,
+            revision=pod.revision,
+            node=pod.node,
+        )
+
+
+def read(item: Json) -> RunningPod:
+    """A pod of the API server (core/v1 Pod)."""
+    metadata, status = item["metadata"], item.get("status", {})
+    # A native sidecar's status stands among those of the init containers.
+    containers = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
+    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    terminating = "deletionTimestamp" in metadata
+    ready = conditions.get("Ready", {}).get("status") == "True" and not terminating
+    trouble, stuck = _trouble(containers, conditions)
+    return RunningPod(
+        name=metadata["name"],
+        state=_state(status, containers, ready=ready, terminating=terminating),
+        node=item.get("spec", {}).get("nodeName", ""),
+        revision=metadata.get("labels", {}).get("pod-template-hash", ""),
+        ready=ready,
+        restarts=sum(each.get("restartCount", 0) for each in containers),
+        created=metadata["creationTimestamp"],
+        containers={
+            each["name"]: each.get("containerID", "").rpartition("//")[2]
+            for each in containers
+            if "running" in each.get("state", {})
+        },
+        trouble="" if ready else trouble,
+        stuck=stuck,
+    )
+
+
+def _state(status: Json, containers: list[Any], *, ready: bool, terminating: bool) -> PodState:
+    if terminating:
+        return PodState.TERMINATING
+    if any(_waiting(each).get("reason") == "CrashLoopBackOff" for each in containers):
+        return PodState.BACK_OFF
+    if ready:
+        return PodState.READY
+    return PodState.RUNNING if status.get("phase") == "Running" else PodState.PENDING
+
+
+def _trouble(containers: list[Any], conditions: dict[str, Any]) -> tuple[str, bool]:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return f"{scheduled.get('reason')}: {scheduled.get('message', '')}", False
+    for each in containers:
+        waiting = _waiting(each)
+        reason = waiting.get("reason", "")
+        if reason and reason not in ("ContainerCreating", "PodInitializing"):
+            message = waiting.get("message", "")
+            stuck = reason in STUCK and not any(words in message for words in PASSING)
+            return f"{each['name']}: {reason} {message}".rstrip(), stuck
+        ended = each.get("state", {}).get("terminated")
+        if ended:
+            return f"{each['name']}: ended with {ended.get('exitCode')} ({ended.get('reason', '')})", False
+    return "", False
+
+
+def _waiting(container: Any) -> dict[str, Any]:
+    waiting: dict[str, Any] = container.get("state", {}).get("waiting", {})
+    return waiting
+
+
+def _word(before: RunningPod | None, pod: RunningPod) -> str | Message:
+    if before is None:
+        return message("created")
+    if pod.restarts > before.restarts:
+        return message("a container was restarted")
+    words = {
+        PodState.PENDING: message("pending"),
+        PodState.RUNNING: message("running"),
+        PodState.READY: message("ready"),
+        PodState.TERMINATING: message("terminating"),
+    }
+    return words.get(pod.state, pod.state.value.lower())
 
 
 def monotonic_ns(anchor: Anchor, stamp: str) -> int:
@@ -271,3 +413,94 @@ def metric_read(each: Json) -> Json | None:
 def _shown(metric: Json) -> str:
     figure = f"{metric['utilization']} %" if "utilization" in metric else f"{metric['value_m']}m"
     return f"{metric['name']} {figure}"
+
+
+# The pods' logs, followed into the report's folder as long as their containers live.
+
+_AGAIN_S = 1.0
+_SERVER_ERROR = 500
+#: The runtime's stamp before each line, RFC 3339; a fraction has no zeros at its end.
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(\S*)")
+
+
+class PodLogs:
+    """Writes ``<pod>.log`` for the first container and ``<pod>.<container>.log`` for each other."""
+
+    def __init__(self, api: ApiServer, place: TargetPlace, folder: Path, feed: Feed, clock: Clock) -> None:
+        self._api = api
+        self._namespace = place.namespace
+        self._target = place.container
+        self._folder = folder
+        self._feed = feed
+        self._clock = clock
+        self._followed: set[str] = set()
+        self._now: dict[str, dict[str, str]] = {}  # each pod's containers, with their ids
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def follow(self, pod: RunningPod) -> None:
+        """Begins to follow what is not followed yet: a restarted container has a new id."""
+        self._now[pod.name] = dict(pod.containers)
+        for container, container_id in pod.containers.items():
+            if container_id not in self._followed:
+                self._followed.add(container_id)
+                task = asyncio.ensure_future(self._copy(pod.name, container, container_id))
+                self._tasks.add(task)
+                task.add_done_callback(self._ended)
+
+    def path(self, pod: str, container: str) -> Path:
+        """Where a container's log is written."""
+        return self._folder / (f"{pod}.log" if container == self._target else f"{pod}.{container}.log")
+
+    def first(self, pod: str) -> Path:
+        """The target's log of a pod."""
+        return self.path(pod, self._target)
+
+    async def close(self) -> None:
+        """Ends all."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _copy(self, pod: str, container: str, container_id: str) -> None:
+        """To its end. A stream that breaks while the container lives is taken up behind the last line that came."""
+        path = self.path(pod, container)
+        if not path.exists():
+            self._feed.event("log", path.stem, f"logs/{path.name}")
+        place = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
+        last = known = (b"", b"", b"")
+        with path.open("ab", buffering=0) as file:
+            while True:
+                since = {"sinceTime": (last[0] + last[2]).decode()} if last[0] else {}
+                lines = self._api.lines(place, container=container, follow="true", timestamps="true", **since)
+                try:
+                    async for line in lines:
+                        came, said = _stamped(line)
+                        if came is None or came > known:
+                            file.write(said + b"\n")
+                        last = max(last, came or last)
+                except ApiServerError as error:
+                    if 0 < error.status < _SERVER_ERROR:
+                        raise
+                else:
+                    return
+                known = last
+                await self._clock.sleep(_AGAIN_S)
+                if self._now[pod].get(container) != container_id:
+                    return
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, ApiServerError):  # a pod that is gone takes its log with it
+            self._feed.fail_with(error)
+
+
+def _stamped(line: bytes) -> tuple[tuple[bytes, bytes, bytes] | None, bytes]:
+    """The second, the nanoseconds and the zone of its stamp, which can be compared with those of its node, and what was
+    said; ``None`` and all of a line without one, as the kubelet's own are."""
+    stamp, _, said = line.partition(b" ")
+    found = _STAMP.fullmatch(stamp)
+    if found is None:
+        return None, line
+    return (found[1], (found[2] or b"").ljust(9, b"0"), found[3]), said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Sequence
 
@@ -9,13 +10,49 @@ from harness.base.clock import NS, Clock, polling, utc
 from harness.base.errors import StackNotStarted
 from harness.model.manifests import Deployment
 from harness.model.message import ProgressCallback, message
-from harness.stack.kubernetes import jobs, labels
+from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, ApiServerError, Json
-from harness.stack.kubernetes.logs import PodLogs
-from harness.stack.kubernetes.pods import RunningPod
-from harness.stack.kubernetes.watching import TargetPlace, Watching
+from harness.stack.kubernetes.watching import PodLogs, RunningPod, TargetPlace, Watching, read
 from harness.stack.process.processes import tail
 from harness.stack.state import Lease
+
+# A Job that is done before the pods start: waited for, its words kept for whoever has to mend it.
+
+LIMIT_S = 180.0  # a migration of an empty database, on a busy machine
+_LAST_LINES = 12
+
+
+async def done(api: ApiServer, namespace: str, name: str, clock: Clock) -> None:
+    """Returns when the Job is complete. Raises ``StackNotStarted`` when it failed, cannot start, or took 180 s."""
+    place = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+    again = polling(clock, limit_s=LIMIT_S, every_s=_POLL_S)
+    while True:
+        found = await api.get(place)
+        conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
+        if conditions.get("Complete", {}).get("status") == "True":
+            return
+        pods = (await api.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"job-name={name}"))["items"]
+        stuck = [pod.trouble for pod in map(read, pods) if pod.stuck]
+        failed = conditions.get("Failed", {})
+        if failed.get("status") == "True" or stuck or not await again():
+            why = failed.get("message") or "; ".join(stuck) or f"not complete after {LIMIT_S:g} s"
+            raise StackNotStarted(
+                message("Job {name}: {why}\n{log}", name=name, why=why, log=await _said(api, namespace, pods)),
+                where=message("{namespace}: Job/{name}", namespace=namespace, name=name),
+                remedy="mend the Job, or say migrations: in the target file and leave the Job out",
+            )
+
+
+async def _said(api: ApiServer, namespace: str, pods: list[Json]) -> str:
+    """The last lines of the newest pod's log; "" without any."""
+    lines: list[str] = []
+    for pod in sorted(pods, key=lambda each: str(each["metadata"].get("creationTimestamp")))[-1:]:
+        with contextlib.suppress(ApiServerError):
+            place = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
+            async for line in api.lines(place, tailLines=_LAST_LINES):
+                lines.append(f"    {line.decode(errors='replace')}")
+    return "\n".join(lines)
+
 
 NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
@@ -104,7 +141,7 @@ class Workload:
         for document in documents:
             await self._api.apply(document, self._namespace)
             if document["kind"] == "Job":
-                await jobs.done(self._api, self._namespace, document["metadata"]["name"], self._clock)
+                await done(self._api, self._namespace, document["metadata"]["name"], self._clock)
 
     async def scale(self, replicas: int) -> None:
         """As ``kubectl scale``."""

@@ -22,16 +22,15 @@ from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, ScaleOutcome, ScaleSubresource, sync
 from harness.control.metrics_server import ContainerCounters
 from harness.model.autoscaling import ConditionType, ContainerRequests, Hpa, HpaCondition, PodPhase, ScaledPod
-from harness.model.disruption import Budget, BudgetStatus, DrainEnd, Eviction
 from harness.model.evidence import SampleRow
-from harness.model.manifests import Manifests
+from harness.model.manifests import Budget, BudgetStatus, DrainEnd, Eviction, Manifests
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.stack.local.deployment import DeploymentController, LocalService
 from harness.stack.local.pod import LocalPod, PodResources
 from harness.stack.local.sampler import family_tree, usage_of
-from harness.stack.process.feed import Feed
-from harness.stack.state import cgroups
+from harness.stack.process.processes import Feed
+from harness.stack.state import processes
 
 SYNC_S = 15.0  # ``--horizontal-pod-autoscaler-sync-period``
 
@@ -274,7 +273,7 @@ def capabilities(*, signals_at_once: bool = False) -> frozenset[Capability]:
         Capability.POD_SIGNALS,
     }
     can |= set() if signals_at_once else {Capability.ENDPOINTS_BEFORE_SIGNALS}
-    can |= {Capability.CPU_LIMITS} if cgroups.usable() else set()
+    can |= {Capability.CPU_LIMITS} if processes.usable() else set()
     return frozenset(can)
 
 

@@ -15,7 +15,7 @@ from harness.model.cluster import PodView, ReplicaSet
 from harness.model.manifests import Deployment, PodTemplate
 from harness.model.message import message
 from harness.stack.local.pod import LocalPod, PodResources
-from harness.stack.process.feed import endpoints_told
+from harness.stack.process.processes import endpoints_told
 
 TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
 #: Kubernetes gives a Deployment 600 s (progressDeadlineSeconds); a rehearsal's people wait less.

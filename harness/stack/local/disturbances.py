@@ -34,8 +34,7 @@ from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import LocalParts
 from harness.stack.local.pod import OTHERS, LocalPod, PodResources
 from harness.stack.local.postgres_template import DATABASE, SUPERUSER, Postgres, remove_killed
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Spec, spawn
+from harness.stack.process.processes import Feed, Spec, spawn
 from harness.stack.process.waiting import undone_if_broken
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState

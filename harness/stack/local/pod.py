@@ -21,11 +21,10 @@ from harness.model.manifests import INSTANCE_NAMED, PodTemplate, Probe
 from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack.database import sidecar
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Process, Spec, spawn, tail
+from harness.stack.process.processes import Feed, Process, Spec, spawn, tail
 from harness.stack.process.waiting import http_status
-from harness.stack.state import RunState, cgroups
-from harness.stack.state.cgroups import Group, Limits
+from harness.stack.state import RunState, processes
+from harness.stack.state.processes import Group, Limits
 from harness.stack.target import variables as environment
 from harness.stack.target.scraping import PodMetrics
 from harness.stack.target.versions import in_front
@@ -517,7 +516,7 @@ class LocalPod:
 
     def _group(self, number: int) -> Group | None:
         """The control group of the manifest's container of that number, with its limits, where groups can be made."""
-        if number >= len(self.template.containers) or not cgroups.usable():
+        if number >= len(self.template.containers) or not processes.usable():
             return None
         container = self.template.containers[number]
         limits = Limits(cpu_m=container.limit_cpu_m, memory_bytes=container.limit_memory_bytes)

@@ -12,7 +12,7 @@ from harness.base.clock import NS, Clock
 from harness.control.rollout import available
 from harness.model.evidence import SampleRow
 from harness.stack.local.deployment import DeploymentController
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 
 EVERY_S = 2.0
 STACK_MEMORY_EVERY = 5  # samples; the kernel sums a process' pages for it, about 1 ms each

@@ -24,7 +24,7 @@ from harness.base.private import open_beneath
 from harness.model.message import ProgressCallback, message
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
-from harness.stack.state import MARKER, PART_MARKER, RunState, cgroups, marked, shared_memory
+from harness.stack.state import MARKER, PART_MARKER, RunState, marked, processes, shared_memory
 from harness.stack.state.leaks import NOT_DOWN, Traces, leaks, shared_files
 from harness.stack.state.processes import signal_group
 
@@ -49,7 +49,7 @@ async def end_strays(state: RunState, clock: Clock) -> None:
                 stray.kill()
         await clock.sleep(_EVERY_S)
     for _ in range(_ROUNDS):
-        if not cgroups.remove_of_run(state.lease.run_id):  # a group is busy until the last of its processes is reaped
+        if not processes.remove_of_run(state.lease.run_id):  # a group is busy until the last of its processes is reaped
             break
         await clock.sleep(_EVERY_S)
     for _ in range(_SEGMENT_ROUNDS):

@@ -13,8 +13,7 @@ from typing import Any, Unpack
 
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd, Eviction
-from harness.model.manifests import Manifests, PodTemplate
+from harness.model.manifests import DrainEnd, Eviction, Manifests, PodTemplate
 from harness.model.message import message
 from harness.model.stack import Address, Capability, Endpoints, EnvironmentKind, Fault, Version
 from harness.stack.local.controllers import Controllers, capabilities

@@ -19,8 +19,7 @@ from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
 from harness.base.message import nearest
 from harness.model.autoscaling import Hpa
-from harness.model.disruption import Budget
-from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
+from harness.model.manifests import Budget, Deployment, Manifests, PatchNote, RollingUpdate
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind, Target
 from harness.stack.manifests import errata, forced, kustomize, pods, spec

@@ -32,7 +32,7 @@ from harness.model.autoscaling import (
     ScalingRules,
     SelectPolicy,
 )
-from harness.model.disruption import Budget, UnhealthyPodEviction
+from harness.model.manifests import Budget, UnhealthyPodEviction
 from harness.model.message import message
 from harness.stack.manifests import quantity
 

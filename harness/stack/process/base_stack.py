@@ -18,7 +18,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, of_error
 from harness.model.stack import Endpoints, Target
 from harness.stack.firebase import admin
-from harness.stack.process.feed import Feed
+from harness.stack.process.processes import Feed
 from harness.stack.state import RunState, holder_of
 from harness.stack.state.leaks import NOT_DOWN, Traces, leaks, shared_files
 from harness.stack.state.ports import can_bind

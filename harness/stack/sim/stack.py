@@ -8,10 +8,9 @@ from contextlib import AsyncExitStack
 
 from harness.base.errors import NotCapable
 from harness.model.command import Ran
-from harness.model.disruption import DrainEnd, Eviction
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
-from harness.model.manifests import Manifests
+from harness.model.manifests import DrainEnd, Eviction, Manifests
 from harness.model.message import Message, message
 from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, EnvironmentKind, Fault, Version
 from harness.stack.protocol import Database, Undo

@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 import psutil
 
-from harness.stack.state import cgroups, shared_memory
+from harness.stack.state import processes, shared_memory
 from harness.stack.state.lease import MARKER, RunState
 from harness.stack.state.ports import listening
 from harness.stack.state.processes import ProcessIdentity, marked
@@ -98,7 +98,7 @@ def leaks(traces: Traces) -> list[str]:
     for segment in shared_memory.made_by(process.pid for process in traces.processes):
         lines.append(f"shared memory segment {segment.shmid} is left")
     lines += [f"{path} is left" for path in _unheld(shared_files() - traces.shared_files_before)]
-    lines += [f"control group {path} is left" for path in cgroups.of_run(traces.run_id)]
+    lines += [f"control group {path} is left" for path in processes.of_run(traces.run_id)]
     if traces.folder.exists():
         lines.append(f"folder {traces.folder} is left")
     return lines

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.base.home import runs_folder
 from harness.model.message import Message, ProgressCallback, message
-from harness.stack.state import cgroups, shared_memory
+from harness.stack.state import processes, shared_memory
 from harness.stack.state.lease import (
     MARKER,
     OWNER_LOCK,
@@ -18,10 +18,10 @@ from harness.stack.state.lease import (
     Lease,
     LeaseCondition,
     condition,
+    is_held,
     read_lease,
     runs_locked,
 )
-from harness.stack.state.machine import is_held
 from harness.stack.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
 
 #: The part whose end needs care: killed outright, PostgreSQL leaves its shared memory segment.
@@ -64,7 +64,7 @@ def sweep(progress: ProgressCallback) -> list[Message]:
             for line in lines:
                 progress(line)
             removed += lines
-        if ownerless := cgroups.remove_ownerless():
+        if ownerless := processes.remove_ownerless():
             gone = message("removed {count} control groups of runs that are gone", count=str(len(ownerless)))
             removed.append(gone)
             progress(removed[-1])
@@ -113,8 +113,8 @@ def _sweep_run(folder: Path, lease: Lease | None, why: Message = _GONE) -> list[
         # Attached: its postmaster still runs, then the line above said so, or a child of it that hangs on a slow disk.
         if segment.attached == 0 and segment.uid in _users(folder) and identify(segment.creator_pid) is None:
             lines.append(of_run(_removed(segment)))
-    if groups := cgroups.of_run(run_id):
-        left = cgroups.remove_of_run(run_id)
+    if groups := processes.of_run(run_id):
+        left = processes.remove_of_run(run_id)
         removed, all_ = str(len(groups) - len(left)), str(len(groups))
         lines.append(of_run(message("removed {count} of {all} control groups", count=removed, all=all_)))
     shutil.rmtree(folder, ignore_errors=True)

@@ -16,8 +16,7 @@ from harness.model.manifests import Container, PodTemplate
 from harness.model.message import message
 from harness.model.stack import Endpoints, Target
 from harness.model.variables import Meaning, assigned, expanded, names
-from harness.stack.process.feed import Feed
-from harness.stack.process.processes import Spec, spawn
+from harness.stack.process.processes import Feed, Spec, spawn
 from harness.stack.state import RunState
 
 LIMIT_S = 60.0

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.control.hpa import stabilize
 from harness.control.hpa.history import History, Recommendation
-from harness.control.hpa.sync import sync
+from harness.control.hpa.sync import stabilized_with_behavior, sync
 from harness.model.autoscaling import (
     Behavior,
     ConditionType,
@@ -169,7 +168,7 @@ def test_the_controller_s_window_counts_in_whole_seconds() -> None:
     kept = History(recommendations=(Recommendation(0, 8),))
 
     def highest(at_s: float) -> int:
-        stable = stabilize.with_behavior(
+        stable = stabilized_with_behavior(
             kept, Behavior(), current=8, desired=1, window_ns=300 * S + S // 2, now_ns=round(at_s * S)
         )
         return stable.replicas

@@ -8,10 +8,9 @@ from harness.base.data import ROOT
 from harness.load.users import Users, UsersPlan
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.rules.fact import Fact
-from harness.rules.window import Window
-from harness.run.context import RunContext
-from harness.run.options import Options
+from harness.rules.ledger import Window
+from harness.rules.rule import Fact
+from harness.run.context import Options, RunContext
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from tests.rehearsal.toy.facts import PHRASES, facts

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.message import gettext_noop
 from harness.model.evidence import ProbeRow
-from harness.rules.fact import Fact, FactsOf
+from harness.rules.rule import Fact, FactsOf
 from tests.rehearsal.toy.plan import ToyDetails
 
 #: Each fact, in a sentence.

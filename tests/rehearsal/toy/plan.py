@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.rules.window import Window
+from harness.rules.ledger import Window
 from harness.run.arguments import Simulable
 
 

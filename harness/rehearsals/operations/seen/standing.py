@@ -12,7 +12,7 @@ from harness.base.errors import BadInput
 from harness.base.message import message
 from harness.base.typed import PROGRAM
 from harness.base.units import DAY_S
-from harness.load.runtime import status_of
+from harness.load.rest import status_of
 from harness.model.stack import EnvironmentKind, Target
 from harness.rehearsals.operations.seen import cluster
 from harness.rehearsals.operations.seen.facts import ObservedStack, PodNow
