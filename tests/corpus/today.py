@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from harness.evidence.gathered import stored
+from harness.evidence.store import stored
 from harness.model.judgement import Judgement
 from harness.model.result import Child, Result
 from harness.report.published import RESULT, RESULT_JSON
