@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from harness.base import bootstrap
 from harness.base.data import ROOT
-from harness.stack.kind.images import recipes
+from harness.stack.kind.images import wheels
 
 PLAIN = ("--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--quiet")
 WORDS = ("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", *PLAIN)
@@ -88,8 +88,8 @@ def _normal(name: str) -> str:
 def _holds(marker: Marker, extra: str) -> bool:
     facts = {key: str(value) for key, value in default_environment().items()}
     facts |= {
-        "python_version": recipes.PYTHON,
-        "python_full_version": f"{recipes.PYTHON}.2",
+        "python_version": wheels.PYTHON,
+        "python_full_version": f"{wheels.PYTHON}.2",
         "os_name": os.name,
         "extra": extra,
     }
