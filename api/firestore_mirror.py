@@ -157,10 +157,7 @@ class FirestoreMirror:
         question = _Question(database=self._database, documents=[self._name(walk_id)])
         question.mask.field_paths.append("user_id")
         answers = await self._client.batch_get_documents(
-            request=BatchGetDocumentsRequest.wrap(question),
-            metadata=self._metadata,
-            timeout=RPC_TIMEOUT_S,
-            retry=None,
+            request=BatchGetDocumentsRequest.wrap(question), metadata=self._metadata, timeout=RPC_TIMEOUT_S, retry=None
         )
         version, owner = None, None
         async for answer in answers:

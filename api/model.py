@@ -120,13 +120,7 @@ class ErrorDetail(Struct, frozen=True):
     """What went wrong, for a program (``code``) and for a person (``message``)."""
 
     code: Literal[
-        "INVALID_REQUEST",
-        "UNAUTHORIZED",
-        "FORBIDDEN",
-        "NOT_FOUND",
-        "CONFLICT",
-        "RATE_LIMITED",
-        "INTERNAL_ERROR",
+        "INVALID_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "CONFLICT", "RATE_LIMITED", "INTERNAL_ERROR"
     ]
     message: str
 

@@ -37,11 +37,7 @@ class Service:
         self.settings = settings
         self.ports = ports
         self.log = log or Log(
-            ports.clock,
-            pod_name=settings.pod_name,
-            level=settings.log_level,
-            form=settings.log_format,
-            write=to_stdout,
+            ports.clock, pod_name=settings.pod_name, level=settings.log_level, form=settings.log_format, write=to_stdout
         )
         self.metrics = Metrics(self.readings)
         self.authenticator = Authenticator(ports.tokens, ports.clock)

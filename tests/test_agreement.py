@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.agreement import (
-    CLAIM_DUAL_WRITE,
-    CLAIM_PHOTOS,
-    CLAIMS_FORMAT,
-    photos_result,
-    reconciled_result,
-)
+from harness.checks.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
 from harness.checks.dual_write import DocumentFlaw, StoreComparison, StoreDifference, compare
 from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
@@ -57,10 +51,7 @@ def test_a_document_that_the_app_wrote_itself_says_of_no_target_that_it_mirrors(
     found = reconciled(left, {}, ())
     alone = reconciled_result(found, left, by_app={WALK})
     assert alone.verdict is Verdict.NOT_EXERCISED and alone.reason.startswith("the target mirrors nothing")
-    for kept in (
-        reconciled_result(found, left, by_app={OTHER}),
-        reconciled_result(found, left),
-    ):
+    for kept in (reconciled_result(found, left, by_app={OTHER}), reconciled_result(found, left)):
         assert kept.verdict is Verdict.FAIL and "was deleted, and its document is there" in kept.reason
     mirrors = compare([walk()], documents(walk(), walk(OTHER)), {OTHER: "u"})
     both = reconciled_result(reconciled(mirrors, {}, ()), mirrors, by_app={OTHER})

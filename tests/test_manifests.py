@@ -194,11 +194,7 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (spec(DEPLOYMENT, replicas="2"), "Expected `int`", "replicas"),
     (spec(DEPLOYMENT, strategy={"type": "Recreate"}), "'Recreate' is not read", "strategy"),
     (spec(DEPLOYMENT, strategy={"rollingUpdate": {"maxSurge": "much"}}), "maxSurge is 'much'", "strategy"),
-    (
-        spec(DEPLOYMENT, strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}),
-        "both 0",
-        "strategy",
-    ),
+    (spec(DEPLOYMENT, strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}), "both 0", "strategy"),
     (spec(DEPLOYMENT, selector={"matchLabels": {"app": "other"}}), "does not select the pods", "Deployment"),
     (spec("Service/tekutoko-api", selector={"app": "other"}), "does not select the pods", "Service"),
     (spec("Service/tekutoko-api", ports=[]), "without ports", "Service"),
@@ -331,11 +327,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
             "unable to parse SM or JSON patch",
             "kustomization.yaml:2",
         ),
-        (
-            {"patches": [{"patch": "kind: Job\nmetadata: {name: x}"}]},
-            "no matches for Id Job",
-            "kustomization.yaml:4",
-        ),
+        ({"patches": [{"patch": "kind: Job\nmetadata: {name: x}"}]}, "no matches for Id Job", "kustomization.yaml:4"),
         (
             {"kind": "Component", "apiVersion": "kustomize.config.k8s.io/v1beta1"},
             "apiVersion for Component should be",

@@ -42,10 +42,7 @@ def nested(text: str, depth: int) -> dict[str, Any]:
 
 
 WORDS = {
-    "an attribute": {
-        "text": "{m.__init__.__globals__}",
-        "values": {"m": {"text": "x"}, "m.__init__.__globals__": "x"},
-    },
+    "an attribute": {"text": "{m.__init__.__globals__}", "values": {"m": {"text": "x"}, "m.__init__.__globals__": "x"}},
     "an item": {"text": "{m[0]}", "values": {"m": "x", "m[0]": "x"}},
     "a conversion": nested("{m!r}", 1),
     "a width": {"text": "{m:>2000000000}", "values": {"m": "x"}},

@@ -257,11 +257,7 @@ def probed_walks(probes: Sequence[ProbeRow], plan: ProbePlan, seed: int, anchor_
     """The walks of the canaries that had a PUT acknowledged, with what they put: a function of seed and anchor."""
     put = {probe.user for probe in probes if probe.method == "PUT" and probe.good}
     return tuple(
-        ProbedWalk(
-            walk_id=each.walk_id,
-            user=each.account.user,
-            body=canary_body(each, anchor_unix_ns),
-        )
+        ProbedWalk(walk_id=each.walk_id, user=each.account.user, body=canary_body(each, anchor_unix_ns))
         for each in canaries(plan, seed)
         if each.account.user in put
     )

@@ -75,12 +75,7 @@ def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns
 
 
 def off_in_time(
-    events: Iterable[EventRow],
-    requests: Iterable[RequestRow],
-    *,
-    limit_s: float,
-    end_ns: int,
-    due: Iterable[Due],
+    events: Iterable[EventRow], requests: Iterable[RequestRow], *, limit_s: float, end_ns: int, due: Iterable[Due]
 ) -> OffInTime:
     """``events`` of kind "flag" on ``FLAG`` carry ``on``: for how many users. The evidence ends at ``end_ns``; what was
     to be sent by then, to whichever side, is ``due``.

@@ -156,9 +156,7 @@ def _emulators() -> MachineCheck:
     folder, mib = commands.folder(), str(commands.TREE.mib)
     coming = message("not installed yet; the first run installs them ({mib} MiB, about 20 s)", mib=mib)
     return MachineCheck(
-        name=gettext_noop("Firebase emulators"),
-        ok=True,
-        found=str(folder) if folder.exists() else coming,
+        name=gettext_noop("Firebase emulators"), ok=True, found=str(folder) if folder.exists() else coming
     )
 
 

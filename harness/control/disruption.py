@@ -102,8 +102,6 @@ def _paid(pod: GuardedPod, budget: Budget, known: BudgetStatus, now_ns: int) -> 
         needs = f"needs {known.desired_healthy} healthy pods and has {known.current_healthy} currently"
         return Eviction(code=429, message=f"{_VIOLATES} The disruption budget {budget.name} {needs}")
     after = msgspec.structs.replace(
-        known,
-        disruptions_allowed=known.disruptions_allowed - 1,
-        disrupted=known.disrupted | {pod.name: now_ns},
+        known, disruptions_allowed=known.disruptions_allowed - 1, disrupted=known.disrupted | {pod.name: now_ns}
     )
     return Eviction(code=201, status=after)

@@ -63,9 +63,7 @@ def users(measured: MeasuredSeries) -> Chart:
     """Users with a live session, by the side that their flag sends them to."""
     most = {side: f"{measured.users[side].max():.0f}" for side in Side}
     text = message(
-        "At most {on} users were live with the flag on, {off} with it off.",
-        on=most[Side.API],
-        off=most[Side.FIRESTORE],
+        "At most {on} users were live with the flag on, {off} with it off.", on=most[Side.API], off=most[Side.FIRESTORE]
     )
     series = tuple(_fine(measured.axis, SIDE[side], measured.users[side], str(side)) for side in Side)
     axis = ChartAxis(label=message("users"), whole=True)

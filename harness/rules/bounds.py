@@ -99,10 +99,7 @@ def quantile_bounds(
     """Lower and upper bound of the true quantile, each one-sided at ``confidence``; ``ascending`` is sorted."""
     n = len(ascending)
     low, high = lower_rank(n, quantile, confidence), upper_rank(n, quantile, confidence)
-    return (
-        None if low is None else float(ascending[low - 1]),
-        None if high is None else float(ascending[high - 1]),
-    )
+    return (None if low is None else float(ascending[low - 1]), None if high is None else float(ascending[high - 1]))
 
 
 def _first(start: int, holds: Callable[[int], bool]) -> int:

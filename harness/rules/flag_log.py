@@ -86,11 +86,7 @@ SHARE, STEADY = "flag.share", "flag.steady"
 _SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
 _NO_FETCH = gettext_noop("nobody's fetch of the flag is in the evidence")
 #: The audiences of the rollout table (段階的ロールアウト計画); one of a scenario of somebody's own has its own name.
-_AUDIENCE = {
-    "developers": message("developers"),
-    "beta": message("beta users"),
-    "general": message("general users"),
-}
+_AUDIENCE = {"developers": message("developers"), "beta": message("beta users"), "general": message("general users")}
 _NAMED = 5  # users named in a reason
 
 

@@ -25,10 +25,7 @@ METRIC = {
     Metric.CONCURRENT_USERS: gettext_noop("concurrent users"),
 }
 
-NONE_IN_EVIDENCE = {
-    Sample.PROBES: message("no probes in evidence"),
-    Sample.USERS: message("no requests in evidence"),
-}
+NONE_IN_EVIDENCE = {Sample.PROBES: message("no probes in evidence"), Sample.USERS: message("no requests in evidence")}
 
 #: Units of which ``show`` leaves out no digit that matters: whole numbers; cents, which tell any two amounts apart.
 _WHOLE = (Unit.DOLLARS, Unit.FLAWS)
@@ -98,10 +95,7 @@ def asked(criterion: Criterion) -> Message:
     """Metric and threshold as a person reads them: "availability > 99.5 %"; of a rollback limit, when it fires."""
     comparison = "≥" if criterion.comparison is Comparison.AT_LEAST else criterion.comparison.value
     return message(
-        "{metric} {comparison} {limit}",
-        metric=about(criterion),
-        comparison=comparison,
-        limit=limit_quantity(criterion),
+        "{metric} {comparison} {limit}", metric=about(criterion), comparison=comparison, limit=limit_quantity(criterion)
     )
 
 

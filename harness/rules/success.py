@@ -234,11 +234,7 @@ def _by_bounds(criterion: Criterion, measured: Figure) -> CriterionFinding:
         else:
             said = bounded(criterion, bound, upper=upper) if bound is not None else message("too few for a bound")
         return CriterionFinding(
-            verdict=verdict,
-            value=measured.value,
-            bound=bound,
-            samples=measured.samples,
-            told=(measured.words, said),
+            verdict=verdict, value=measured.value, bound=bound, samples=measured.samples, told=(measured.words, said)
         )
 
     if criterion.by is By.VALUE:

@@ -15,12 +15,7 @@ from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in, status_of
 from tests.session.needs import needs_docker
 
-pytestmark = [
-    pytest.mark.kind,
-    pytest.mark.nightly,
-    pytest.mark.timeout(2700, func_only=True),
-    needs_docker,
-]
+pytestmark = [pytest.mark.kind, pytest.mark.nightly, pytest.mark.timeout(2700, func_only=True), needs_docker]
 LIMIT_S = 2600  # the first run of a machine builds Prometheus and Alertmanager
 #: What a busy machine does not keep from passing: it may make breaches that were to be too small large enough.
 PASSES = (

@@ -181,12 +181,7 @@ QUIET = "{} breaches that are too short, too small or of another kind: it fired 
         (ERRORS, [pair((40_000, None), None), pair((95_000, None), None)], PASS, (2, 0)),
         (ERRORS, [pair((39_999, None), None)], UNKNOWN, (2, 0)),
         (ERRORS, [pair((55_000, None), None)], PASS, (2, 0)),
-        (
-            ERRORS,
-            [pair((55_001, None), None), pair((62_000, None), None)],
-            UNKNOWN,
-            (2, 0),
-        ),
+        (ERRORS, [pair((55_001, None), None), pair((62_000, None), None)], UNKNOWN, (2, 0)),
         (ERRORS, [pair(None, fired(20_000)), pair((39_000, None), None)], FAIL, (2, 1)),
         (BUDGET, [pair((62_000, None), None)], PASS, (3, 0)),  # what spends a budget is another's to say
     ],

@@ -289,10 +289,7 @@ async def test_a_first_write_that_arrives_after_the_walk_was_deleted_leaves_no_d
     monkeypatch.setattr(unsettled, "LOOK_AFTER_S", (1.0, 3.0))
     monkeypatch.setattr(unsettled, "EVERY_S", 0.05)
     database, user, ids = MemoryDatabase(SystemClock()), User("u"), [new_id() for _ in range(2)]
-    async with (
-        world.running(database, await place.sink()) as one,
-        world.running(database, await place.sink()) as other,
-    ):
+    async with world.running(database, await place.sink()) as one, world.running(database, await place.sink()) as other:
         for walk_id in ids:
             place.firestore.held = held = asyncio.Event()
             with monkeypatch.context() as held_up:

@@ -85,12 +85,7 @@ class World:
 
 
 def database_environment(database: DatabaseSettings) -> dict[str, str]:
-    return {
-        "DB_HOST": database.host,
-        "DB_PORT": str(database.port),
-        "DB_USER": database.user,
-        "DB_NAME": database.name,
-    }
+    return {"DB_HOST": database.host, "DB_PORT": str(database.port), "DB_USER": database.user, "DB_NAME": database.name}
 
 
 def migrate(database: DatabaseSettings) -> str:

@@ -37,8 +37,7 @@ from tests.rules.test_kill_series import SERIES
 SCENARIO = load("rollout_week4")
 #: Ten users, one request a second in all.
 SMALL = msgspec.structs.replace(
-    SCENARIO,
-    population=PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0),
+    SCENARIO, population=PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0)
 )
 
 

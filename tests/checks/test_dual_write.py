@@ -134,8 +134,7 @@ def test_while_writes_go_on_a_newer_document_agrees() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lag_s", "verdict"),
-    [(0.0, Verdict.PASS), (9.0, Verdict.PASS), (20.0, Verdict.INCONCLUSIVE), (1e6, Verdict.FAIL)],
+    ("lag_s", "verdict"), [(0.0, Verdict.PASS), (9.0, Verdict.PASS), (20.0, Verdict.INCONCLUSIVE), (1e6, Verdict.FAIL)]
 )
 def test_how_late_a_mirror_may_be_no_contract_says(lag_s: float, verdict: Verdict) -> None:
     """Of 40 walks, one written each second before the load's end, all but the first may still be to come."""

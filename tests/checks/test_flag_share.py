@@ -12,10 +12,7 @@ from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.rules.flag_log import flag_share
 
 PLAN = PopulationPlan(
-    audiences=(
-        AudiencePlan(name="developers", users=5, flag_on=5),
-        AudiencePlan(name="general", users=10, flag_on=3),
-    )
+    audiences=(AudiencePlan(name="developers", users=5, flag_on=5), AudiencePlan(name="general", users=10, flag_on=3))
 )
 AUDIENCE = {f"d{n}": "developers" for n in range(5)} | {f"g{n}": "general" for n in range(10)}
 

@@ -13,10 +13,7 @@ from tests.checks.test_stack_checkers import event
 
 BUCKET = "demo-tekutoko.appspot.com"
 ONE, TWO = "0b3a6c9e-1111-4222-8333-444455556666", "0c3a6c9e-1111-4222-8333-444455556666"
-NAMED = {
-    ONE: ("u1", thumbnail.url(BUCKET, "u1", ONE)),
-    TWO: ("u2", thumbnail.url(BUCKET, "u2", TWO)),
-}
+NAMED = {ONE: ("u1", thumbnail.url(BUCKET, "u1", ONE)), TWO: ("u2", thumbnail.url(BUCKET, "u2", TWO))}
 OBJECTS = [thumbnail.object_name("u1", ONE), thumbnail.object_name("u2", TWO)]
 
 

@@ -112,8 +112,7 @@ LOADED = [
 
 @pytest.mark.parametrize("lost", [0, 1, 20, 60])
 @pytest.mark.parametrize(
-    ("rehearsal", "plan", "details"),
-    [(SCALING, COSTLY, ScalingDetails), (ROTATION, ROTATING, RotationDetails)],
+    ("rehearsal", "plan", "details"), [(SCALING, COSTLY, ScalingDetails), (ROTATION, ROTATING, RotationDetails)]
 )
 def test_what_is_lost_behind_a_user_s_last_row_leaves_nothing_decided(
     rehearsal: Any, plan: Any, details: Any, lost: int

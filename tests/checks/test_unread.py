@@ -63,13 +63,7 @@ def a_run(due: DueList = NOTHING_DUE) -> Invariants:
     evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
     manifests = load_manifests(ROOT / "deploy/kubernetes/overlays/local")
     return Invariants(
-        stores.StoresAt(at),
-        cast(Any, evidence),
-        MachineClock(),
-        scenario=WEEK,
-        manifests=manifests,
-        seed=1,
-        due=due,
+        stores.StoresAt(at), cast(Any, evidence), MachineClock(), scenario=WEEK, manifests=manifests, seed=1, due=due
     )
 
 

@@ -330,11 +330,7 @@ async def _checked(
 
 
 def checked(
-    checks: Sequence[Check],
-    plants: Sequence[Plant],
-    folder: Path,
-    seed: int = 1,
-    plan: OpenApiPlan | None = None,
+    checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int = 1, plan: OpenApiPlan | None = None
 ) -> dict[str, CheckRun]:
     """Every check against a target with those plants, by id; ``plan`` is the team's OpenAPI file."""
     clock = VirtualClock()

@@ -22,16 +22,7 @@ from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.stack.state import MARKER, marked
 from tests.conformance.expected import OF_OUR_OWN
-from tests.conformance.targets import (
-    BUNDLED_GROUP,
-    Conformed,
-    command,
-    conform,
-    details,
-    document,
-    folder_of,
-    outcomes,
-)
+from tests.conformance.targets import BUNDLED_GROUP, Conformed, command, conform, details, document, folder_of, outcomes
 from tests.rehearsal.again import judged_again
 
 

@@ -11,14 +11,7 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.model.manifests import (
-    FIXED_HERE,
-    NOT_READABLE,
-    STATES,
-    STILL_THERE,
-    ManifestWarning,
-    RepositoryErratum,
-)
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STATES, STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
 from harness.report.html import summary, write_html
@@ -44,11 +37,7 @@ OUTSIDE = {
     "manifest.hpa.latency_of_the_database",  # commented out there
 }
 #: What the patches of ``base`` mend.
-MENDED = {
-    "manifest.deployment.env_incomplete",
-    "manifest.secret.placeholders_not_base64",
-    "security.csi.volume_alone",
-}
+MENDED = {"manifest.deployment.env_incomplete", "manifest.secret.placeholders_not_base64", "security.csi.volume_alone"}
 
 
 def of(folder: Path) -> dict[str, RepositoryErratum]:

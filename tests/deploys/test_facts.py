@@ -119,13 +119,7 @@ def create(at_s: float) -> RequestRow:
 
 def answered(due: Due) -> RequestRow:
     """A request that was due, well answered at once."""
-    of = {
-        "operation_id": due.id,
-        "user": due.user,
-        "operation": due.operation,
-        "outcome": Outcome.OK,
-        "status": 200,
-    }
+    of = {"operation_id": due.id, "user": due.user, "operation": due.operation, "outcome": Outcome.OK, "status": 200}
     return msgspec.structs.replace(create(0), **of, due_ns=due.due_ns, sent_ns=due.due_ns, done_ns=due.due_ns + 5)
 
 

@@ -87,12 +87,7 @@ _rows: st.SearchStrategy[Row] = st.one_of(
     st.builds(SessionRow, at_ns=_ns, user=_text, audience=_text, live=st.booleans()),
     st.builds(SampleRow, at_ns=_ns, metric=_text, subject=_text, value=_real),
     st.builds(
-        EventRow,
-        at_ns=_ns,
-        kind=_text,
-        subject=_text,
-        message=_text,
-        data=st.dictionaries(_text, _json, max_size=3),
+        EventRow, at_ns=_ns, kind=_text, subject=_text, message=_text, data=st.dictionaries(_text, _json, max_size=3)
     ),
 )
 

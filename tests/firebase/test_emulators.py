@@ -179,11 +179,7 @@ async def test_a_port_taken_is_said_and_ends_it(tree: Path, command: Callable[[P
     address = Address(host="127.0.0.1", port=taken.sockets[0].getsockname()[1])
     async with taken:
         result = await asyncio.to_thread(
-            subprocess.run,
-            command(tree, PROJECT, address),
-            capture_output=True,
-            text=True,
-            timeout=30,
+            subprocess.run, command(tree, PROJECT, address), capture_output=True, text=True, timeout=30
         )
     assert result.returncode == 1
     assert "EADDRINUSE" in result.stderr or "No address added" in result.stderr

@@ -121,9 +121,7 @@ class Passing:
     ],
 )
 def test_a_story_that_the_target_ends_has_failed_and_the_others_go_on(
-    monkeypatch: pytest.MonkeyPatch,
-    answers: Mapping[str, tuple[int, bytes]],
-    mirrored: dict[str, Any] | None,
+    monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, tuple[int, bytes]], mirrored: dict[str, Any] | None
 ) -> None:
     async def signed_up(*_: object) -> object:
         return SimpleNamespace(uid="u", token="t")

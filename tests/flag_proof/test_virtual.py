@@ -39,14 +39,7 @@ from harness.rehearsals.flag_proof.types import (
     Switch,
     WalksHeld,
 )
-from harness.rehearsals.flag_proof.virtual import (
-    LEAD_S,
-    VirtualClient,
-    bound_s,
-    switch_s,
-    virtual_case,
-    virtual_cases,
-)
+from harness.rehearsals.flag_proof.virtual import LEAD_S, VirtualClient, bound_s, switch_s, virtual_case, virtual_cases
 from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.register import ERRATA, REGISTER

@@ -85,8 +85,7 @@ PLANTED: tuple[Planted, ...] = (
     _go("document_lower_case", "dual_write.document_id"),
     _go("document_stays", "dual_write.deleted"),
     _go(
-        "errors_without_code",
-        *("errors.invalid_request", "errors.unauthorized", "errors.not_found", "rate_limit.code"),
+        "errors_without_code", *("errors.invalid_request", "errors.unauthorized", "errors.not_found", "rate_limit.code")
     ),
     _go("exit_1", "stop.exit_status"),
     _go("expired_accepted", "auth.expired"),
@@ -113,9 +112,7 @@ PLANTED: tuple[Planted, ...] = (
     _go("log_text", "log.json", "log.walk_id", hides=_all("log") - {"log.json", "log.walk_id", "log.no_token"}),
     _go("nil_as_null", "dual_write.absent"),
     _go(
-        "no_rate_limit",
-        "rate_limit.limit",
-        hides={"rate_limit.retry_after", "rate_limit.code", "rate_limit.per_user"},
+        "no_rate_limit", "rate_limit.limit", hides={"rate_limit.retry_after", "rate_limit.code", "rate_limit.per_user"}
     ),
     _go("no_retry_after", "rate_limit.retry_after"),
     _go("nul_500", "bad_input.nul"),
@@ -147,12 +144,7 @@ PLANTED: tuple[Planted, ...] = (
     _go("unknown_speed_0", "dual_write.unknown_speed"),
     _go("updated_at_frozen", "upsert.updated_at", may={"dual_write.updated", "dual_write.location_order"}),
     _go("upper_case_unknown", "walks.get.upper_case_id"),
-    _go(
-        "upsert_404",
-        *("upsert.creates", "upsert.empty_body"),
-        hides=frozenset(check.id for check in ALL),
-        alone=True,
-    ),
+    _go("upsert_404", *("upsert.creates", "upsert.empty_body"), hides=frozenset(check.id for check in ALL), alone=True),
     _go("zero_latitude_refused", "limits.latitude.zero"),
     _go("zero_time_for_null", "walks.create.times"),
     _node("count_as_text", "listing.body", "listing.total_count"),

@@ -23,12 +23,7 @@ from harness.stack.kind.record import Cluster
 from harness.stack.state.lease import identity
 from tests.session.needs import needs_docker
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.kind,
-    pytest.mark.timeout(900, func_only=True),
-    needs_docker,
-]
+pytestmark = [pytest.mark.stack, pytest.mark.kind, pytest.mark.timeout(900, func_only=True), needs_docker]
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = {"app.kubernetes.io/managed-by": "tekutoko-rehearsal"}
 

@@ -40,13 +40,7 @@ def test_load_goes_to_this_machine_only(part: str, host: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"users": 0},
-        {"users": 3, "flag_on": 4},
-        {"max_duration_s": 1e9},
-        {"request_timeout_s": 0},
-    ],
+    "changes", [{"users": 0}, {"users": 3, "flag_on": 4}, {"max_duration_s": 1e9}, {"request_timeout_s": 0}]
 )
 def test_counts_and_times_are_bounded(changes: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="not within"):

@@ -12,12 +12,7 @@ from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.mirror import MirrorStep
 from harness.model.stack import Capability
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL, last_logged
-from harness.rehearsals.mirror_stop.types import (
-    CLAIMS,
-    PLAN,
-    KilledPod,
-    MirrorStopDetails,
-)
+from harness.rehearsals.mirror_stop.types import CLAIMS, PLAN, KilledPod, MirrorStopDetails
 from harness.rules.judged import combine
 from harness.run import result as conclude
 from tests.checks.test_mirror_steps import step

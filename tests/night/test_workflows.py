@@ -129,11 +129,7 @@ def test_nothing_may_write_but_the_job_that_keeps_the_issue() -> None:
 def test_caches_are_kept_by_the_locks() -> None:
     text = (ROOT / ".github/workflows/nightly.yml").read_text()
     (key,) = re.findall(r"key: night-\$\{\{ matrix.needs \}\}-(.*)", text)
-    for lock in (
-        "locks/*",
-        "harness/stack/firebase/node/package-lock.json",
-        "tools/offline-kind/go/**",
-    ):
+    for lock in ("locks/*", "harness/stack/firebase/node/package-lock.json", "tools/offline-kind/go/**"):
         assert f"'{lock}'" in key
         assert list(ROOT.glob(lock))
 

@@ -33,10 +33,7 @@ def pod(name: str, **status: Any) -> dict[str, Any]:
         "status": {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": "True"}],
-            "containerStatuses": [
-                {"restartCount": 1, "lastState": ended},
-                {"restartCount": 0, "lastState": {}},
-            ],
+            "containerStatuses": [{"restartCount": 1, "lastState": ended}, {"restartCount": 0, "lastState": {}}],
             **status,
         },
     }

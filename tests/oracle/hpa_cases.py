@@ -163,10 +163,7 @@ def written_hpa(hpa: Hpa) -> Json:
         "metrics": [_written_metric(each) for each in hpa.metrics],
     }
     if hpa.behavior is not None:
-        spec["behavior"] = {
-            "scaleUp": _written_rules(hpa.behavior.up),
-            "scaleDown": _written_rules(hpa.behavior.down),
-        }
+        spec["behavior"] = {"scaleUp": _written_rules(hpa.behavior.up), "scaleDown": _written_rules(hpa.behavior.down)}
     return {"metadata": {"name": hpa.name}, "spec": spec}
 
 

@@ -12,13 +12,7 @@ from harness.base import planfile
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, raw_text
 from harness.rehearsals.dr_restore.facts import facts
-from harness.rehearsals.dr_restore.on_stack import (
-    AsCorrected,
-    ProcedureWatched,
-    RecoveryDetails,
-    Restart,
-    StackShown,
-)
+from harness.rehearsals.dr_restore.on_stack import AsCorrected, ProcedureWatched, RecoveryDetails, Restart, StackShown
 from harness.rehearsals.dr_restore.procedure import Calls, ProcedureWritten, Reached
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.restore import Sizes
@@ -64,10 +58,7 @@ REFLECTED: Message = raw_text("ConfigMap/app-config db_host: localhost, as befor
 SEEN = Calls(probes=320, good=320, bound=0.9907, requests=300, errors=0)
 DARK = Calls(probes=250, good=0, bound=0.0, requests=250, errors=250)
 WRITTEN = ProcedureWatched(
-    steps=ProcedureWritten(reached=Reached.RESTART, told=(REFLECTED,)),
-    watched_s=25,
-    sessions=0,
-    seen=DARK,
+    steps=ProcedureWritten(reached=Reached.RESTART, told=(REFLECTED,)), watched_s=25, sessions=0, seen=DARK
 )
 WHY = "not ready after 120 s"
 CORRECTED = AsCorrected(first_good_s=14.8, waited_s=30, ready_s=15, sessions=4, seen=SEEN)

@@ -40,12 +40,7 @@ class Nobody(Environment):
 
 def options(tmp_path: Path, rung: EnvironmentKind = EnvironmentKind.LOCAL) -> Options:
     return Options(
-        rung=rung,
-        target=resolve(None),
-        seed=1,
-        reports=tmp_path / "reports",
-        manifests=overlay(rung),
-        replay="again",
+        rung=rung, target=resolve(None), seed=1, reports=tmp_path / "reports", manifests=overlay(rung), replay="again"
     )
 
 

@@ -108,10 +108,7 @@ def failed(seen: RecoveryDetails, plan: RecoveryPlan = PLAN) -> dict[str, Verdic
         ({"stack": written(sessions=2)}, {"procedure.as_written": "inconclusive"}),
         ({"stack": written(seen=SEEN)}, {"procedure.as_written": "inconclusive"}),
         ({"stack": written(seen=seen_by(probes=0, good=0))}, {"procedure.as_written": "inconclusive"}),
-        (
-            {"stack": corrected(sessions=0)},
-            {"procedure.as_corrected": "fail", "procedure.as_written": "inconclusive"},
-        ),
+        ({"stack": corrected(sessions=0)}, {"procedure.as_corrected": "fail", "procedure.as_written": "inconclusive"}),
         (
             {"stack": never_answered()},
             {

@@ -107,8 +107,7 @@ def step(
 
 
 @pytest.mark.parametrize(
-    ("off_after_s", "verdict"),
-    [(2.0, Verdict.PASS), (PLAN.switch_over_limit_s + 1, Verdict.FAIL), (None, None)],
+    ("off_after_s", "verdict"), [(2.0, Verdict.PASS), (PLAN.switch_over_limit_s + 1, Verdict.FAIL), (None, None)]
 )
 def test_a_flag_that_went_off_too_late_or_never_passes_no_step(
     off_after_s: float | None, verdict: Verdict | None

@@ -21,16 +21,7 @@ from harness.model.evidence import (
     probe_call,
 )
 from harness.model.judgement import Judgement, Kind
-from harness.model.scenario import (
-    AudiencePlan,
-    By,
-    Comparison,
-    Criterion,
-    Metric,
-    PopulationPlan,
-    Sample,
-    Scenario,
-)
+from harness.model.scenario import AudiencePlan, By, Comparison, Criterion, Metric, PopulationPlan, Sample, Scenario
 from harness.rules.criteria import judge
 from harness.rules.ledger import Ledger, Window
 

@@ -427,8 +427,7 @@ def test_failures_pass_only_beside_their_allowance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failed_s", "verdict"),
-    [((10, 11), Verdict.INCONCLUSIVE), ((0, 0), Verdict.PASS), ((10, 24), Verdict.FAIL)],
+    ("failed_s", "verdict"), [((10, 11), Verdict.INCONCLUSIVE), ((0, 0), Verdict.PASS), ((10, 24), Verdict.FAIL)]
 )
 def test_an_erratum_is_shown_by_no_failure_that_nothing_explains(
     failed_s: tuple[float, float], verdict: Verdict

@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.rules.bounds import lower_rank, ratio_lower, upper_rank
-from harness.rules.difference import (
-    Measured,
-    Rate,
-    Ratio,
-    SeriesQuantile,
-    _inertia,
-    apart,
-    effective_size,
-)
+from harness.rules.difference import Measured, Rate, Ratio, SeriesQuantile, _inertia, apart, effective_size
 
 Sample = Ratio | Rate | SeriesQuantile
 ratios = st.integers(1, 500).flatmap(lambda n: st.builds(Ratio, st.integers(0, n), st.just(n)))

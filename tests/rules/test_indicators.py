@@ -81,12 +81,7 @@ def test_of_pods_the_highest_share_of_one_is_shown_and_no_sum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lacking"),
-    [
-        (BUSY[:2], "memory"),
-        (BUSY[2:], "CPU"),
-        ((), "CPU; not measured: memory"),
-    ],
+    ("rows", "lacking"), [(BUSY[:2], "memory"), (BUSY[2:], "CPU"), ((), "CPU; not measured: memory")]
 )
 def test_without_a_sample_there_is_no_share(rows: tuple[list[SampleRow], ...], lacking: str) -> None:
     verdict, reason = resources(*rows)

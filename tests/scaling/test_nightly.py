@@ -16,12 +16,7 @@ from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
 from tests.session.needs import needs_docker
 
-pytestmark = [
-    pytest.mark.kind,
-    pytest.mark.nightly,
-    pytest.mark.timeout(1800, func_only=True),
-    needs_docker,
-]
+pytestmark = [pytest.mark.kind, pytest.mark.nightly, pytest.mark.timeout(1800, func_only=True), needs_docker]
 LIMIT_S = 1700
 
 #: Two pods that hold memory ask for four; what comes after it needs the five minutes of stabilisation.

@@ -64,10 +64,7 @@ def details() -> ScalingDetails:
             "manual": PartRun(start_ns=-10 * NS, end_ns=120 * NS),
             "hpa": PartRun(start_ns=990 * NS, end_ns=1600 * NS),
         },
-        did={
-            "manual": Manual(up_ns=0, down_ns=100 * NS),
-            "hpa": Loaded(load_ns=1000 * NS, end_ns=1200 * NS),
-        },
+        did={"manual": Manual(up_ns=0, down_ns=100 * NS), "hpa": Loaded(load_ns=1000 * NS, end_ns=1200 * NS)},
     )
 
 

@@ -29,10 +29,7 @@ SERVICE_ACCOUNT = (
         ({"app/.env": b"A=b"}, "app/.env, a file of credentials"),
         ({"root/.docker/config.json": b"{}"}, "root/.docker/config.json, a file of credentials"),
         ({"root/.kube/config": b"{}"}, "root/.kube/config, a file of credentials"),
-        (
-            {"app/.env.production": b"PORT=80\nDB_PASSWORD=pw\n"},
-            "app/.env.production, the variable DB_PASSWORD is set",
-        ),
+        ({"app/.env.production": b"PORT=80\nDB_PASSWORD=pw\n"}, "app/.env.production, the variable DB_PASSWORD is set"),
         (
             {"app/.env.local": b"# of the app\nexport db_password = 'pw'\n"},
             "app/.env.local, the variable db_password is set",

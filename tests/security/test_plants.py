@@ -19,15 +19,7 @@ from tests.conformance.in_process import Target
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.plants.planting import Planted
 from tests.security import plants
-from tests.security.deployed import (
-    DEPLOYED,
-    HARMLESS,
-    Deployed,
-    in_context,
-    kubectl_of,
-    of_policy,
-    with_token,
-)
+from tests.security.deployed import DEPLOYED, HARMLESS, Deployed, in_context, kubectl_of, of_policy, with_token
 from tests.security.in_process import CHECKS, checked, of
 from tests.security.plants import pods_of
 

@@ -161,8 +161,7 @@ def test_where_no_digest_is_known_no_evidence_counts_and_the_page_asks_for_the_p
 
 
 @pytest.mark.parametrize(
-    "more",
-    [{"target_bundled": True}, {"capabilities": (Capability.REAL_PROCESSES,)}, {"capabilities": ()}],
+    "more", [{"target_bundled": True}, {"capabilities": (Capability.REAL_PROCESSES,)}, {"capabilities": ()}]
 )
 def test_nothing_is_said_of_the_go_backend_by_another_api_or_without_limits(more: dict[str, Any]) -> None:
     for each in (PASSED, FAILED):

@@ -38,11 +38,7 @@ PROJECT = "demo-tekutoko"
 PASSWORD = "of this test's own"
 UP_LIMIT_S = 240  # seven containers at once on a busy machine; a quiet one takes 10
 
-pytestmark = [
-    pytest.mark.compose,
-    pytest.mark.timeout(1200),
-    needs_docker,
-]
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200), needs_docker]
 
 
 def program() -> list[str]:

@@ -18,11 +18,7 @@ from tests.ports import free_port
 from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("local_behaviour"),
-]
+pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("local_behaviour")]
 
 
 class Shared:

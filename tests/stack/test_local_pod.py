@@ -46,14 +46,7 @@ def limited() -> PodTemplate:
 async def make(tmp_path: Path) -> AsyncIterator[Make]:
     """Makes pods of a run that has no other part; all are gone at the end, and nothing is left."""
     state, clock, pods = RunState.begin(run_id()), MachineClock(), []
-    ground = PodResources(
-        state=state,
-        clock=clock,
-        feed=Feed(clock),
-        logs=tmp_path,
-        target=SMALL,
-        endpoints=all_at(),
-    )
+    ground = PodResources(state=state, clock=clock, feed=Feed(clock), logs=tmp_path, target=SMALL, endpoints=all_at())
 
     def one(name: str, of: PodTemplate) -> LocalPod:
         pods.append(LocalPod(name, of, ground, lambda: None))

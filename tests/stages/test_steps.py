@@ -355,10 +355,7 @@ def test_a_limited_generator_ends_the_search_and_is_named() -> None:
         (MUTE, LAG),
         ({"requests_by_pod": {"a": 400}}, "the load was not spread: 1 of 2 pods answered"),
         (LIMITED, "the rate limiter answered 100 times"),
-        (
-            {"missing": 1, "latency_p95_upper_ms": None},
-            "1 of the 601 planned are not in evidence, and count as failed",
-        ),
+        ({"missing": 1, "latency_p95_upper_ms": None}, "1 of the 601 planned are not in evidence, and count as failed"),
         ({"photos_due": 10}, "0 of 10 photos were uploaded"),
     ],
 )

@@ -48,15 +48,7 @@ def location(number: int, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not ...}
 
 
-CODES = (
-    "INVALID_REQUEST",
-    "UNAUTHORIZED",
-    "FORBIDDEN",
-    "NOT_FOUND",
-    "CONFLICT",
-    "INTERNAL_ERROR",
-    "RATE_LIMITED",
-)
+CODES = ("INVALID_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "CONFLICT", "INTERNAL_ERROR", "RATE_LIMITED")
 STATUSES = ("not_started", "in_progress", "paused", "completed")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

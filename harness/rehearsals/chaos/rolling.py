@@ -62,11 +62,7 @@ class RollingUpdateCommand(Rehearsing, StackOptions, Paced):
     example = "--on local --times 1"
 
     pace: Duration = option(
-        "how often each user sends a request",
-        Duration,
-        default=Duration("10s"),
-        metavar="TIME",
-        less=other_than("10s"),
+        "how often each user sends a request", Duration, default=Duration("10s"), metavar="TIME", less=other_than("10s")
     )
     least_calls: int = option(
         "requests and probes wanted",

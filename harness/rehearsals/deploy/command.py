@@ -25,11 +25,7 @@ class DeployRehearsal(PartsOfPlan, Paced, Staged):
     example = "--only good"
 
     pace: Duration = option(
-        "how often each user sends a request",
-        Duration,
-        default=Duration("15s"),
-        metavar="TIME",
-        less=other_than("15s"),
+        "how often each user sends a request", Duration, default=Duration("15s"), metavar="TIME", less=other_than("15s")
     )
 
     def planned(self) -> DeployPlan:

@@ -316,6 +316,5 @@ async def _clean(here: RestoreWorld, kept: Kept) -> None:
     state = archive.continuity(here.archive.archived(), first, SEGMENT_BYTES)
     if state.missing:
         raise BadInput(
-            message("segments {names} are missing", names=", ".join(state.missing)),
-            where=str(Path(here.archive.wal)),
+            message("segments {names} are missing", names=", ".join(state.missing)), where=str(Path(here.archive.wal))
         )

@@ -60,10 +60,7 @@ class Traffic:
         self._plan = plan
         self._clock = on.clock
         users = UsersPlan(
-            population=plan.population,
-            probes=plan.probes,
-            request_timeout_s=REQUEST_TIMEOUT_S,
-            seed=on.options.seed,
+            population=plan.population, probes=plan.probes, request_timeout_s=REQUEST_TIMEOUT_S, seed=on.options.seed
         )
         self._users = Users(on, users)
 

@@ -16,19 +16,7 @@ from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import RunInfo
-from harness.model.section import (
-    Axis,
-    Bar,
-    Bars,
-    Cell,
-    Chart,
-    Lines,
-    Pairs,
-    Point,
-    Section,
-    Series,
-    Style,
-)
+from harness.model.section import Axis, Bar, Bars, Cell, Chart, Lines, Pairs, Point, Section, Series, Style
 from harness.model.stack import Capability
 from harness.rehearsals.dr_restore.disasters import random_points, run_case
 from harness.rehearsals.dr_restore.facts import PHRASES, checked, facts

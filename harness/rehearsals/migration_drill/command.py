@@ -33,11 +33,7 @@ class Drill(TargetOnLocal):
         in_place=True,
     )
     walks: int = option(
-        "so many walks lie in Firestore",
-        within(50, 100_000),
-        default=PLAN.walks,
-        metavar="N",
-        less=below(PLAN.walks),
+        "so many walks lie in Firestore", within(50, 100_000), default=PLAN.walks, metavar="N", less=below(PLAN.walks)
     )
     locations: int = option(
         "so many locations each, on average",
@@ -54,11 +50,7 @@ class Drill(TargetOnLocal):
         less=below(PLAN.kills),
     )
     pace: Duration = option(
-        "how often each user sends a request",
-        Duration,
-        default=Duration("5s"),
-        metavar="TIME",
-        less=other_than("5s"),
+        "how often each user sends a request", Duration, default=Duration("5s"), metavar="TIME", less=other_than("5s")
     )
     week: Duration = option(
         "week 1 is run so long on what was moved; 0s: not",

@@ -92,12 +92,7 @@ async def mirrored(
 
 
 async def compared(
-    endpoints: Endpoints,
-    documents: Documents,
-    apart: Collection[str],
-    *,
-    sent: WrittenPast,
-    planted: Collection[str],
+    endpoints: Endpoints, documents: Documents, apart: Collection[str], *, sent: WrittenPast, planted: Collection[str]
 ) -> ComparedStores:
     """All but those ``apart``, by document id; walks that were ``planted``, by their own, are to be there, too. Raises
     ``PartDied`` and ``NotAsNamed``."""

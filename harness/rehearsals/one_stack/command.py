@@ -36,11 +36,7 @@ class OneStackCommand(Simulable, Paced):
         "length of each measuring window (default: each week's)", Duration, metavar="TIME", less=below("330s")
     )
     before: Duration = option(
-        "how long everybody is on Firestore first",
-        Duration,
-        default=Duration("60s"),
-        metavar="TIME",
-        less=below("60s"),
+        "how long everybody is on Firestore first", Duration, default=Duration("60s"), metavar="TIME", less=below("60s")
     )
     roll_back: bool = option("put everybody back on Firestore after week 3, and enter week 2 again", default=False)
 

@@ -222,10 +222,7 @@ def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict
 
 
 async def reconcile(
-    on: RunContext[OneStackDetails],
-    part: str,
-    plan: OneStackPlan,
-    settled: Callable[[], Awaitable[None]] | None = None,
+    on: RunContext[OneStackDetails], part: str, plan: OneStackPlan, settled: Callable[[], Awaitable[None]] | None = None
 ) -> None:
     """In that ``part``; ``settled`` as ``heal`` takes it, where users go on. Raises as ``heal``."""
     since_ns = on.clock.now_ns() - round(DRAIN_LIMIT_S * NS)

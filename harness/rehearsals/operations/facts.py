@@ -23,11 +23,7 @@ from harness.report.signoff.types import ClaimState
 from harness.rules.rule import Fact, FactsOf
 
 #: The document's line of each task.
-CLAIMS = {
-    Task.DAILY: "operations.daily",
-    Task.WEEKLY: "operations.weekly",
-    Task.MONTHLY: "operations.monthly",
-}
+CLAIMS = {Task.DAILY: "operations.daily", Task.WEEKLY: "operations.weekly", Task.MONTHLY: "operations.monthly"}
 #: What the stored results are asked in a review: the first word of the claims' ids. A daily look asks none.
 TOPICS: dict[Task, tuple[str, ...]] = {
     Task.DAILY: (),

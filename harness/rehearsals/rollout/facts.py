@@ -119,12 +119,7 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
     only += f"operation = '{criterion.operation}' AND " if criterion.operation else ""
     if criterion.metric in QUANTILE:  # what failed sooner than the limit says nothing of how long an answer takes
         only += f"(outcome = 'ok' OR latency_ms > {criterion.threshold!r}) AND "
-    sample = _SAMPLE.format(
-        table="probes" if probes else "requests",
-        only=only,
-        samples=judged.samples,
-        **span,
-    )
+    sample = _SAMPLE.format(table="probes" if probes else "requests", only=only, samples=judged.samples, **span)
     if criterion.metric in QUANTILE:
         rank = nearest_rank(max(1, judged.samples), QUANTILE[criterion.metric]) - 1
         return sample + _QUANTILE.format(rank=rank)

@@ -113,11 +113,7 @@ class WeekAttempt(msgspec.Struct, frozen=True, kw_only=True):
     def child(self) -> Child:
         """As the result lists it."""
         return Child(
-            part=self.part,
-            run_id=self.run_id,
-            folder=self.run_id,
-            decision=self.decision,
-            exit_status=self.exit_status,
+            part=self.part, run_id=self.run_id, folder=self.run_id, decision=self.decision, exit_status=self.exit_status
         )
 
     @property
@@ -310,10 +306,7 @@ def _not_exercised(details: RolloutDetails) -> Iterable[Row]:
                 weeks.setdefault((each.id, each.reason), (each, []))[1].append(week)
     for each, numbers in weeks.values():
         first, *more = each.told
-        yield Row(
-            cells=(each.id, first, ", ".join(map(str, numbers))),
-            lines=tuple(more),
-        )
+        yield Row(cells=(each.id, first, ", ".join(map(str, numbers))), lines=tuple(more))
 
 
 def with_killed(details: RolloutDetails, plan: RolloutPlan, folder: Path) -> RolloutDetails:

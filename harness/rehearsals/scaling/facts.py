@@ -66,11 +66,7 @@ class MetricReading(msgspec.Struct, frozen=True):
 
 
 def slowed(
-    fact: FactsOf,
-    part: ScalingPart,
-    did: Slowed,
-    rows: Sequence[EventRow],
-    requests: Sequence[RequestRow] = (),
+    fact: FactsOf, part: ScalingPart, did: Slowed, rows: Sequence[EventRow], requests: Sequence[RequestRow] = ()
 ) -> Iterator[Fact]:
     """The part's facts."""
     controlled = did.controlled
@@ -394,8 +390,7 @@ def fell(fact: FactsOf, did: Loaded, rows: Sequence[EventRow], most: int, asked:
         )
     if last_ns > end_ns:
         what = message(
-            "from the last recommendation of {most}, {seconds} s after its cause had ended, to fewer replicas",
-            **words,
+            "from the last recommendation of {most}, {seconds} s after its cause had ended, to fewer replicas", **words
         )
     return reached(fact, "fell_s", fell_s, what)
 

@@ -293,10 +293,7 @@ class RotationActs:
         published_ns = self._tell(part, message("{name} is published", name=name))
         self._version = name
         return RotationCourse(
-            begun_ns=begun_ns,
-            published_ns=published_ns,
-            old_digest=self._credentials.digest,
-            new_digest=new.digest,
+            begun_ns=begun_ns, published_ns=published_ns, old_digest=self._credentials.digest, new_digest=new.digest
         )
 
     async def _followed(self, part: RotationPart, new: Credentials, course: RotationCourse) -> RotationCourse:

@@ -24,14 +24,7 @@ from harness.model.command import Ran
 from harness.model.evidence import SampleRow
 from harness.model.manifests import DrainEnd, Manifests
 from harness.model.message import Message, message, of_error
-from harness.model.stack import (
-    DATABASE_NAME,
-    Address,
-    Capability,
-    EnvironmentKind,
-    OwnCluster,
-    Version,
-)
+from harness.model.stack import DATABASE_NAME, Address, Capability, EnvironmentKind, OwnCluster, Version
 from harness.stack.kube import access, beside
 from harness.stack.kube.beside import SERVICE, KubeBeside, KubeDatabase
 from harness.stack.kubernetes import kubectl_runner
@@ -362,12 +355,7 @@ class KubeStack(KubernetesStack):
     async def _make_beside(self, api: ApiServer, ends: FailureMonitor) -> None:
         """The parts, and first the target's Service: the gateway is told its address."""
         self._beside = beside = KubeBeside(
-            api,
-            self._place.namespace,
-            images=self._images,
-            logs=self._logs_folder,
-            feed=self._feed,
-            clock=self._clock,
+            api, self._place.namespace, images=self._images, logs=self._logs_folder, feed=self._feed, clock=self._clock
         )
         ends.keep(beside.follow())
         made = await api.apply(closed(self._target_service()), self._place.namespace)

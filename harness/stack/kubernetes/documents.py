@@ -16,13 +16,7 @@ from harness.model.message import message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.manifests import quantity
-from harness.stack.manifests.forced.work import (
-    BY_THE_RUNG,
-    PASSWORD,
-    SIDECAR_IMAGE,
-    TARGET_IMAGE,
-    containers,
-)
+from harness.stack.manifests.forced.work import BY_THE_RUNG, PASSWORD, SIDECAR_IMAGE, TARGET_IMAGE, containers
 from harness.stack.manifests.quantity import scale_targets
 
 SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it

@@ -37,11 +37,7 @@ class Evictions:
 
     async def evict(self, pod: str) -> Eviction:
         """The API server's answer. Raises ``BadInput`` when there is no such pod."""
-        body = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": pod, "namespace": self._namespace},
-        }
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self._namespace}}
         try:
             await self._api.post(f"{self._pods}/{pod}/eviction", body)
         except ApiServerError as error:

@@ -84,13 +84,7 @@ class WatchedPods:
 
     def _tell(self, pod: RunningPod, state: PodState, said: str | Message) -> None:
         self._feed.event(
-            "pod",
-            pod.name,
-            said,
-            state=state.value,
-            restarts=pod.restarts,
-            revision=pod.revision,
-            node=pod.node,
+            "pod", pod.name, said, state=state.value, restarts=pod.restarts, revision=pod.revision, node=pod.node
         )
 
 

@@ -182,8 +182,7 @@ def check_account() -> None:
     except KeyError:
         raise StackNotStarted(
             message(
-                "PostgreSQL's template cannot be made by user {uid}, who has no entry in passwd",
-                uid=str(os.geteuid()),
+                "PostgreSQL's template cannot be made by user {uid}, who has no entry in passwd", uid=str(os.geteuid())
             ),
             where="/etc/passwd",
             remedy=message(

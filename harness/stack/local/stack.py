@@ -215,9 +215,7 @@ class LocalStack(BaseStack):
     async def _bring_up(self, parts: LocalParts, faults: LocalFaults) -> None:
         # Auth takes longest and is needed last: everything else is started while it compiles.
         await together(
-            parts.start_emulators(self._progress),
-            self._start_service(parts),
-            self._start_target(parts, faults),
+            parts.start_emulators(self._progress), self._start_service(parts), self._start_target(parts, faults)
         )
         await self._service_answers(parts)
         self._progress(message("the service answers on {address}", address=str(parts.envoy.address)))

@@ -44,11 +44,7 @@ _UNSAID = Target(name="", command=(), bundled=True)
 
 
 def load(
-    folder: Path,
-    rung: EnvironmentKind | None = None,
-    target: Target | None = None,
-    *,
-    fronted: bool = False,
+    folder: Path, rung: EnvironmentKind | None = None, target: Target | None = None, *, fronted: bool = False
 ) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
@@ -76,10 +72,7 @@ def load(
     name = found.deployment.name
     written = Folder(documents, rendered.places, name if f"Deployment/{name}" in documents else "")
     return msgspec.structs.replace(
-        found,
-        written=tuple(documents),
-        warnings=kustomize.warnings(rendered, written),
-        errata=errata.read(written),
+        found, written=tuple(documents), warnings=kustomize.warnings(rendered, written), errata=errata.read(written)
     )
 
 

@@ -192,9 +192,7 @@ class Process:
         """The error of a part that ended unplanned, with the last lines of its log."""
         return PartDied(
             message(
-                "{what}\n{log}",
-                what=message("{part} died: {why}", part=self.part, why=self.died()),
-                log=tail(self.log),
+                "{what}\n{log}", what=message("{part} died: {why}", part=self.part, why=self.died()), log=tail(self.log)
             ),
             where=str(self.log),
             remedy="the evidence so far is kept; run again",

@@ -38,13 +38,7 @@ async def logs_in(address: Address, user: str, database: str, password: str) -> 
     """Whether the application's role can log in to PostgreSQL."""
     try:
         connection = await asyncpg.connect(
-            host=address.host,
-            port=address.port,
-            user=user,
-            database=database,
-            password=password,
-            ssl=False,
-            timeout=2,
+            host=address.host, port=address.port, user=user, database=database, password=password, ssl=False, timeout=2
         )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False

@@ -102,12 +102,7 @@ class SimService:
             for number in range(pods):
                 ids = SeededIds(random.Random(self._chance.getrandbits(64)))  # noqa: S311 - of the run's seed
                 ports = Ports(
-                    database=database,
-                    tokens=MemoryTokens(),
-                    clock=self._clock,
-                    ids=ids,
-                    mirror=mirror,
-                    storage=storage,
+                    database=database, tokens=MemoryTokens(), clock=self._clock, ids=ids, mirror=mirror, storage=storage
                 )
                 settings = Settings(project_id=PROJECT, pod_name=f"sim-{number}")
                 log = Log(self._clock, pod_name=settings.pod_name, level="warning", write=self.lines.append)

@@ -168,10 +168,7 @@ def _failure(tree: Tree, status: int | None, log: Path) -> StackNotStarted:
     ended = f"npm took longer than {INSTALL_LIMIT_S} s" if status is None else f"npm ended with status {status}"
     return StackNotStarted(
         message(
-            "{what} could not be installed: {ended}: {said}",
-            what=tree.what,
-            ended=ended,
-            said=" ".join(told[:3])[:300],
+            "{what} could not be installed: {ended}: {said}", what=tree.what, ended=ended, said=" ".join(told[:3])[:300]
         ),
         where=str(log),
         remedy="the first run needs the npm registry (npm's own settings are used): check the network, then run again",

@@ -30,12 +30,7 @@ async def migrate(
     if not target.migrations:
         return
     variables = of_target(
-        template.containers[0],
-        target,
-        endpoints,
-        pod=NAME,
-        port=0,
-        database_port=endpoints.database.port,
+        template.containers[0], target, endpoints, pod=NAME, port=0, database_port=endpoints.database.port
     )
     spec = Spec(
         part=NAME,

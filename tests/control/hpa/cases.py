@@ -8,15 +8,7 @@ from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, ScaleOutcome, ScaleSubresource, sync
-from harness.model.autoscaling import (
-    Behavior,
-    ContainerRequests,
-    Hpa,
-    MetricKind,
-    MetricSpec,
-    PodUsage,
-    ScaledPod,
-)
+from harness.model.autoscaling import Behavior, ContainerRequests, Hpa, MetricKind, MetricSpec, PodUsage, ScaledPod
 
 S = 10**9
 OLD_S = -10_000  # pods started long before anything a test looks at

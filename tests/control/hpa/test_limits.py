@@ -105,10 +105,7 @@ def test_the_event_of_a_change() -> None:
 
 
 POLICY = st.builds(
-    ScalingPolicy,
-    kind=st.sampled_from(PolicyKind),
-    value=st.integers(1, 200),
-    period_s=st.sampled_from([15, 60, 300]),
+    ScalingPolicy, kind=st.sampled_from(PolicyKind), value=st.integers(1, 200), period_s=st.sampled_from([15, 60, 300])
 )
 RULES = st.builds(
     ScalingRules,

@@ -36,11 +36,7 @@ async def delete_keeps(bench: ContractClient) -> None:
     decided(exchange)
 
 
-@CHECKS(
-    "ownership.leak",
-    "no answer to a stranger holds anything of another user's walk",
-    finding=DeviationKind.LEAK,
-)
+@CHECKS("ownership.leak", "no answer to a stranger holds anything of another user's walk", finding=DeviationKind.LEAK)
 async def leak(bench: ContractClient) -> None:
     """Its description, which nobody can guess: whatever the status, in a body or in the words of an error."""
     owner, stranger = await bench.user(), await bench.user()

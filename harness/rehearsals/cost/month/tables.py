@@ -126,7 +126,4 @@ class CostTables(msgspec.Struct, frozen=True, kw_only=True):
         """That ``prices`` are another region's than the document's; ``None`` of its own."""
         if prices.region == self.region:
             return None
-        return message(
-            "no prices of {region}, where the document runs, were given (--prices FILE)",
-            region=self.region,
-        )
+        return message("no prices of {region}, where the document runs, were given (--prices FILE)", region=self.region)

@@ -80,11 +80,7 @@ async def _plant(bench: ContractClient) -> None:
     await bench.nobody.get(f"{WALKS}?access_token={sent['query']}&page=x")
     await me.send("GET", f"{WALKS}/x", headers={"Cookie": f"session={sent['cookie']}", "X-Api-Key": sent["header"]})
     await me.post(b'{"title": "' + sent["bad_body"].encode() + b'", "title": ]')
-    body = {
-        "title": sent["title"],
-        "description": sent["description"],
-        "locations": [location(0, latitude=12.3456789)],
-    }
+    body = {"title": sent["title"], "description": sent["description"], "locations": [location(0, latitude=12.3456789)]}
     await me.put(bench.walk_id(), body)
     await me.put("not-a-uuid", body)
     of(bench).canaries.planted |= sent
