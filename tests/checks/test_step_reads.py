@@ -18,7 +18,7 @@ from harness.load.population.arrivals import due_of_step
 from harness.load.population.schedule import PlannedRequest, accounts, slots, user_schedule
 from harness.load.result import CallResult
 from harness.load.stages.plan import population
-from harness.load.stages.worker_main import Sender, SenderIdentity
+from harness.load.stages.sender import Sender, SenderIdentity
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import Arrivals, Step

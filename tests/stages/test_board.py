@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from harness.load.protocol import Runtime
 from harness.load.rest import running_on
+from harness.load.stages.board import Board
 from harness.load.stages.plan import StepCommand, WorkerPlan
-from harness.load.stages.worker_main import Board
 from harness.model.scenario import Arrivals, Step
 from harness.model.stack import Address
 from tests.load.conftest import plan_for
