@@ -111,7 +111,7 @@ LOOKED_UP = {
     ("run/arguments.py", "options.rung_reason"): MARKED,
     ("run/arguments.py", "options.target.name"): MARKED,
     ("run/arguments.py", "title"): FILED,
-    ("run/facts.py", "patch.reason"): FILED,
+    ("run/rehearsal.py", "patch.reason"): FILED,
     ("run/rehearsal.py", "titled.title"): FILED,
     ("run/context.py", "verdict_id(each)"): MARKED,
     ("rehearsals/chaos/flow.py", "experiment.title"): FILED,

@@ -72,7 +72,7 @@ OWN = (sys.executable, "-m", "harness", "migrate", "--from-environment")
 NOBODY_WRITES = ("--settle", "0s")  # of our own: no deletion is on its way to Firestore
 LOG = "logs/migrator.log"
 REJECTS = "rejects.jsonl"
-_POLL_S = 0.05
+_POLL_S, _COUNT_EVERY_S = 0.05, 0.5
 #: How many walks are there, ``None`` where nobody else may look.
 Counted = Callable[[], Awaitable[int | None]]
 
@@ -157,7 +157,7 @@ class Migrator:
                 await self._clock.sleep(_POLL_S)
                 ran_s = self._ran_s(begun_ns, limit_s)
                 wanted = kill.walks if kill is not None and ran_s >= kill.after_s else math.inf
-                if wanted == math.inf and ran_s < looked_s + _LOOK_S:
+                if wanted == math.inf and ran_s < looked_s + _COUNT_EVERY_S:
                     continue
                 looked_s, there = ran_s, await count()
                 if there is not None:
