@@ -22,7 +22,7 @@ EXPECTED: dict[str, set[str]] = {
     },
     "total_count_off": {"listing.total_count"},
     "oldest_first": {"listing.order"},
-    "unsent_locations_dropped": {"upsert.locations_stay", "limits.locations.in_all"},  # sent in several bodies
+    "unsent_locations_dropped": {"upsert.locations_stay", "limits.locations.in_all", "upsert.two_devices"},
     "zero_latitude_refused": {"limits.latitude.zero"},
     "no_retry_after": {"rate_limit.retry_after"},
     "rate_limit_150": {"rate_limit.limit"},

@@ -73,7 +73,7 @@ def _node(name: str, *finds: str, hides: Collection[str] = (), may: Collection[s
 
 
 def _all(group: str) -> frozenset[str]:
-    return frozenset(check.id for check in ALL if check.id.startswith(group + "."))
+    return frozenset(check.id for check in ALL if check.id.startswith(group))
 
 
 BODIES = ("walks.create.body", "walks.get.body", "walks.put.body", "listing.body")
@@ -97,19 +97,17 @@ PLANTED: tuple[Planted, ...] = (
     _go(
         "last_location_lost",
         *("walks.get.body", "upsert.locations_stay", "upsert.locations_values", "upsert.batch", "postgres.locations"),
+        "upsert.two_devices",
         may={"dual_write.location_order"},
     ),
     _go("latitude_91_accepted", "limits.latitude.beyond"),
     _go(
         "list_of_all",
-        "listing.pages",
-        "listing.empty",
-        "listing.own",
-        "listing.deleted",
+        *("listing.pages", "listing.empty", "listing.own", "listing.deleted"),
         may={"listing.order", "listing.total_count"},
     ),
     _go("locations_as_inserted", "upsert.locations_order", "dual_write.location_order"),
-    _go("log_text", "log.json", "log.walk_id", hides=_all("log") - {"log.json", "log.walk_id", "log.no_token"}),
+    _go("log_text", "log.json", "log.walk_id", hides=_all("log.") - {"log.json", "log.walk_id", "log.no_token"}),
     _go("nil_as_null", "dual_write.absent"),
     _go(
         "no_rate_limit", "rate_limit.limit", hides={"rate_limit.retry_after", "rate_limit.code", "rate_limit.per_user"}
@@ -119,7 +117,7 @@ PLANTED: tuple[Planted, ...] = (
     _go("oldest_first", "listing.order"),
     _go("page_ignored", "listing.pages", "listing.beyond"),
     # A target that removes none may leave them to the app: only a whole week tells.
-    _go("photos_stay", hides=_all("photos")),
+    _go("photos_stay", hides=_all("photos.")),
     _go("photos_of_all_removed", "photos.others_stay"),
     _go(
         "put_overwrites_foreign",
@@ -134,7 +132,7 @@ PLANTED: tuple[Planted, ...] = (
         "times_without_zone",
         *(*BODIES, "upsert.partial", "upsert.locations_values"),
         hides={"upsert.updated_at"},
-        may=_all("dual_write"),
+        may=_all("dual_write."),
         alone=True,
     ),
     _go("title_256_accepted", "limits.title.post.beyond", "limits.title.put"),
@@ -144,7 +142,7 @@ PLANTED: tuple[Planted, ...] = (
     _go("unknown_speed_0", "dual_write.unknown_speed"),
     _go("updated_at_frozen", "upsert.updated_at", may={"dual_write.updated", "dual_write.location_order"}),
     _go("upper_case_unknown", "walks.get.upper_case_id"),
-    _go("upsert_404", *("upsert.creates", "upsert.empty_body"), hides=frozenset(check.id for check in ALL), alone=True),
+    _go("upsert_404", *("upsert.creates", "upsert.empty_body", "upsert.two_devices"), hides=_all(""), alone=True),
     _go("zero_latitude_refused", "limits.latitude.zero"),
     _go("zero_time_for_null", "walks.create.times"),
     _node("count_as_text", "listing.body", "listing.total_count"),
@@ -152,7 +150,7 @@ PLANTED: tuple[Planted, ...] = (
     _node("html_errors", "errors.invalid_request", "errors.not_found"),
     _node("list_null_when_empty", "listing.empty", "listing.beyond", "listing.total_count"),
     _node("locations_null", "walks.get.no_locations"),
-    _node("locations_replaced_whole", "upsert.locations_stay"),
+    _node("locations_replaced_whole", "upsert.locations_stay", "upsert.two_devices"),
     _node("log_level_number", "log.severity"),
     _node("mirror_before_check", "dual_write.foreign"),
     _node("no_user_row", "postgres.user"),
