@@ -1,4 +1,4 @@
-"""``tekutoko-rehearsal``: the command of the installed package. It goes on in the locked environment, which it may make.
+"""``tekutoko-rehearsal``: the command of the installed package, which goes on in the locked environment.
 
 ``python FOLDER``, by which it goes on there, runs this file too.
 """
