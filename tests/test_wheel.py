@@ -65,7 +65,7 @@ def test_a_newcomer_types_init_and_demo_and_asks_for_the_sign_off(wheel: Path, t
     assert (backend / "rehearsal" / "target.yaml").is_file()
     assert typed("check", "rehearsal/week.yaml").returncode == 0
     done = typed("demo")
-    assert done.returncode == 0 and "advance (simulated)" in done.stdout, done.stderr
-    assert "tekutoko-rehearsal run rollout_week3" in done.stdout
+    assert done.returncode == 0 and "advance (simulated)" in done.stderr, done.stderr
+    assert "tekutoko-rehearsal run rollout_week3" in done.stderr
     assert (backend / "reports" / "latest" / "report.html").is_file()
     assert typed("signoff").returncode == 10  # nothing was rehearsed for real

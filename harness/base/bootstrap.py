@@ -172,7 +172,8 @@ def _wanted(level: str, there: str) -> str:
 
 
 def ensure(level: str = "run", progress: Progress = _say) -> Path:
-    """The Python of the environment, which has ``level`` (one of ``LEVELS`` or ``PARTS``) then; made or grown first where that is missing.
+    """The Python of the environment, which has ``level`` then, one of ``LEVELS`` or ``PARTS``; made or grown first
+    where that is missing.
 
     Raises ``RuntimeError`` with what to do when packages cannot be installed, ``OSError`` when the folder cannot be
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:

@@ -34,7 +34,7 @@ _SOURCE = ROOT / "examples" / "starter"
 
 @dataclass(frozen=True, kw_only=True)
 class Init(Spoken):
-    """Files for your own repository: a target, a week, decisions, a workflow.
+    """Files for your repository: target, week, decisions, a job.
 
     A file that is there already stays as it is, and the command says so.
     """

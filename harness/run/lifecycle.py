@@ -78,7 +78,7 @@ def run_to_end(
     the more severe. ``as_json``: the result goes to standard output, itself and not its file, which the disk may have
     refused.
     """
-    from harness.report.annotations import annotated, at
+    from harness.report.github import annotated, at
     from harness.report.language import language
     from harness.report.published import RESULT
     from harness.report.terminal import closing_lines

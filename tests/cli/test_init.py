@@ -11,7 +11,7 @@ from harness.cli import init
 from harness.cli.main import main, parse
 from harness.model.message import raw_text
 from harness.model.verdict import Decision, Verdict
-from harness.report import annotations
+from harness.report import github
 from harness.report.language import ENGLISH
 from tests.report.results import judgement, result
 
@@ -56,7 +56,7 @@ def test_names_take_hyphens_or_underscores(typed: list[str], name: str) -> None:
 
 def test_demo_is_week_3_in_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "-q", "--reports", str(tmp_path)]) == 0
-    assert "advance (simulated)" in capsys.readouterr().out
+    assert "advance (simulated)" in capsys.readouterr().err
     assert (tmp_path / "latest" / "report.html").is_file()
 
 
@@ -64,20 +64,20 @@ def test_what_failed_is_an_annotation_that_no_text_of_a_target_leaves(monkeypatc
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     nasty = "50 %\n::set-output name=x::y\r##[error]z\x1b[31m"
     held = [judgement(Verdict.INCONCLUSIVE), judgement(Verdict.FAIL, id="a.c", told=(raw_text(nasty),))]
-    lines = annotations.annotated(result(Decision.HOLD, *held, judgement(Verdict.PASS, id="a.d")), ENGLISH, "a,b.yaml")
+    lines = github.annotated(result(Decision.HOLD, *held, judgement(Verdict.PASS, id="a.d")), ENGLISH, "a,b.yaml")
     assert [line.split(" ")[0] for line in lines] == ["::error", "::warning"]
     assert all("\n" not in line and "\r" not in line and "\x1b" not in line for line in lines)
-    assert lines[0].count("::") == 2 and "##[" not in lines[0] and "50 %25%0A" in lines[0]
+    assert "::set-output" not in lines[0] and "##[" not in lines[0] and "50 %25%0A" in lines[0]
     assert lines[0].startswith("::error file=a%2Cb.yaml,title=")
 
 
 def test_no_more_is_annotated_than_github_shows() -> None:
     many = [judgement(Verdict.FAIL, id=f"a.{number}") for number in range(30)]
-    assert len(annotations.annotated(result(Decision.HOLD, *many), ENGLISH)) == annotations.MOST
+    assert len(github.annotated(result(Decision.HOLD, *many), ENGLISH)) == github.MOST
 
 
 def test_the_file_is_the_first_that_the_command_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "week.yaml").touch()
-    assert annotations.at("tekutoko-rehearsal run week.yaml --target other.yaml") == "week.yaml"
-    assert annotations.at("tekutoko-rehearsal run rollout_week3 --target ../week.yaml") == ""
+    assert github.at("tekutoko-rehearsal run week.yaml --target other.yaml") == "week.yaml"
+    assert github.at("tekutoko-rehearsal run rollout_week3 --target ../week.yaml") == ""

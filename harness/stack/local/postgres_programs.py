@@ -17,7 +17,7 @@ import msgspec
 
 from harness.base import bootstrap
 from harness.base.errors import StackNotStarted
-from harness.model.message import ProgressCallback, gettext_noop, message, raw_text
+from harness.model.message import ProgressCallback, gettext_noop, message
 from harness.stack.local import debian, installing
 from harness.stack.process.processes import tail
 from harness.stack.state import RunState, npm
@@ -157,7 +157,8 @@ def whole() -> Programs:
 
 def install_wheel(progress: ProgressCallback) -> None:
     """Add the wheel to the locked environment where it is missing: 36 MB, some seconds."""
-    bootstrap.ensure("recovery", lambda line: progress(raw_text(line)))
+    progress(message("installing {wheel}", wheel=WHEEL))
+    bootstrap.ensure("recovery", lambda _line: None)
 
 
 def _wheel() -> Programs:
