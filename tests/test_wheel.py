@@ -54,7 +54,7 @@ def test_a_newcomer_types_init_and_demo_and_asks_for_the_sign_off(wheel: Path, t
     variables = {**kept, "HOME": str(empty), ENVIRONMENT_VARIABLE: str(home())}
 
     def typed(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [environment / "bin" / "python", "-c", run, *words]
+        command = [str(environment / "bin" / "python"), "-c", run, *words]
         return subprocess.run(
             command, cwd=backend, env=variables, capture_output=True, text=True, check=False, timeout=120
         )
