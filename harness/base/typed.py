@@ -6,6 +6,8 @@ import os
 import re
 import sys
 
+from harness.base.data import INSTALLED
+
 #: Tells the locked environment's Python how the one was typed that went on in it.
 TYPED = "TEKUTOKO_PYTHON"
 
@@ -20,4 +22,4 @@ def typed() -> str:
 
 
 #: How a line begins that is to be typed again.
-PROGRAM = f"{typed()} -m harness"
+PROGRAM = "tekutoko-rehearsal" if INSTALLED else f"{typed()} -m harness"

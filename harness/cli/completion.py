@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.base.data import SCENARIOS
+from harness.base.data import INSTALLED, SCENARIOS
 from harness.base.errors import Exit
 from harness.base.typed import PROGRAM
 from harness.run.command import Command, flag, option
 
 _SHELLS = ("bash", "zsh", "fish")
 #: The names that are completed behind: what was typed, too, such as ``python3.12``.
-_PYTHONS = tuple(dict.fromkeys(("python", "python3", PROGRAM.partition(" ")[0])))
+_PYTHONS = (PROGRAM,) if INSTALLED else tuple(dict.fromkeys(("python", "python3", PROGRAM.partition(" ")[0])))
+#: What is typed before a command, behind that name, and at which word the command is.
+_BEFORE = "" if INSTALLED else "-m harness"
+_AT = 1 if INSTALLED else 3
 
 
 class Completed(NamedTuple):
@@ -79,10 +82,10 @@ _FUNCTION = r"""
 _tekutoko_rehearsal() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" flags="" values=""
     COMPREPLY=()
-    [[ "${COMP_WORDS[1]} ${COMP_WORDS[2]}" == "-m harness" && COMP_CWORD -gt 2 ]] || return 0
-    command="${COMP_WORDS[3]}"
-    case "$command" in VERBS) [[ COMP_CWORD -gt 4 ]] && command="$command ${COMP_WORDS[4]}" ;; esac
-    if [[ COMP_CWORD -eq 3 ]]; then
+    [[ "${COMP_WORDS[*]:1:BEHIND}" == "BEFORE" && COMP_CWORD -gt BEHIND ]] || return 0
+    command="${COMP_WORDS[AT]}"
+    case "$command" in VERBS) [[ COMP_CWORD -gt AT+1 ]] && command="$command ${COMP_WORDS[AT+1]}" ;; esac
+    if [[ COMP_CWORD -eq AT ]]; then
         COMPREPLY=($(compgen -W "FIRST --help --version" -- "$current"))
         return 0
     fi
@@ -114,7 +117,9 @@ def _bash(commands: dict[str, list[Completed]], *, zsh: bool) -> list[str]:
                 values.append(f'        "{name} {each.flag}") values="{" ".join(each.values)}" ;;')
     made = _FUNCTION.strip("\n").replace("FIRST", " ".join(_first(commands))).replace("VERBS", "|".join(verbs))
     made = made.replace("CASES", "\n".join(cases)).replace("VALUES", "\n".join(values))
-    made = made.replace("PYTHONS", " ".join(_PYTHONS))
+    made = made.replace("PYTHONS", " ".join(_PYTHONS)).replace("BEFORE", _BEFORE)
+    made = made.replace("BEHIND", str(_AT - 1)).replace("AT+1", str(_AT + 1)).replace("[AT]", f"[{_AT}]")
+    made = made.replace("-eq AT ]", f"-eq {_AT} ]")
     loaded = ["autoload -U +X compinit && compinit", "autoload -U +X bashcompinit && bashcompinit"] if zsh else []
     return [_HEAD.replace("SHELL", "zsh" if zsh else "bash"), *loaded, *made.splitlines()]
 
@@ -124,9 +129,9 @@ def _fish(commands: dict[str, list[Completed]], told: dict[str, str]) -> list[st
         _HEAD.replace("SHELL", "fish"),
         "function __tekutoko_at",
         "    set -l words (commandline -opc)",
-        '    test "$words[2..3]" = "-m harness"; or return 1',
-        "    test (count $argv) -eq 0; and test (count $words) -eq 3; and return 0",
-        "    test (count $argv) -gt 0; and string match -q -- $argv' *' (string join -- ' ' $words[4..-1])' '",
+        *([] if INSTALLED else ['    test "$words[2..3]" = "-m harness"; or return 1']),
+        f"    test (count $argv) -eq 0; and test (count $words) -eq {_AT}; and return 0",
+        f"    test (count $argv) -gt 0; and string match -q -- $argv' *' (string join -- ' ' $words[{_AT + 1}..-1])' '",
         "end",
     ]
     complete = f"complete -c {' -c '.join(_PYTHONS)}"

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from harness.base.message import Message
     from harness.run.command import Command, Unrecognized
 
+_FIRST = "to begin with"
 _FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "cluster and images"
 #: The commands that rehearse nothing.
 TOOLS = (
+    Entry("init", "harness.cli.init:Init", _FIRST),
+    Entry("demo", "harness.cli.init:Demo", _FIRST),
     Entry("check", "harness.cli.check:CheckCommand", _FILES),
     Entry("judge", "harness.cli.stored.command:Judge", _STORED),
     Entry("compare", "harness.cli.stored.command:Compare", _STORED),
@@ -72,7 +75,8 @@ def parse(words: Sequence[str], tell: Callable[[Message], object] = lambda _: No
     from harness.cli.defaults import defaults
     from harness.run import command as declared
 
-    name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in ALL), None)
+    asked = (" ".join(words[:2]).replace("-", "_"), *(word.replace("-", "_") for word in words[:1]))
+    name = next((name for name in asked if name in ALL), None)
     if name is None:
         raise _unknown(words)
     try:
@@ -92,8 +96,8 @@ def _unknown(words: Sequence[str]) -> BadInput:
         told = message("a command is required")
     elif words[0] == "list":
         told = message("list takes --json and nothing else, not {words}", words=shlex.join(words[1:]))
-    elif (SCENARIOS / f"{words[0]}.yaml").is_file():
-        told = message("{name} is no command; did you mean 'run {scenario}'?", name=repr(words[0]), scenario=words[0])
+    elif (SCENARIOS / f"{(scenario := words[0].replace('-', '_'))}.yaml").is_file():
+        told = message("{name} is no command; did you mean 'run {scenario}'?", name=repr(words[0]), scenario=scenario)
     else:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
         near = nearest(" ".join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))

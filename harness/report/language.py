@@ -1,7 +1,7 @@
 """The languages of the reports. English is the language of the messages; others are gettext catalogues.
 
 A ``Language`` is called with a message id and what stands in its places: ``say("{count} requests", count=3)``. The
-catalogues are the ``.po`` files under ``locale``, compiled in memory when a language is first used; a message that a
+catalogues are the ``.po`` files under ``locale``, read when a language is first used; a message that a
 catalogue does not have is said in English.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import errno
 import gettext
-import io
+import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -69,6 +70,7 @@ LANGUAGES = ("en", "ja")
 #: The catalogues of a language: the reports' own words, and the register of claims.
 DOMAINS = ("report", "claims")
 
+_ENTRY = re.compile(r'^msgid (".*"(?:\n".*")*)\nmsgstr (".*"(?:\n".*")*)', re.MULTILINE)
 _JOINED = {"en": "; ", "ja": "。"}
 _STOPS = (".", "。")
 _AFTER_A_STOP = {"en": " ", "ja": ""}
@@ -124,9 +126,7 @@ class Language:
             return utc
         if self.code == "en":
             return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-        from babel.dates import format_datetime
-
-        return format_datetime(at, "yyyy年M月d日 H:mm:ss 'UTC'", locale=self.code)
+        return f"{at.year}年{at.month}月{at.day}日 {at.hour}:{at:%M:%S} UTC"
 
 
 def padded(text: str, width: int) -> str:
@@ -184,12 +184,30 @@ def catalogue_file(code: str, domain: str) -> Path:
     return LOCALE / code / "LC_MESSAGES" / f"{domain}.po"
 
 
-def _compiled(path: Path) -> gettext.GNUTranslations:
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
+class _Catalogue(gettext.NullTranslations):
+    """The texts of a ``.po`` file; what is not translated is asked of the next catalogue."""
 
-    binary = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(binary, read_po(file))
-    binary.seek(0)
-    return gettext.GNUTranslations(binary)
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def gettext(self, message: str) -> str:
+        """Return the translation of ``message``, or ``message`` where no catalogue has one."""
+        return self._texts.get(message) or super().gettext(message)
+
+
+def texts_of(catalogue: str) -> dict[str, str]:
+    """Return the messages of a ``.po`` file as Babel writes it, each with its translation, but for the fuzzy ones.
+
+    Their escapes are JSON's. No message has a plural or a context.
+    """
+    found = {}
+    for entry in catalogue.split("\n\n"):
+        if (match := _ENTRY.search(entry)) and "\n#, fuzzy" not in f"\n{entry}":
+            message, translated = ("".join(map(json.loads, text.split("\n"))) for text in match.groups())
+            found[message] = translated
+    return found
+
+
+def _compiled(path: Path) -> gettext.NullTranslations:
+    return _Catalogue(texts_of(path.read_text(encoding="utf-8")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -14,6 +15,7 @@ from harness.base.clock import Clock, MachineClock, utc
 from harness.base.errors import Interrupted, RehearsalError, more_severe, of_full_disk
 from harness.base.phase import PhaseLine
 from harness.base.progress import Progress
+from harness.base.shown import with_codes
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.message import message
@@ -76,6 +78,7 @@ def run_to_end(
     the more severe. ``as_json``: the result goes to standard output, itself and not its file, which the disk may have
     refused.
     """
+    from harness.report.github import annotated, at
     from harness.report.language import language
     from harness.report.published import RESULT
     from harness.report.terminal import closing_lines
@@ -97,6 +100,9 @@ def run_to_end(
             statuses.append(error.exit)
             lines.insert(0, PhaseLine(say("error: {error}", error=str(error)), tone="bad"))
         progress.closing(lines if progress.detail == "decision" else [PhaseLine(""), *lines])
+        if "GITHUB_ACTIONS" in os.environ:
+            lines_of = annotated(result, say, at(result.facts.replay))
+            with_codes(sys.stderr).write("".join(f"{line}\n" for line in lines_of))
         if as_json:
             sys.stdout.write(RESULT.encode(result).decode())
         return more_severe(*statuses)

@@ -20,7 +20,7 @@ from harness.model.message import message, quantity
 from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
 from harness.report.html import render, summary
-from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
+from harness.report.language import DOMAINS, ENGLISH, catalogue_file, columns, language, padded, texts_of
 from tests import register as claims
 from tests.report.results import advanced, printed, rolled_back
 
@@ -34,6 +34,14 @@ def extracted(domain: str) -> dict[str, list[tuple[str, int]]]:
 def catalogue(domain: str) -> Catalog:
     """The Japanese one, which nobody changes."""
     return read("ja", domain)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_catalogue_reads_as_babel_reads_it(domain: str) -> None:
+    texts = texts_of(catalogue_file("ja", domain).read_text())
+    assert {each.id: each.string for each in catalogue(domain) if each.id and not each.fuzzy} == {
+        message: text for message, text in texts.items() if message
+    }
 
 
 def places(text: object) -> set[str]:

@@ -36,7 +36,7 @@ _NAMES = frozenset(
     Contour Cookie Debian Dependabot Deployment Docker Dockerfile Driver English Engine Enterprise Envoy Error Events Factory Firebase Firestore Go Google Grafana Helm Identity Ingress JUnit
     Job Kubernetes Linux Liveness Locust Logging Manager Monitoring Node Phase Pod PostgreSQL Probe Prometheus Proxy Python Readiness
     Registry Remote Restricted Secret Secrets Service Slack Sloth Standard Startup Storage Store Swift Taint TekuToko Terraform Token Toolkit Ubuntu Walk Webhook
-    Workload checkov for gcloud git gke glibc govulncheck inotify kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo
+    Workload checkov for gcloud git gke glibc govulncheck inotify kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo wheel
     """.split()  # noqa: SIM905 - a list of words
 )
 #: Environments, components, and fields or values as they are written in a file, a document or an answer.

@@ -39,6 +39,10 @@ def main(more: list[str]) -> int:
         command = [uv, *WORDS, *asked.words, *pins, "-o", str(bootstrap.lock(level)), *(more if level == "dev" else ())]
         if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
             return status
+    for part, asked in bootstrap.PARTS.items():
+        command = [uv, *WORDS, *asked.words, "-c", str(bootstrap.lock("dev")), "-o", str(bootstrap.lock(part))]
+        if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
+            return status
     command = [uv, *WORDS[:2], "--group", "kubectl", *WORDS[3:], "-o", str(bootstrap.lock("kubectl")), *more]
     if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
         return status

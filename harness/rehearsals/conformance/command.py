@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.base import bootstrap
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.rehearsals.conformance.types import ConformancePlan
@@ -46,6 +47,8 @@ class ConformanceCommand(TargetOnLocal):
         if self.junit is not None and not self.junit.absolute().parent.is_dir():
             none = message("no folder for {file}", file=str(self.junit))
             raise BadInput(none, where="--junit", remedy="make it, or name another file")
+        if self.fuzz:
+            bootstrap.enter("harness", "fuzz")
         from harness.rehearsals.conformance.checks import ALL  # the checks' libraries load here
         from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 

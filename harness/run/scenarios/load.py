@@ -224,12 +224,12 @@ def names() -> tuple[str, ...]:
 
 
 def load(name_or_path: str) -> Scenario:
-    """A bundled scenario by name, or a scenario file by path (it has a slash or ends in .yaml or .yml). Raises
-    ``BadInput`` with file, line, key path, and an example of the right form."""
+    """A bundled scenario by name (hyphens do), or a scenario file by path (it has a slash or ends in .yaml or .yml).
+    Raises ``BadInput`` with file, line, key path, and an example of the right form."""
     if name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path:
         path = Path(name_or_path)
-    elif name_or_path in names():
-        path = SCENARIOS / f"{name_or_path}.yaml"
+    elif (name := name_or_path.replace("-", "_")) in names():
+        path = SCENARIOS / f"{name}.yaml"
     else:
         near = nearest(name_or_path, list(names()))
         there = message("the scenarios are: {names}; or give the path of a .yaml file", names=", ".join(names()))

