@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from itertools import product
 from operator import attrgetter
@@ -85,6 +86,19 @@ class RunFacts:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
         return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
+
+
+def limit_of(fact: Fact, rules: Rules, known: RunFacts) -> float | None:
+    """Return the number that a rule which can hold a run, or a criterion, holds the fact to; ``None`` without one."""
+    if fact.sample is not None:
+        return fact.sample.limit
+    for name, rule in rules.items():
+        part, slash, _ = name.rpartition("/")
+        for line in rule.decided_by if rule.gates and (not slash or part == fact.part) else ():
+            if line.fact == fact.name and line.contains is None:
+                with suppress(AttributeError):  # a value that the plan of another part has
+                    return known.of_case(fact.case).limit(fact.part, line.limit)
+    return None
 
 
 class ComparedLine(NamedTuple):
