@@ -28,9 +28,11 @@ _FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "c
 #: The commands that rehearse nothing.
 TOOLS = (
     Entry("check", "harness.cli.check:CheckCommand", _FILES),
+    Entry("runs", "harness.cli.stored.command:Runs", _STORED),
     Entry("judge", "harness.cli.stored.command:Judge", _STORED),
     Entry("compare", "harness.cli.stored.command:Compare", _STORED),
     Entry("report", "harness.cli.stored.command:ReportCommand", _STORED),
+    Entry("export", "harness.cli.stored.command:Export", _STORED),
     Entry("size", "harness.cli.stored.size:SizeCommand", _STORED),
     Entry("observe", "harness.cli.observe.command:Observe", _STORED),
     Entry("claims", "harness.cli.stored.claims:Claims", _STORED),

@@ -18,6 +18,7 @@ from harness.base.units import show
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, joined, message
+from harness.model.result import MeasuredFact
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.model.words import lacking_words
@@ -88,13 +89,17 @@ class RunFacts:
         return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
 
 
-def limit_of(fact: Fact, rules: Rules, known: RunFacts) -> float | None:
-    """Return the number that a rule which can hold a run, or a criterion, holds the fact to; ``None`` without one."""
+def published(facts: Sequence[Fact], rules: Rules, plan: Any) -> tuple[MeasuredFact, ...]:
+    """The facts as a result carries them, each with the limit to which a criterion, or a rule that gates, holds it."""
+    known, found = RunFacts(facts, plan), [(fact, each) for fact in facts if (each := fact.published) is not None]
+    return tuple(msgspec.structs.replace(each, limit=_held_to(fact, rules, known)) for fact, each in found)
+
+
+def _held_to(fact: Fact, rules: Rules, known: RunFacts) -> float | None:
     if fact.sample is not None:
         return fact.sample.limit
     for name, rule in rules.items():
-        part, slash, _ = name.rpartition("/")
-        for line in rule.decided_by if rule.gates and (not slash or part == fact.part) else ():
+        for line in rule.decided_by if rule.gates and name.rpartition("/")[0] in ("", fact.part) else ():
             if line.fact == fact.name and line.contains is None:
                 with suppress(AttributeError):  # a value that the plan of another part has
                     return known.of_case(fact.case).limit(fact.part, line.limit)

@@ -16,14 +16,13 @@ from harness.evidence.gathered import Gathered
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
-from harness.model.result import Child, MeasuredFact, Part, Result
+from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.model.words import lacking_words
 from harness.rules import machine_share
 from harness.rules.combine import combine, exit_status
-from harness.rules.engine import RunFacts, limit_of
-from harness.rules.fact import Fact
+from harness.rules.engine import published
 from harness.rules.finding import error_words
 from harness.rules.judged import MEASUREMENT
 from harness.run.cost import cost_sections
@@ -159,21 +158,13 @@ def build_result(
         facts=seen.facts,
         parts=page.parts,
         judgements=judgements,
-        measured=tuple(_published(rehearsal, plan, seen.measured or ())),
+        measured=published(seen.measured or (), rehearsal.rules, plan),
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
         own_claims=getattr(plan, "own_claims", ()),  # of a plan that brings a team's own document
         evidence_digest=evidence_digest,
     )
-
-
-def _published(rehearsal: Rehearsal[P, D], plan: P, facts: Sequence[Fact]) -> Iterator[MeasuredFact]:
-    """The facts as a result carries them, each with the limit that it is held to."""
-    known = RunFacts(facts, plan)
-    for fact in facts:
-        if (each := fact.published) is not None:
-            yield msgspec.structs.replace(each, limit=limit_of(fact, rehearsal.rules, known))
 
 
 def named(rehearsal: Rehearsal[P, D], plan: P) -> str:

@@ -36,6 +36,7 @@ from harness.model.message import ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Result, RunInfo
 from harness.model.words import lacking_words
 from harness.report.files import write_atomically
+from harness.report.index import remember
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
@@ -228,12 +229,15 @@ class Runner(Generic[P, D]):
         self.lifecycle.write(
             lambda: write_reports(self.folder, result, register, say),
             lambda: point_latest(self.options.reports, self.folder),
+            lambda: remember(self.folder, result),
         )
         if len(self.lifecycle.errors) == before:
             return result
         corrected = self._result(seen, judgements, page)  # what is stored must not look better than how it ended
         self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
-        self.lifecycle.write(lambda: write_pages(self.folder, corrected, register, say))
+        self.lifecycle.write(
+            lambda: write_pages(self.folder, corrected, register, say), lambda: remember(self.folder, corrected)
+        )
         return corrected
 
     def _begin(self) -> None:
