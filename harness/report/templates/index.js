@@ -35,7 +35,7 @@
     make("tbody", {}, ...rows)));
   const row = run => {
     const [sign, word] = decisions[run[DECISION]], [, named, target, began, reason] = words.runs, digest = texts[run[DIGEST]];
-    const css = good(run) ? "v-pass" : bad(run) ? "v-fail" : "v-not_exercised";
+    const css = good(run) ? (texts[run[ENVIRONMENT]] === "sim" ? "v-inconclusive" : "v-pass") : bad(run) ? "v-fail" : "v-not_exercised";
     return make("tr", {},
       make("td", { class: `verdict full ${css}` }, make("i", { "aria-hidden": "true" }, sign), word),
       make("td", { class: "full", "data-label": named }, make("a", { href: href(run) }, texts[run[PLAN]]), make("small", {}, texts[run[ENVIRONMENT]])),
