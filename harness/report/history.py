@@ -14,7 +14,7 @@ import msgspec
 from harness.base.errors import NOT_JSON, BadInput, Exit
 from harness.base.message import as_message
 from harness.base.units import Unit
-from harness.model.message import Message, first_line, message, raw_text
+from harness.model.message import Message, first_line, message
 from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
 from harness.model.verdict import Decision
@@ -83,7 +83,7 @@ def first_reason(result: Result) -> Message | None:
     if result.facts.leaks:
         return message("left on the machine: {what}", what=result.facts.leaks[0])
     for each in sorted((one for one in result.judgements if one.holds), key=lambda one: not one.fired):
-        return message("{what}: {why}", what=(*each.asked, raw_text(each.id))[0], why=each.told[0])
+        return message("{what}: {why}", what=each.asked[0] if each.asked else each.id, why=each.told[0])
     return as_message(NOTHING_SAID) if nothing_exercised(result) else None
 
 

@@ -17,7 +17,7 @@ FILE_HELP = f"{RUN_HELP}; also a file that export wrote"
 
 @dataclass(frozen=True, kw_only=True)
 class Runs(InReports, Spoken, AsJson):
-    """The stored runs, the oldest first, by history.jsonl; reports/index.html shows them with filters and trends."""
+    """All stored runs, with why they did not end well."""
 
     name = "runs"
     example = "--failed"
@@ -35,13 +35,13 @@ class Runs(InReports, Spoken, AsJson):
             began, decision = line.started_utc[:16].replace("T", " "), padded(say(DECISION[line.decision]), 12)
             why = "" if line.reason is None else f"{'':18}{say.message(line.reason)}\n"
             sys.stdout.write(f"{began}  {decision}  {line.plan:<{width}}  {line.environment:<5}  {line.run}\n{why}")
-        sys.stdout.write(as_json(found).decode() if self.json else say("{count} runs", count=len(found)) + "\n")
+        sys.stdout.write(as_json(found).decode() if self.json else say("stored runs: {count}", count=len(found)) + "\n")
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(InReports, AsJson):
-    """A stored run in one file, which judge and compare take on another machine.
+    """A stored run in one file, to be judged elsewhere.
 
     It has plan, manifests without secrets, evidence, facts, digests, versions and replay line; no logs and pages."""
 
