@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, Exit
 from harness.cli import unused
 from harness.cli.stored.travel import pack, unpacked, without_secrets
 from harness.report.history import read
@@ -135,6 +135,13 @@ def test_one_that_is_cut_or_changed_is_refused_and_nothing_is_left(
         with pytest.raises(BadInput, match="cannot be unpacked"), unpacked(str(tmp_path / "x.zip")):
             pass
     assert not [*(tmp_path / "temp").iterdir()]
+
+
+async def test_a_run_that_broke_is_remembered_without_a_decision(made: Made) -> None:
+    folder = await made(dies=True)
+    [line] = read(folder.parent) or []
+    assert (line.run, line.decision, line.exit_status) == (folder.name, None, Exit.RUN_BROKEN)
+    assert str(line.reason) == "part died"
 
 
 async def test_runs_lists_them_and_clean_keeps_the_newest(
