@@ -15,6 +15,7 @@ import msgspec
 from harness.base.clock import NS, MachineClock, unix_ns
 from harness.base.home import home, runs_folder, used_mark
 from harness.base.message import Message, gettext_noop, message
+from harness.report.index import recalled
 from harness.report.latest import LATEST
 from harness.report.signoff.gather import FOLDER
 from harness.run.runner import PLAN_JSON
@@ -22,7 +23,7 @@ from harness.stack.kind import at_hand
 from harness.stack.kind.images.recipe import REPOSITORY
 
 UNUSED_DAYS = 30
-_IMAGE, _RUN = gettext_noop("Docker image"), gettext_noop("stored run")
+_IMAGE, RUN = gettext_noop("Docker image"), gettext_noop("stored run")
 #: The folders of ``home()`` that hold a folder for each lock or version, by what that is.
 _KEPT = {
     "venv": gettext_noop("Python environment"),
@@ -63,18 +64,21 @@ def found() -> list[Unused]:
     return [*all_, *_images(before_s)]
 
 
-def runs(reports: Path, days: int) -> Iterator[Unused]:
-    """Finds the stored runs in whose folders nothing was written for so many days.
+def runs(reports: Path, days: int, keep: int = 0) -> Iterator[Unused]:
+    """Finds the stored runs in whose folders nothing was written for so many days, and that are not among the newest
+    ``keep`` of the history.
 
     Left out are one that is not swept yet, the newest, and those that a sign-off page names: they are its evidence.
     """
+    known = [line.run for line in recalled(reports) if "/" not in line.run] if keep else []  # a sequence with its runs
     pages = "".join(page.read_text(errors="replace") for page in (reports / FOLDER).rglob("*.json"))
     for folder in sorted(path.parent for path in reports.glob(f"*/{PLAN_JSON}")):
         written_s = max(path.lstat().st_mtime for path in folder.iterdir())
         newest = folder.resolve() == (reports / LATEST).resolve()
         kept = newest or folder.is_symlink() or folder.name in pages or (runs_folder() / folder.name).exists()
+        kept = kept or (keep > 0 and folder.name not in known[:-keep])
         if written_s < _days_ago(days) and not kept:
-            yield _folder(_RUN, folder, written_s)
+            yield _folder(RUN, folder, written_s)
 
 
 def remove(unused: Unused) -> bool:

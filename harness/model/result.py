@@ -105,6 +105,7 @@ class MeasuredFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     ``seen`` is the figure as read, in ``unit``. The truth lies from ``low`` to ``high``: both are ``None`` for a single
     reading, and one alone where nothing bounds the other side. ``of`` is the number of samples. ``told`` says it.
+    ``limit`` is what a rule or a criterion holds it to, ``None`` where none does.
     """
 
     name: str
@@ -116,6 +117,7 @@ class MeasuredFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     high: float | None = None
     of: int = 0
     unit: Unit = Unit.NONE
+    limit: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from itertools import product
 from operator import attrgetter
@@ -16,6 +17,7 @@ from harness.base.message import gettext_noop
 from harness.base.units import show
 from harness.model.judgement import Expected, Judgement, Kind, Verdict, lacking_words
 from harness.model.message import Message, Told, joined, message
+from harness.model.result import MeasuredFact
 from harness.model.stack import lacks
 from harness.rules.rule import CHECKED, EVERY, Fact, Limit, Rule, RuleLine, Rules, Shows, rule_of, unit_of
 
@@ -81,6 +83,23 @@ class RunFacts:
         """A value of the part, or of the plan. Raises ``AttributeError`` where neither has it."""
         key, of = name.removeprefix("plan."), self._parts.get(part, self._plan)
         return float(attrgetter(key)(of if hasattr(of, key.partition(".")[0]) else self._plan))
+
+
+def published(facts: Sequence[Fact], rules: Rules, plan: Any) -> tuple[MeasuredFact, ...]:
+    """The facts as a result carries them, each with the limit to which a criterion, or a rule that gates, holds it."""
+    known, found = RunFacts(facts, plan), [(fact, each) for fact in facts if (each := fact.published) is not None]
+    return tuple(msgspec.structs.replace(each, limit=_held_to(fact, rules, known)) for fact, each in found)
+
+
+def _held_to(fact: Fact, rules: Rules, known: RunFacts) -> float | None:
+    if fact.sample is not None:
+        return fact.sample.limit
+    for name, rule in rules.items():
+        for line in rule.decided_by if rule.gates and name.rpartition("/")[0] in ("", fact.part) else ():
+            if line.fact == fact.name and line.contains is None:
+                with suppress(AttributeError):  # a value that the plan of another part has
+                    return known.of_case(fact.case).limit(fact.part, line.limit)
+    return None
 
 
 class ComparedLine(NamedTuple):

@@ -18,6 +18,7 @@ from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.rules import machine_share
+from harness.rules.engine import published
 from harness.rules.finding import error_words
 from harness.rules.judged import MEASUREMENT, combine, exit_status
 from harness.run.rehearsal import Rehearsal, RunRecord, cost_sections
@@ -152,7 +153,7 @@ def build_result(
         facts=seen.facts,
         parts=page.parts,
         judgements=judgements,
-        measured=tuple(each for fact in seen.measured or () if (each := fact.published)),
+        measured=published(seen.measured or (), rehearsal.rules, plan),
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),

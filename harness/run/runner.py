@@ -31,6 +31,7 @@ from harness.model.judgement import Judgement, lacking_words
 from harness.model.manifests import Manifests
 from harness.model.message import ProgressCallback, message, raw_text, whole
 from harness.model.result import Child, Result, RunInfo
+from harness.report.index import remember
 from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_junit, write_pages, write_reports
@@ -220,12 +221,15 @@ class Runner(Generic[P, D]):
         self.lifecycle.write(
             lambda: write_reports(self.folder, result, register, say),
             lambda: point_latest(self.options.reports, self.folder),
+            lambda: remember(self.folder, result),
         )
         if len(self.lifecycle.errors) == before:
             return result
         corrected = self._result(seen, judgements, page)  # what is stored must not look better than how it ended
         self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
-        self.lifecycle.write(lambda: write_pages(self.folder, corrected, register, say))
+        self.lifecycle.write(
+            lambda: write_pages(self.folder, corrected, register, say), lambda: remember(self.folder, corrected)
+        )
         return corrected
 
     def _begin(self) -> None:

@@ -107,10 +107,10 @@ def read_stored(text: str, reports: Path) -> StoredRun:
         folder=folder,
         result=result,
         rehearsal=found,
-        plan=_decode(folder / PLAN_JSON, found.plan),
+        plan=decoded(folder / PLAN_JSON, found.plan),
         details=details,
         evidence=evidence,
-        plan_json=_decode(folder / PLAN_JSON, dict[str, Any]),
+        plan_json=decoded(folder / PLAN_JSON, dict[str, Any]),
         machine=_optional(folder / MACHINE_JSON),
         manifests=_optional(folder / MANIFESTS_JSON),
     )
@@ -150,10 +150,11 @@ def _same_run(folder: Path, result: Result) -> None:
 
 
 def _optional(path: Path) -> dict[str, Any]:
-    return _decode(path, dict[str, Any]) if path.exists() else {}
+    return decoded(path, dict[str, Any]) if path.exists() else {}
 
 
-def _decode(path: Path, kind: type[_T]) -> _T:
+def decoded(path: Path, kind: type[_T]) -> _T:
+    """What a JSON file of a run says. Raises ``BadInput``."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, *NOT_JSON) as error:
