@@ -25,16 +25,18 @@ def judge(
     *,
     due: DueList | None = None,
     not_exercised: Mapping[str, Message] = MappingProxyType({}),
+    glance: bool = False,
 ) -> tuple[Judgement, ...]:
     """Every criterion of ``scenario``, in its order.
 
     Rows count by when they were due, in ``[window.start_ns, window.end_ns)``. Before ``now_ns`` reaches the window's
     end a success criterion is inconclusive, with the figures so far; a rollback limit may fire at any time.
     ``due`` is the schedule's own due list of the window; without one the scenario's pace says how many calls are due.
+    A ``glance`` says which limits fired, and the figures; it does not compare what passed with the schedule.
     ``not_exercised`` maps a criterion's id to why the rung or the target cannot exercise it.
     Raises ``BadInput`` for a rollback limit that makes no sense (see ``rollback.smallest_sample``).
     """
-    view = WindowView(scenario, ledger, window, now_ns, due)
+    view = WindowView(scenario, ledger, window, now_ns, due, glance=glance)
     return tuple(judgement_on(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
 
 

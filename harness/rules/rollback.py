@@ -220,7 +220,7 @@ def _void(criterion: Criterion, view: WindowView, finding: CriterionFinding, nee
     if errors and (finding.fired_at_ns is None or errors[0].at_ns <= finding.fired_at_ns):
         return finding.void(error_words(errors))
     if finding.verdict is Verdict.PASS:
-        why = _unproved(criterion, view, needed)
+        why = None if view.glance else _unproved(criterion, view, needed)
         return finding.void(why) if why else finding
     latency_fired = finding.verdict is Verdict.FAIL and criterion.metric in QUANTILE
     if latency_fired and first_break(criterion, view.timely(criterion), needed) is None:

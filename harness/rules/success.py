@@ -211,7 +211,7 @@ def _sampled(criterion: Criterion, view: WindowView) -> CriterionFinding:
     if len(rows) < criterion.smallest_sample:
         return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
     if finding.verdict is Verdict.PASS:
-        why = _unproved(criterion, view)
+        why = None if view.glance else _unproved(criterion, view)
         return finding.void(why) if why else finding
     if finding.verdict is Verdict.FAIL and not _fails(criterion, view.timely(criterion)):
         late = count(len(view.late(criterion)))

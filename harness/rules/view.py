@@ -29,12 +29,22 @@ class WindowView:
     """Built for one judgement; every part is computed at most once and only when a criterion asks for it.
 
     ``due`` is the schedule's own due list of the whole window; without one, as many calls are due as the scenario's
-    pace and rate say, and any that is in evidence is one of them.
+    pace and rate say, and any that is in evidence is one of them. ``glance``: see ``criteria.judge``.
     """
 
-    def __init__(self, scenario: Scenario, ledger: Ledger, window: Window, now_ns: int, due: DueList | None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        ledger: Ledger,
+        window: Window,
+        now_ns: int,
+        due: DueList | None,
+        *,
+        glance: bool = False,
+    ) -> None:
         self.scenario = scenario
         self.ledger = ledger
+        self.glance = glance
         self._due = due
         self.whole = window
         self.to_go_ns = max(0, window.end_ns - now_ns)

@@ -385,7 +385,8 @@ class LegsCourse:
         on.evidence.gather()
         now_ns = on.clock.now_ns()
         self._see(judged_ns=now_ns, judged_rows=len(on.evidence.rows))
-        on.details.fired = any(each.fired for each in judge(scenario, on.evidence.ledger, window, now_ns, due=due))
+        found = judge(scenario, on.evidence.ledger, window, now_ns, due=due, glance=True)
+        on.details.fired = any(each.fired for each in found)
         return on.details.fired
 
     async def _roll_back(self, leg: Leg) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.base.clock import NS, Anchor
@@ -298,8 +299,10 @@ class Week:
         on.evidence.gather()
         self._judged_ns = now_ns = on.clock.now_ns()
         lacking = not_exercised(self._plan, on.stack.capabilities)
-        ledger = on.evidence.ledger
-        self._results = judge(self._plan, ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
+        of = partial(judge, self._plan, on.evidence.ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
+        self._results = of(glance=True)
+        if now_ns >= self._window.end_ns or any(each.fired for each in self._results):
+            self._results = of()
         details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
         on.update_progress(*self._live(), rows=under_way(self._results, on.language))
         return any(each.fired for each in self._results)
