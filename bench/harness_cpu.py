@@ -16,9 +16,8 @@ from bench import clock
 from bench.processes import ROOT, cpu_s, environment
 from bench.result import Figure, Result
 from harness.evidence.store import EVIDENCE, read_rows
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, Window
 from harness.rehearsals.rollout.observed import observed
-from harness.rules.ledger import Window
 
 LIMIT_CORES = 0.3
 ENDS_WITHIN_S = 300.0

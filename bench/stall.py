@@ -19,8 +19,8 @@ from bench.result import Figure, Result
 from harness.base.clock import NS, MachineClock
 from harness.evidence.spool import SpoolReader
 from harness.load.process import LoadProcesses
-from harness.model.evidence import RequestRow, Row, Side
-from harness.rules.ledger import Ledger, Window
+from harness.model.evidence import RequestRow, Row, Side, Window
+from harness.rules.ledger import Ledger
 from harness.rules.summary import summarise
 
 #: What a healthy request takes, and how late an answer may be told at most, is not in the computed figures.

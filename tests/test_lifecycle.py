@@ -23,8 +23,9 @@ from harness.model.result import Result
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.conformance.command import ConformanceCommand
 from harness.run import lifecycle
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.lifecycle import Lifecycle, run_identity, run_to_end
+from harness.run.options import Options
 from harness.run.runner import RUNGS
 from harness.stack.environments.choice import manifests_of
 from harness.stack.state.processes import process_mark

@@ -34,7 +34,8 @@ from harness.report.published import RESULT, RESULT_JSON
 from harness.rules.judged import MEASUREMENT, combine
 from harness.run import resuming
 from harness.run.command import parse
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal
 from harness.run.result import details_of
 from harness.run.runner import Environment, Runner

@@ -28,13 +28,12 @@ from harness.load.plan import LoadPlan, write
 from harness.load.population.schedule import due_list
 from harness.load.process import LoadProcess
 from harness.load.recorder import Recorder
-from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side, Window
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.scenario import Scenario
 from harness.model.stack import Address
 from harness.rules.criteria import judge
 from harness.rules.judged import combine
-from harness.rules.ledger import Window
 from harness.run.result import measurement
 from harness.run.scenarios.load import load
 from tests.load.conftest import plan_for

@@ -6,17 +6,20 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.migration.heal import Healing
 from harness.model.direction import Direction
 from harness.model.message import Message, message
 from harness.report.language import language
 from harness.run.arguments import AsJson, Spoken
 from harness.run.command import option
+
+if TYPE_CHECKING:
+    from harness.migration.heal import Healing
 
 _SHOWN = 20
 

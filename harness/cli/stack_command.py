@@ -25,7 +25,7 @@ from harness.model.stack import Endpoints, EnvironmentKind
 from harness.report.language import Language, language
 from harness.run.arguments import AsJson, OwnManifests, Spoken, StackOptions, speaking
 from harness.run.command import option, words
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.own_cluster import OnCluster, take_down
 
 if TYPE_CHECKING:

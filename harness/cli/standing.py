@@ -15,8 +15,8 @@ from harness.base.progress import Progress
 from harness.evidence.failure import cut
 from harness.model.message import Message, ProgressCallback, message
 from harness.rehearsals.chaos.standing import StandingChaos
-from harness.run.context import Options
 from harness.run.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
+from harness.run.options import Options
 from harness.stack import state
 from harness.stack.environments.choice import manifests_of, stack_for
 from harness.stack.environments.standing import RECORD, StackFacts, facts_of, recorded

@@ -13,12 +13,11 @@ from harness.evidence.store import EVIDENCE, Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.schedule import due_list, probes_due, requests_due
 from harness.load.protocol import Load
-from harness.model.evidence import NOTHING_DUE, Due, DueList
+from harness.model.evidence import NOTHING_DUE, Due, DueList, Window
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
-from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver, switch_over
 from harness.stack.protocol import Stack
 

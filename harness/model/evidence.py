@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from harness.base.ticks import NS
 from harness.model.message import Message, Told, english, raw_text
 
 
@@ -175,6 +176,18 @@ Row = RequestRow | ProbeRow | FlagRow | SessionRow | SampleRow | EventRow
 
 
 # What a schedule holds: every request and probe that is due in a stretch of a run, whatever came of it.
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """The stretch of a run that is judged. Half-open: ``start_ns <= t < end_ns`` on the run's monotonic clock."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.start_ns) / NS
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):

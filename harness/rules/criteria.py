@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harness.model.evidence import DueList
+from harness.model.evidence import DueList, Window
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.rules.finding import CriterionFinding
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.rollback import rollback
 from harness.rules.sentences import asked
 from harness.rules.success import success

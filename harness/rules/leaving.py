@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, Window
 from harness.model.stack import PodState
-from harness.rules.ledger import Calls, Ledger, Window
+from harness.rules.ledger import Calls, Ledger
 
 #: The erratum that requests fail while a pod leaves.
 NO_PRESTOP = "deploy.downtime_without_prestop"

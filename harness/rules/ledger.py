@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,25 +28,12 @@ from harness.model.evidence import (
     SampleRow,
     SessionRow,
     Side,
+    Window,
     happened,
     probe_call,
 )
 from harness.model.message import message
 from harness.model.scenario import PopulationPlan
-
-# The stretch of a run that is judged.
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Half-open: ``start_ns <= t < end_ns`` on the run's monotonic clock."""
-
-    start_ns: int
-    end_ns: int
-
-    @property
-    def seconds(self) -> float:
-        """Its length."""
-        return (self.end_ns - self.start_ns) / NS
 
 
 def of_step(window: Window, plan: PopulationPlan, at_s: float | None) -> Window:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from harness.base.clock import NS
-from harness.model.evidence import BUSY, MACHINE, STOLEN, WAITED, ProbeRow, RequestRow, SampleRow
+from harness.model.evidence import BUSY, MACHINE, STOLEN, WAITED, ProbeRow, RequestRow, SampleRow, Window
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message
-from harness.rules.ledger import Window
 from harness.rules.summary import together
 
 OBSERVED = "machine.processors"

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit, show
+from harness.model.evidence import Window
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import MAX_S, QUANTILE, Criterion, Metric, Sample, Scenario
 from harness.rules.criteria import judgement_on
 from harness.rules.figures import figure
 from harness.rules.finding import CriterionFinding, nothing
-from harness.rules.ledger import CALL, NO_OPERATION, Calls, Ledger, Window
+from harness.rules.ledger import CALL, NO_OPERATION, Calls, Ledger
 from harness.rules.planned import PlannedSample
 from harness.rules.rollback import rollback
 from harness.rules.success import success

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.evidence import Due, DueList
+from harness.model.evidence import Due, DueList, Window
 from harness.model.message import Message, Told, message
-from harness.rules.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger, Window, those
+from harness.rules.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger, those
 from harness.rules.sentences import count
 
 #: The status of a call that is due and not in evidence; no answer has it.

@@ -10,8 +10,9 @@ from typing import Protocol
 import msgspec
 
 from harness.base.units import Unit
+from harness.model.evidence import Window
 from harness.model.message import Message, message, quantity
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 
 _MIB = 2**20
 _POD = "pod/"

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.ticks import NS
+from harness.model.evidence import Window
 from harness.model.scenario import ProbePlan
-from harness.rules.ledger import Calls, Window
+from harness.rules.ledger import Calls
 
 #: With no probe under way for this long, or for two of them where they are rarer, none was being made: what lies before
 #: is no part of a blackout.

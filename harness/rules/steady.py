@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.evidence import Due, DueList, Side
+from harness.model.evidence import Due, DueList, Side, Window
 from harness.model.message import Message, message
 from harness.model.scenario import QUANTILE, Criterion, Sample
 from harness.rules.figures import clears, figure
-from harness.rules.ledger import Calls, Ledger, Window
+from harness.rules.ledger import Calls, Ledger
 from harness.rules.planned import planned_in
 
 #: The steady state: so long without a failed request or probe, every pod of the Deployment ready, the criteria kept.

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
+from harness.model.evidence import Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, message, worded
 from harness.model.scenario import QUANTILE, By, Comparison, Criterion, Metric, Sample
 from harness.rules.bounds import samples_needed
 from harness.rules.figures import Figure, bad_calls, clears, counting, figure
 from harness.rules.finding import CriterionFinding, error_words, nothing
-from harness.rules.ledger import Calls, Window, those
+from harness.rules.ledger import Calls, those
 from harness.rules.machine_share import CROWDED_FROM
 from harness.rules.planned import missing_words, void_reason
 from harness.rules.sentences import (

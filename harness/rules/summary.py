@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.ticks import NS
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.rules.bounds import nearest_rank
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.ledger import Ledger, Window, lag_ns
+from harness.rules.ledger import Ledger, lag_ns
 
 
 class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from harness.base.ticks import NS
-from harness.model.evidence import Due, DueList, EventRow, Side
+from harness.model.evidence import Due, DueList, EventRow, Side, Window
 from harness.model.scenario import Criterion, Sample, Scenario
 from harness.rules.figures import of_operation
-from harness.rules.ledger import Calls, Ledger, Window, of_step, on_time, those
+from harness.rules.ledger import Calls, Ledger, of_step, on_time, those
 from harness.rules.machine_share import crowded_share
 from harness.rules.planned import MISSING, PlannedSample, optimistic
 from harness.rules.silence import silent_s

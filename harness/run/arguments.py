@@ -25,9 +25,9 @@ from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, CLUSTERS, RUNGS, EnvironmentKind, Target
 from harness.report.language import LANGUAGES, language
 from harness.run.command import Command, Duration, in_place, is_given, option, own, replay, smaller, within
-from harness.run.context import Options
 from harness.run.lifecycle import clock_of, run_to_end
 from harness.run.only import chosen, only, words
+from harness.run.options import Options
 from harness.run.own_cluster import OnCluster
 from harness.run.registry import rehearsal
 from harness.stack.target.targets import COMMAND_HELP, TARGET_HELP, resolve

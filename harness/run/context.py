@@ -22,40 +22,12 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
-from harness.model.stack import EnvironmentKind, OwnCluster, Target
 from harness.report.language import language
 from harness.report.outline import counted
 from harness.report.words import verdict_id
 from harness.run.lifecycle import RunUnderWay, Teardown
+from harness.run.options import Options
 from harness.stack.protocol import Stack
-
-# What every rehearsal is asked for, whatever its plan: where it runs, on what, with which seed.
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command line says besides the plan, resolved. What it says of the plan is in the plan itself.
-
-    ``rung_reason`` is a message id, ``replay`` the command that runs this again. ``own_cluster`` is of the rung
-    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. ``lang``
-    is the language of the pages. ``only``, ``own``, ``smaller`` and ``in_place`` are as in ``Facts``.
-    """
-
-    rung: EnvironmentKind
-    rung_reason: str = ""
-    target: Target
-    seed: int
-    reports: Path
-    manifests: Path
-    replay: str
-    service_port: int | None = None
-    own_cluster: OwnCluster | None = None
-    signals_at_once: bool = False
-    lang: str = "en"
-    only: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
-    smaller: tuple[str, ...] = ()
-    in_place: tuple[str, ...] = ()
-
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25

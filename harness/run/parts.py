@@ -18,7 +18,8 @@ from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Part, RunInfo
 from harness.model.scenario import Step
 from harness.model.stack import Capability, EnvironmentKind
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.quantity import cpu_factor, scaled

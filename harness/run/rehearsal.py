@@ -19,7 +19,7 @@ from harness.base.data import CLAIMS
 from harness.base.ticks import NS
 from harness.checks.as_printed import missing
 from harness.evidence.store import Gathered
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.judgement import Expected, Judgement, observation
 from harness.model.manifests import Manifests, PatchNote
 from harness.model.message import Message, gettext_noop, message
@@ -27,10 +27,11 @@ from harness.model.result import Part, RunInfo
 from harness.model.section import Lines, Section
 from harness.model.stack import Capability, EnvironmentKind, lacks
 from harness.rules.engine import judged
-from harness.rules.ledger import Calls, Window
+from harness.rules.ledger import Calls
 from harness.rules.objectives.budget import REQUESTS, Spent, line, spent
 from harness.rules.rule import Fact, Rules, checked, read
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.stack.manifests.layers import NO_REASON
 from harness.stack.manifests.unsupported_features import not_honoured_by_processes
 from harness.stack.protocol import StackNeeds

@@ -22,8 +22,8 @@ from harness.model.message import message
 from harness.report.published import RESULT, RESULT_JSON
 from harness.run.arguments import Rehearsing, environment_of, first_lines, say_first
 from harness.run.command import flag, given, option, parse, words
-from harness.run.context import Options
 from harness.run.lifecycle import clock_of, run_to_end
+from harness.run.options import Options
 from harness.run.registry import rehearsal
 
 if TYPE_CHECKING:

@@ -36,9 +36,10 @@ from harness.report.language import language, write_atomically
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_junit, write_pages, write_reports
 from harness.rules.register import read
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.dependencies import rests_on
 from harness.run.lifecycle import Lifecycle, RunUnderWay, open_folder, run_identity
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord, manifest_facts
 from harness.run.result import Page, build_result, judged, named, sections, with_facts
 from harness.stack.environments.choice import manifests_of, stack_for, sweep

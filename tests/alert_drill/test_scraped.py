@@ -24,7 +24,7 @@ from harness.rehearsals.alert_drill.facts import scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
 from harness.rules import engine
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.stack.kind.images import binaries
 from harness.stack.kind.stack import KindStack
 from harness.stack.local.controllers import capabilities

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.evidence import DueList
+from harness.model.evidence import DueList, Window
 from harness.model.judgement import Expected, Judgement
 from harness.model.scenario import Criterion
 from harness.rehearsals.chaos import catalogue
@@ -17,7 +17,7 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rules import SPREADS, rule_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, MadeExperiment, PlannedExperiment
 from harness.rules import engine
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.rule import Fact, FactsOf
 from harness.run.scenarios.load import load
 

@@ -24,7 +24,7 @@ from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, PlannedExperiment
 from harness.rules.judged import combine, event, result
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack import manifests

@@ -25,7 +25,8 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, MadeExperiment, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
 from harness.run.command import parse
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal
 from harness.run.runner import Environment, Runner
 from harness.stack.protocol import StackNeeds

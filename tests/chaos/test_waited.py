@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from harness.base.clock import NS
+from harness.model.evidence import Window
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.types import ChaosDetails, MadeExperiment
-from harness.rules.ledger import Window
 from harness.rules.steady import STEADY_S
 from tests.chaos.test_judge_run import plan
 

@@ -19,7 +19,7 @@ from harness.model.judgement import Judgement, Verdict
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.stack.environments.choice import manifests_of
 from harness.stack.manifests import load
 from harness.stack.target.targets import bundled

@@ -28,7 +28,7 @@ from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.command import DrRestore
 from harness.run.command import Command, Duration
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.own_cluster import OnCluster
 from harness.run.registry import COMMANDS, rehearsal
 from harness.stack.environments.choice import stack_for

@@ -26,7 +26,7 @@ from harness.model.stack import EnvironmentKind
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.runner import Runner
 from harness.stack.target.targets import resolve
 from tests.main_job import left_of

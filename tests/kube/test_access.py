@@ -14,7 +14,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import Exit, StackNotStarted
 from harness.cli.main import main
 from harness.model.stack import EnvironmentKind, Target
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.runner import Runner
 from harness.stack.environments.choice import cluster_images, overlay
 from harness.stack.kind.stack import KindStack

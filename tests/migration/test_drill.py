@@ -14,7 +14,7 @@ from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import StoredWalks
 from harness.load.population.schedule import stayers_due
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Unconvertible, walk_rows
-from harness.model.evidence import Operation, RequestRow, Side
+from harness.model.evidence import Operation, RequestRow, Side, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.rehearsals.migration_drill import compare, plants
@@ -38,7 +38,6 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.ledger import Window
 from harness.run.result import judged
 from harness.run.scenarios.load import load
 from harness.stack.firebase.documents import Fields, Value

@@ -7,11 +7,10 @@ import pytest
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.load.population.schedule import stayers_due
-from harness.model.evidence import Operation, RequestRow
+from harness.model.evidence import Operation, RequestRow, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english, message
 from harness.rehearsals.migration_drill.types import DrillDetails, OddDocument, Race
-from harness.rules.ledger import Window
 from tests.migration.drilled import PLAN, details, replace, requests
 from tests.migration.test_drill import COMPARED, SEED, WEEK_1, attempts, by, told, week, without
 

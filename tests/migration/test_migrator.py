@@ -17,7 +17,7 @@ from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.rehearsals.migration_drill.rehearsal import Kill, MigrationDrill, Migrator, must_be_there
 from harness.rehearsals.migration_drill.types import DrillPlan, MigratorAttempt
-from harness.run.context import Options
+from harness.run.options import Options
 
 
 class Passing:

@@ -12,11 +12,11 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.cli.main import main
+from harness.model.evidence import Window
 from harness.model.judgement import Decision, Judgement, Verdict
 from harness.model.result import Result
 from harness.model.section import Table
 from harness.report.published import RESULT, RESULT_JSON
-from harness.rules.ledger import Window
 from harness.rules.observed import CounterSamples, Gap, Observed, counted, judge_observed
 from harness.run.scenarios.load import load
 

@@ -13,7 +13,7 @@ from harness.base.units import Unit
 from harness.checks.agreement import CLAIM_DUAL_WRITE, DUAL_WRITE
 from harness.cli.main import parse
 from harness.load.population.schedule import accounts, on_api, stayers_due
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, RequestRow, Side, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.mirror import MirrorStep
@@ -32,7 +32,6 @@ from harness.rehearsals.one_stack.types import (
     moving,
 )
 from harness.rules.judged import event, result
-from harness.rules.ledger import Window
 from harness.run import result as conclude
 from harness.run.result import judged as concluded
 from harness.run.scenarios.load import load

@@ -19,14 +19,13 @@ from harness.load.population.schedule import canaries
 from harness.migration import heal as healing
 from harness.migration.heal import RECONCILE, Healing
 from harness.model.direction import Direction
-from harness.model.evidence import EventRow, Operation, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, RequestRow, Side, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.rehearsals.one_stack import rehearsal
 from harness.rehearsals.one_stack.rehearsal import reconcile
 from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
-from harness.rules.ledger import Window
 from harness.rules.writes import Writes
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan

@@ -18,7 +18,7 @@ from harness.model.message import ProgressCallback
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.runner import Environment, Runner
 from harness.stack.environments.choice import manifests_of, overlay
 from harness.stack.local.site import Site

@@ -11,12 +11,12 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import StackNotStarted
+from harness.model.evidence import Window
 from harness.model.manifests import Manifests
 from harness.model.message import Message, english
 from harness.rehearsals.dr_restore import procedure
 from harness.rehearsals.dr_restore.on_stack import Restart, StackRecovery
 from harness.rehearsals.dr_restore.procedure import Calls, ProcedureWritten, Reached, as_written, reflected, restarted
-from harness.rules.ledger import Window
 from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"

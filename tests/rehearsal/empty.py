@@ -14,7 +14,7 @@ from harness.base.progress import Progress
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import ProgressCallback
 from harness.model.stack import Capability, EnvironmentKind
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.runner import Environment, Runner
 from harness.stack.protocol import StackNeeds
 from harness.stack.target.targets import bundled

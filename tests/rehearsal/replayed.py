@@ -14,7 +14,8 @@ from harness.base.data import ROOT
 from harness.base.progress import Progress
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal
 from harness.run.runner import Runner
 from harness.stack.protocol import StackNeeds

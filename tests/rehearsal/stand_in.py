@@ -12,7 +12,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Row, Section, Table
 from harness.rules.rule import Fact, FactsOf, Rule, RuleLine
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 

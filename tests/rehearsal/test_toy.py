@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.evidence import Outcome, ProbeRow
+from harness.model.evidence import Outcome, ProbeRow, Window
 from harness.model.judgement import Verdict
-from harness.rules.ledger import Window
 from tests.other_document.test_page import ON_LOCAL
 from tests.rehearsal.made import by_id, seen
 from tests.rehearsal.toy import actions

@@ -26,6 +26,7 @@ from harness.model.evidence import (
     SampleRow,
     SessionRow,
     Side,
+    Window,
 )
 from harness.model.judgement import Decision, Kind
 from harness.model.result import Result, RunInfo
@@ -35,7 +36,7 @@ from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rules.criteria import judge
 from harness.rules.judged import combine
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.run.rehearsal import RunRecord
 from harness.run.result import Page, build_result, judged
 

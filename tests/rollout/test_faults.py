@@ -12,14 +12,13 @@ import pytest
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
-from harness.model.evidence import EventRow, ProbeRow
+from harness.model.evidence import EventRow, ProbeRow, Window
 from harness.model.judgement import Decision, Kind
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.section import Pairs
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.rehearsals.rollout.week import Planting
-from harness.rules.ledger import Window
 from harness.stack.sim.stack import MemoryStack
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 

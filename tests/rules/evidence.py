@@ -18,12 +18,13 @@ from harness.model.evidence import (
     Row,
     SessionRow,
     Side,
+    Window,
     probe_call,
 )
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import AudiencePlan, By, Comparison, Criterion, Metric, PopulationPlan, Sample, Scenario
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 
 KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 START_NS = 1_000 * NS

@@ -9,13 +9,24 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.evidence import Due, DueList, Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side, probe_call
+from harness.model.evidence import (
+    Due,
+    DueList,
+    Operation,
+    Outcome,
+    ProbeRow,
+    RequestRow,
+    SampleRow,
+    Side,
+    Window,
+    probe_call,
+)
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.scenario import Criterion, Metric
 from harness.rehearsals.chaos.facts import figures, outright
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import Expectation, MadeExperiment
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.steady import not_steady
 from harness.run.scenarios.load import load
 from tests.chaos import planted

@@ -9,13 +9,13 @@ import pytest
 from harness.base.errors import BadInput
 from harness.base.ticks import NS
 from harness.base.units import Unit
-from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side
+from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side, Window
 from harness.model.judgement import Verdict
 from harness.model.message import english
 from harness.rules.chance import requirements
 from harness.rules.figures import figure
 from harness.rules.finding import error_words
-from harness.rules.ledger import Ledger, Window, lag_ns
+from harness.rules.ledger import Ledger, lag_ns
 from harness.rules.rollback import smallest_sample
 from harness.rules.sentences import beside
 from harness.rules.silence import blackout, silent_s

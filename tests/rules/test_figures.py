@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.base.ticks import NS
-from harness.model.evidence import Due, DueList, Outcome, ProbeRow, RequestRow, Row, probe_call
+from harness.model.evidence import Due, DueList, Outcome, ProbeRow, RequestRow, Row, Window, probe_call
 from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Comparison, Criterion
 from harness.rules.figures import clears, counting
-from harness.rules.ledger import Window
 from harness.rules.silence import longest_dark_s
 from tests.rules.evidence import START_NS, SUCCESS_ERRORS, SUCCESS_P95, criterion, due_as, ledger, one, probe, request
 

@@ -12,7 +12,7 @@ from harness.base.data import OVERLAYS
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.checks.as_printed import applied
-from harness.model.evidence import Operation, Outcome, SampleRow, Side
+from harness.model.evidence import Operation, Outcome, SampleRow, Side, Window
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.manifests import Container
 from harness.model.message import message
@@ -21,7 +21,7 @@ from harness.rehearsals.rollout.facts import of_summary
 from harness.rehearsals.rollout.facts_window import indicators, load_test, operations
 from harness.rehearsals.rollout.observed import WeekDetails
 from harness.report.language import language
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.pod_resources import NoShare, PodAsks, Used, asked, most_used
 from harness.rules.summary import WindowSummary
 from harness.run.scenarios.load import load

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.base.clock import NS
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, Window
 from harness.rules.leaving import failed_meanwhile, failed_while_leaving, leaving
-from harness.rules.ledger import Window
 from tests.deploys.made import gathered, pod, probe
 
 

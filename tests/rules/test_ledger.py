@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.ticks import NS
-from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side, probe_call
+from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side, Window, probe_call
 from harness.model.scenario import Scenario
 from harness.rules.criteria import judge
-from harness.rules.ledger import Ledger, Window, lag_ns
+from harness.rules.ledger import Ledger, lag_ns
 from harness.rules.silence import blackout
 from harness.rules.summary import summarise
 from tests.rules.evidence import (

@@ -21,7 +21,7 @@ from harness.checks.invariants import off_result
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.stepwise import served_of
 from harness.load.population.arrivals import due_of_step
-from harness.model.evidence import Due, DueList, EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Due, DueList, EventRow, Operation, Outcome, RequestRow, Side, Window
 from harness.model.judgement import Expected as Asked
 from harness.model.judgement import Judgement, Verdict
 from harness.model.scenario import Arrivals, Step
@@ -41,7 +41,7 @@ from harness.rehearsals.scaling.types import ScalingPart, ScalingPartKind, ZoneL
 from harness.rules.bounds import ratio_lower
 from harness.rules.criteria import judge
 from harness.rules.engine import judged as by_rules
-from harness.rules.ledger import Ledger, Window, missing_samples, of_plan
+from harness.rules.ledger import Ledger, missing_samples, of_plan
 from tests.chaos.planted import FACT, WELL, spreading
 from tests.chaos.planted import by_rules as chaos_by_rules
 from tests.chaos.planted import judged as chaos_judged

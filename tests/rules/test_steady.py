@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from harness.base.ticks import NS
-from harness.model.evidence import Due, Outcome, ProbeRow, Row, SampleRow, Side, probe_call
+from harness.model.evidence import Due, Outcome, ProbeRow, Row, SampleRow, Side, Window, probe_call
 from harness.model.scenario import Criterion
-from harness.rules.ledger import Window
 from harness.rules.steady import LEAST_FOR_P95, not_steady
 from tests.rules.evidence import START_NS, criterion, ledger, probe, request
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from harness.base.ticks import NS
-from harness.model.evidence import DueList, Operation, Outcome, RequestRow
+from harness.model.evidence import DueList, Operation, Outcome, RequestRow, Window
 from harness.model.judgement import Verdict
 from harness.model.scenario import LoadStep, Scenario
-from harness.rules.ledger import Window, of_step
+from harness.rules.ledger import of_step
 from tests.rules.evidence import START_NS, criterion, due_for, judged, request, scenario
 
 WHOLE = Window(start_ns=START_NS, end_ns=START_NS + 120 * NS)

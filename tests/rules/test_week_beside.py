@@ -6,12 +6,12 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.load.population.schedule import stayers_due
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.stack import PodState
 from harness.rehearsals.rollout.facts import without_the_flag
 from harness.rehearsals.rollout.observed import WeekDetails
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.run.scenarios.load import load
 from tests.rollout.planted import judged_week, ruled, week_rows
 

@@ -7,13 +7,13 @@ import pytest
 
 from harness.base.ticks import NS
 from harness.load.population.schedule import due_list
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import english
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.facts import PROMISED, objectives
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.objectives.files import defined
 from harness.run.scenarios.load import load
 from tests.rollout.planted import ruled

@@ -16,7 +16,8 @@ from harness.model.judgement import Decision
 from harness.model.result import Result
 from harness.rehearsals.rollout.sequence import REHEARSAL, PlannedWeek, RolloutDetails, RolloutPlan
 from harness.report.published import RESULT, RESULT_JSON
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal
 from harness.run.runner import Environment, Runner
 from harness.run.simulated import Simulated

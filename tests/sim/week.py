@@ -12,16 +12,15 @@ from harness.base.clock import NS, Clock, utc
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.evidence.store import EVIDENCE, read_rows
-from harness.model.evidence import EventRow, Row
+from harness.model.evidence import EventRow, Row, Window
 from harness.model.judgement import Decision, Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Sample, Scenario
 from harness.model.stack import EnvironmentKind, Fault
 from harness.rehearsals.rollout.observed import ObservedWindow, observed
 from harness.rehearsals.rollout.week import REHEARSAL, switched_of
-from harness.rules.ledger import Window
 from harness.rules.switch_over import SwitchOver
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.runner import Runner
 from harness.run.scenarios.load import load
 from harness.run.simulated import Simulated

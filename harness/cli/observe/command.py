@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.base.clock import NS, Clock, MachineClock
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.cli.observe.mapping import CLOUD_LOGGING, FORMS, LOG
+from harness.model.evidence import Window
 from harness.model.judgement import Decision
 from harness.model.message import message, of_error
 from harness.report.language import language
@@ -151,7 +152,6 @@ class Observe(InReports, Spoken, AsJson, Detailed):
 
 def _seen(source: LogFiles | Counters, begin_ns: int | None, end_ns: int | None) -> Observed:
     """The stretch that is judged. Raises ``BadInput`` where nothing was read of it."""
-    from harness.rules.ledger import Window
 
     first_ns, last_ns = source.span()
     window = Window(start_ns=begin_ns or first_ns, end_ns=end_ns or last_ns)

@@ -19,9 +19,9 @@ from harness.base.clock import Clock
 from harness.base.errors import NOT_JSON, BadInput, MeasurementFailed
 from harness.base.ticks import NS
 from harness.cli.observe.mapping import UNIT_NS, LineNames, Naming
+from harness.model.evidence import Window
 from harness.model.message import message
 from harness.model.stack import Address
-from harness.rules.ledger import Window
 from harness.rules.observed import CounterSamples, Gap, Observed, counted, rows_of
 from harness.stack.firebase import rest
 

@@ -30,11 +30,10 @@ from harness.load.population.lifelike import PhoneClock, clock, names, title, us
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.walk import MOST_LOCATIONS, NewWalk, Walking, WalkUpdate
-from harness.model.evidence import NOTHING_DUE, Due, DueList, Operation, probe_call
+from harness.model.evidence import NOTHING_DUE, Due, DueList, Operation, Window, probe_call
 from harness.model.flag import MICRO_PERCENT, micro_percentile
 from harness.model.rollout import SEED
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.rules.ledger import Window
 
 # Who the users are. Audiences and the flag are filled by quota, not by chance (docs/judging.md#users).
 # Remote Config decides by a hash of the instance id, so the quota lies in the choice of instance ids: the percentile of

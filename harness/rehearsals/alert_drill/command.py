@@ -18,7 +18,6 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import RUNGS, EnvironmentKind, Fault, FaultKind
-from harness.rehearsals.alert_drill.theirs.asking import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan, Breach
 from harness.rules.objectives.files import defined
 from harness.run.arguments import Staged
@@ -78,5 +77,7 @@ class AlertDrillCommand(Staged):
         if self.of is not None and (typed := given_unread(self)):
             told = message("--of drills nothing, and {option} is of a drill", option=flag(typed[0]))
             raise BadInput(told, remedy="leave one of them out")
+        from harness.rehearsals.alert_drill.theirs.asking import with_theirs  # psutil loads when it is needed
+
         plan = msgspec.structs.replace(drilled(self.scale), objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

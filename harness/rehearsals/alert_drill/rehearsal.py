@@ -24,7 +24,8 @@ from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPl
 from harness.rehearsals.alert_drill.watching import ask, watched
 from harness.rules.objectives.foreign.rules import PrometheusRule
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.kind.images import binaries
 from harness.stack.protocol import StackNeeds

@@ -25,7 +25,7 @@ from harness.checks.agreement import DUAL_WRITE
 from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_within
-from harness.model.evidence import WRITES, DueList, EventRow, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import WRITES, DueList, EventRow, Outcome, ProbeRow, RequestRow, Side, Window
 from harness.model.judgement import Judgement, Verdict, lacking_words
 from harness.model.message import Message, Told, message, raw_text
 from harness.model.scenario import Criterion, Metric
@@ -34,7 +34,7 @@ from harness.rehearsals.chaos.kill_series import ExpectedFailures, expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Expectation, Failover, FailoverSeen, MadeExperiment
 from harness.rules.figures import figure
 from harness.rules.leaving import NO_PRESTOP, failed_while_leaving
-from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, Window, on_time, those
+from harness.rules.ledger import OPERATIONS, WRITING, Calls, Ledger, on_time, those
 from harness.rules.planned import PlannedSample, lost_words, optimistic, planned_in
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.steady import STEADY_S

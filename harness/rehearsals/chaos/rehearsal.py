@@ -27,7 +27,8 @@ from harness.report.course import chart_of, course_of, stretch
 from harness.report.series import TimeAxis, axis_of, measured_on
 from harness.rules.engine import judged
 from harness.rules.rule import CHECKED, Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_between, require_complete
 from harness.stack.protocol import StackNeeds
 

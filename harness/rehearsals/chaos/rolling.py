@@ -12,7 +12,7 @@ import msgspec
 
 from harness.run.arguments import Paced, Rehearsing, StackOptions
 from harness.run.command import Duration, below, option, other_than, within
-from harness.run.context import Options
+from harness.run.options import Options
 
 if TYPE_CHECKING:
     from harness.model.scenario import Scenario

@@ -10,7 +10,6 @@ from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.language import not_written, write_atomically
-from harness.report.write_all import JUNIT_XML
 from harness.run.arguments import TargetOnLocal
 from harness.run.command import option, within
 from harness.run.only import chosen, only
@@ -62,6 +61,8 @@ class ConformanceCommand(TargetOnLocal):
     def ended(self, folder: Path) -> None:
         if self.junit is None:
             return
+        from harness.report.write_all import JUNIT_XML  # Jinja loads when a page is needed
+
         try:
             content = (folder / JUNIT_XML).read_bytes()
         except OSError as error:  # the disk refused it, as the closing lines say

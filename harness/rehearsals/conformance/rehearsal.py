@@ -25,7 +25,8 @@ from harness.rehearsals.conformance.fuzz import fuzz
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, TargetFacts
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import without_autoscaler

@@ -10,7 +10,7 @@ from harness.base.ticks import NS
 from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_within
 from harness.model.command import Ran
-from harness.model.evidence import DueList, EventRow, ProbeRow, RequestRow
+from harness.model.evidence import DueList, EventRow, ProbeRow, RequestRow, Window
 from harness.model.judgement import Judgement, Verdict
 from harness.model.message import Message, Told, joined, message, raw_text
 from harness.model.scenario import Criterion, Metric
@@ -18,7 +18,6 @@ from harness.rehearsals.deploy import tallies
 from harness.rehearsals.deploy.tallies import CallTally, PodTally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPartKind, DeployPlan, Followed
 from harness.rules.leaving import failed_while_leaving
-from harness.rules.ledger import Window
 from harness.rules.rule import Fact, FactsOf
 
 #: How long users are looked at once all is said to be well again.

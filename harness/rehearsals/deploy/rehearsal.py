@@ -18,6 +18,7 @@ from harness.control.rollout import limits as fenceposts
 from harness.evidence.store import Gathered
 from harness.load.users import Users, users_of
 from harness.model.command import Ran
+from harness.model.evidence import Window
 from harness.model.judgement import Expected, Judgement
 from harness.model.manifests import Deployment, Manifests
 from harness.model.message import Message, message, of_error
@@ -32,11 +33,11 @@ from harness.report import course as charts
 from harness.report.course import by_version, first_seen, stretch
 from harness.report.series import axis_of, measured_on
 from harness.rules.criteria import judge
-from harness.rules.ledger import Window
 from harness.rules.rule import Fact
 from harness.rules.steady import STEADY_S, not_steady
 from harness.run.closing import check_whole_run
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Cost, Rehearsal, RunRecord, cost_between
 from harness.stack.environments.choice import graceful_beside, manifests_of
 from harness.stack.manifests.change import without_autoscaler

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.ticks import NS
-from harness.model.evidence import DueList, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import DueList, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side, Window
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.planned import planned_in
 
 #: Seconds after a pod is told to be gone in which a client still hears that its kept connection ended.

@@ -13,8 +13,8 @@ from harness.base.message import said_by
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 from harness.run.arguments import OwnPlan, Rehearsing, WithTarget
 from harness.run.command import Duration, below, option, whole
-from harness.run.context import Options
 from harness.run.only import belong, chosen, left_out, only
+from harness.run.options import Options
 from harness.stack.target.targets import resolve
 
 #: The part that alone reads an option.

@@ -19,13 +19,12 @@ import msgspec
 from harness.base.clock import NS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.load.users import Users, UsersPlan
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.manifests import INSTANCE_NAMED, Container, Manifests
 from harness.model.message import Message, Told, english, message, raw_text
 from harness.model.scenario import BLACKOUT_S
 from harness.rehearsals.dr_restore.types import APPLY_LIMIT_S, NotInTime, TrafficPlan
 from harness.rules.bounds import ratio_lower
-from harness.rules.ledger import Window
 from harness.run.context import RunContext
 from harness.stack.protocol import Stack
 

@@ -28,7 +28,8 @@ from harness.rehearsals.dr_restore.types import PARTS, RTO_PARTS, Prediction, Re
 from harness.report.words import VERDICT
 from harness.rules.objectives.budget import outage_line
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Cost, Rehearsal, RunRecord
 from harness.stack.local.postgres_programs import MAJOR
 from harness.stack.local.site import Site

@@ -17,7 +17,8 @@ from harness.rehearsals.flag_proof.real import RealCase, Stories, course, must_f
 from harness.rehearsals.flag_proof.types import CLAIM_WALKS, REAL, STORIES, VIRTUAL, FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import interval_word, virtual_cases, virtual_ids
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.ticks import NS
+from harness.model.evidence import Window
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Step
 from harness.rehearsals.load_stages.types import MadeStep, StepFigures, StepResult
 from harness.rules.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import ON_TIME_NS, Calls, Ledger, Window, lag_ns
+from harness.rules.ledger import ON_TIME_NS, Calls, Ledger, lag_ns
 from harness.rules.planned import lost_words
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.summary import together

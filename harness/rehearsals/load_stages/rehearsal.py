@@ -31,7 +31,7 @@ from harness.evidence.store import Collector
 from harness.load.rest import answered, exchange
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.judgement import Expected, Judgement, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message, quantity
@@ -64,9 +64,10 @@ from harness.rehearsals.load_stages.types import (
 )
 from harness.report.words import VERDICT
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Calls, Window
+from harness.rules.ledger import Calls
 from harness.rules.rule import Fact, Rules
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.rest import sign_up

@@ -11,7 +11,7 @@ from harness.checks.stepwise import served_of, written_of
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.load.population.schedule import accounts, stayers_due
 from harness.migration.convert import MOST_LOCATIONS
-from harness.model.evidence import Operation, RequestRow
+from harness.model.evidence import Operation, RequestRow, Window
 from harness.model.judgement import Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
@@ -25,7 +25,6 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.rules.ledger import Window
 from harness.rules.rule import Fact, FactsOf
 
 PHRASES = {

@@ -34,7 +34,7 @@ from harness.load.population.consents import consents as given
 from harness.load.population.schedule import EXCERPT_BYTES, Account, accounts
 from harness.load.rest import ASK_LIMIT_S, answered, exchange
 from harness.load.users import Users, UsersPlan, users_of
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.judgement import Expected, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -55,9 +55,9 @@ from harness.rehearsals.migration_drill.types import (
 )
 from harness.rules.bounds import samples_needed
 from harness.rules.criteria import judge
-from harness.rules.ledger import Window
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.rest import SignedUpUser, sign_up

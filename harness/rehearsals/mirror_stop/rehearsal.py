@@ -35,8 +35,9 @@ from harness.rehearsals.mirror_stop.types import (
     MirrorStopPlan,
 )
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.faults.injecting import injecting
 from harness.stack.firebase import rest

@@ -9,7 +9,7 @@ import msgspec
 from harness.rehearsals.network.types import NetworkPlan
 from harness.run.arguments import OwnPlan, Staged
 from harness.run.command import option
-from harness.run.context import Options
+from harness.run.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

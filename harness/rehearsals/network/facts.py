@@ -16,7 +16,7 @@ from harness.base.message import gettext_noop
 from harness.base.ticks import NS
 from harness.evidence.store import Gathered
 from harness.load.population.arrivals import due_of_step
-from harness.model.evidence import EventRow, Side
+from harness.model.evidence import EventRow, Side, Window
 from harness.model.message import Message, Told, enumerated, message, raw_text
 from harness.model.scenario import Step
 from harness.model.stack import PodState
@@ -38,7 +38,7 @@ from harness.rehearsals.network.types import (
     step_of,
 )
 from harness.rules.bounds import ratio_lower, ratio_upper
-from harness.rules.ledger import Calls, Window, of_plan
+from harness.rules.ledger import Calls, of_plan
 from harness.rules.planned import lost_words
 from harness.rules.rule import Fact, FactsOf
 

@@ -38,7 +38,8 @@ from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, Scene, step_of
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.parts import answers
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.environments.choice import manifests_of

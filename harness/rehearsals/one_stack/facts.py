@@ -22,7 +22,7 @@ from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.store import Gathered
 from harness.load.population.schedule import answered_by, on_api, requests_due, stayers_due
-from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Due, Operation, Outcome, RequestRow, Side, Window
 from harness.model.judgement import Expected, Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.rehearsals.one_stack.types import (
@@ -41,7 +41,7 @@ from harness.rules import flag_log
 from harness.rules.bounds import ratio_lower, ratio_upper
 from harness.rules.criteria import judge
 from harness.rules.judged import informational
-from harness.rules.ledger import Ledger, Window, missing_samples
+from harness.rules.ledger import Ledger, missing_samples
 from harness.rules.planned import lost_words
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.switch_over import switch_over

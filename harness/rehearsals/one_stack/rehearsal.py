@@ -26,7 +26,7 @@ from harness.migration.engine import Migration
 from harness.migration.heal import RECONCILE, twice
 from harness.migration.source import DocumentSource, of_endpoints
 from harness.model.direction import Direction
-from harness.model.evidence import WRITES, DueList, Operation, RequestRow, Side
+from harness.model.evidence import WRITES, DueList, Operation, RequestRow, Side, Window
 from harness.model.judgement import Expected, Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message, of_error
@@ -50,12 +50,12 @@ from harness.rehearsals.one_stack.types import (
 )
 from harness.rules.criteria import judge
 from harness.rules.judged import event
-from harness.rules.ledger import Window
 from harness.rules.planned import AGAIN
 from harness.rules.rule import Fact
 from harness.run.closing import check_whole_run
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.mirror_steps import MirrorSteps, at_share
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import CONSENTS, Documents
 from harness.stack.firebase.rest import AccountEnd, end_account

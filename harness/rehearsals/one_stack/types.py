@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.load.population.schedule import Account, accounts, on_api, probes_due, requests_due
-from harness.model.evidence import DueList
+from harness.model.evidence import DueList, Window
 from harness.model.message import Message, gettext_noop
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario
-from harness.rules.ledger import Window
 
 CLAIMS = ("migration.stepwise", "migration.firestore_read_only", "dual_write.stop")
 #: The part after the last week: the mirror is stopped stepwise.

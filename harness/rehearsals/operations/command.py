@@ -11,10 +11,9 @@ from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import EnvironmentKind
 from harness.rehearsals.operations.types import LABEL, OperationsPlan, Task
-from harness.report.html import SUMMARY_MD
 from harness.run.arguments import Rehearsing, WithTarget
 from harness.run.command import flag, given_unread, option
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.stack.target.targets import resolve, resolve_command
 
 
@@ -70,5 +69,7 @@ class OperationsCommand(Rehearsing, WithTarget):
 
     def ended(self, folder: Path) -> None:
         """Prints the page; one that the disk refused the closing lines tell."""
+        from harness.report.html import SUMMARY_MD  # Jinja loads when a page is needed
+
         if not self.json and (folder / SUMMARY_MD).is_file():
             sys.stdout.write((folder / SUMMARY_MD).read_text("utf-8"))

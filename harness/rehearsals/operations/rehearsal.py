@@ -25,8 +25,9 @@ from harness.report.signoff.states import runs, standings
 from harness.report.signoff.types import WORD, ClaimStanding, ClaimState, EvidenceWanted, FoundRun
 from harness.rules.register import bundled
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.dependencies import gathered
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.environments.choice import for_rung
 from harness.stack.environments.identity import digest

@@ -22,7 +22,7 @@ from harness.rules.judged import TAKEN
 from harness.rules.register import bundled
 from harness.run.arguments import Paced, Simulable
 from harness.run.command import Duration, below, given, option
-from harness.run.context import Options
+from harness.run.options import Options
 from harness.run.resuming import Resumable
 from harness.run.scenarios.faults import FaultFile, fault_of, within
 

@@ -15,7 +15,7 @@ from harness.base.units import DAY_S, Unit
 from harness.checks import answered
 from harness.evidence.store import Gathered
 from harness.load.population.schedule import due_list, stayers_due
-from harness.model.evidence import DueList, Side
+from harness.model.evidence import DueList, Side, Window
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Told, message, quantity
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample, Scenario
@@ -29,7 +29,7 @@ from harness.rules.chance import chance_words, false_roll_backs
 from harness.rules.criteria import judge
 from harness.rules.difference import Rate
 from harness.rules.figures import bad_calls, clears, counting, latencies_ms
-from harness.rules.ledger import MOST_RETRIED, WRITING, Ledger, Window, of_step
+from harness.rules.ledger import MOST_RETRIED, WRITING, Ledger, of_step
 from harness.rules.objectives.budget import AVAILABILITY, MONTH_DAYS, burn_rate, line, spent
 from harness.rules.planned import lost_words, planned_in
 from harness.rules.pod_resources import asked, most_used

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.message import gettext_noop
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.judgement import Judgement, Kind, Verdict
 from harness.model.message import Message, message
 from harness.model.scenario import RATIOS, Metric, Sample, Scenario
 from harness.rules.difference import Measured, SeriesQuantile
 from harness.rules.figures import MS, latencies_ms
-from harness.rules.ledger import OPERATIONS, Calls, Ledger, Window, lag_ns, of_step
+from harness.rules.ledger import OPERATIONS, Calls, Ledger, lag_ns, of_step
 from harness.rules.pod_resources import NoShare, Used
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.success import failure_limit

@@ -12,12 +12,11 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.checks.as_printed import AppliedManifests
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Window
 from harness.model.judgement import Decision
 from harness.model.manifests import PatchNote
 from harness.model.message import message
 from harness.model.stack import Fault
-from harness.rules.ledger import Window
 
 
 class WeekDetails(msgspec.Struct, kw_only=True):

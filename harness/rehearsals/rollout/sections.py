@@ -9,7 +9,7 @@ from harness.base.message import as_message
 from harness.base.ticks import NS
 from harness.base.units import Unit
 from harness.evidence.store import Gathered
-from harness.model.evidence import EventRow, ProbeRow, Side, told_of
+from harness.model.evidence import EventRow, ProbeRow, Side, Window, told_of
 from harness.model.judgement import KIND, Kind, subject_of
 from harness.model.message import Message, joined, message, raw_text
 from harness.model.scenario import Metric, PopulationPlan, Sample, Scenario
@@ -19,7 +19,6 @@ from harness.rehearsals.rollout.observed import ObservedWindow, WeekDetails, obs
 from harness.report import course as charts
 from harness.report.course import gathered, with_others
 from harness.report.series import MeasuredSeries, TimeAxis, series_of
-from harness.rules.ledger import Window
 from harness.rules.sentences import limit_quantity
 from harness.run.rehearsal import RunRecord
 

@@ -36,7 +36,8 @@ from harness.report.published import RESULT, RESULT_JSON
 from harness.report.terminal import closing_lines
 from harness.rules.chance import advances
 from harness.rules.judged import combine
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.run.result import details_of, judged
 

@@ -25,7 +25,7 @@ from harness.checks.read_facts import judged_reads
 from harness.checks.walk_results import READS, as_answered
 from harness.load.population.schedule import answered_by, due_list, on_api, requests_due
 from harness.load.users import Users, users_of
-from harness.model.evidence import NOTHING_DUE, WAITED, DueList, EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import NOTHING_DUE, WAITED, DueList, EventRow, ProbeRow, RequestRow, Row, Window
 from harness.model.judgement import DECISION, Decision, Expected, Judgement, Kind, Verdict
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, quantity
@@ -42,13 +42,14 @@ from harness.rules import flag_log
 from harness.rules.chance import preflight_sentences
 from harness.rules.criteria import judge
 from harness.rules.judged import CHECK_EVENT, FAULTS, combine, event, of_event
-from harness.rules.ledger import Ledger, Window
+from harness.rules.ledger import Ledger
 from harness.rules.machine_share import CROWDED_FROM
 from harness.rules.rule import Fact, FactsOf
 from harness.rules.sentences import about
 from harness.rules.switch_over import SwitchOver, switch_over
 from harness.run.closing import measure_stores
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord, patch_errata
 from harness.run.result import accounted, measurement
 from harness.stack.protocol import StackNeeds, Undo

@@ -36,7 +36,8 @@ from harness.rehearsals.runbooks.types import (
     Typed,
 )
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.local.site import Site
 from harness.stack.protocol import ByKubectl, StackNeeds

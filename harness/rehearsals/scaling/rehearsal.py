@@ -55,8 +55,9 @@ from harness.rules.endpoints import endpoints_now
 from harness.rules.resizes import resizes
 from harness.rules.rule import Fact
 from harness.rules.zones import fullest, placement
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.moments import timeline
+from harness.run.options import Options
 from harness.run.parts import InParts
 from harness.run.rehearsal import Cost, RunRecord, cost_by_requests
 from harness.stack.environments.choice import manifests_of

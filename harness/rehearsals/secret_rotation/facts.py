@@ -15,7 +15,7 @@ import numpy as np
 from harness.base.message import gettext_noop
 from harness.base.ticks import NS
 from harness.load.population.arrivals import due_of_step
-from harness.model.evidence import Side
+from harness.model.evidence import Side, Window
 from harness.model.message import Message, Told, message
 from harness.model.parts import ended
 from harness.model.secrets import Synced, VolumeTrial
@@ -35,7 +35,7 @@ from harness.rehearsals.secret_rotation.types import (
     Started,
     step_of,
 )
-from harness.rules.ledger import Calls, Ledger, Window, missing_samples
+from harness.rules.ledger import Calls, Ledger, missing_samples
 from harness.rules.rule import Fact, FactsOf
 
 

@@ -43,8 +43,9 @@ from harness.rehearsals.secret_rotation.types import (
 )
 from harness.report.course import chart_of, course_of
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
 from harness.run.moments import timeline
+from harness.run.options import Options
 from harness.run.parts import InParts
 from harness.run.rehearsal import Cost, RunRecord, cost_by_requests
 from harness.stack.manifests import kustomize, load

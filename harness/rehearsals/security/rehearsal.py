@@ -36,7 +36,8 @@ from harness.rehearsals.security.issuer import PROJECT, Issuer
 from harness.rehearsals.security.privileges import containers, read_role
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.rest import AccountEnd

@@ -13,7 +13,7 @@ import psutil
 
 from harness.base.clock import NS
 from harness.load.users import Users, users_of
-from harness.model.evidence import DueList, EventRow, SampleRow, Side
+from harness.model.evidence import DueList, EventRow, SampleRow, Side, Window
 from harness.model.judgement import Expected
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -23,9 +23,10 @@ from harness.rehearsals.soak.facts import OF_PODS, PHRASES, WHAT, charts, facts
 from harness.rehearsals.soak.plan import SegmentSeen, SoakDetails, SoakPlan, SoakSample
 from harness.rules.difference import SeriesQuantile
 from harness.rules.figures import latencies_ms
-from harness.rules.ledger import Ledger, Window, of_plan
+from harness.rules.ledger import Ledger, of_plan
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder

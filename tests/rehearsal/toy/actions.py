@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from harness.base.data import ROOT
 from harness.load.users import Users, UsersPlan
+from harness.model.evidence import Window
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.rules.ledger import Window
 from harness.rules.rule import Fact
-from harness.run.context import Options, RunContext
+from harness.run.context import RunContext
+from harness.run.options import Options
 from harness.run.rehearsal import Rehearsal, RunRecord
 from harness.stack.protocol import StackNeeds
 from tests.rehearsal.toy.facts import PHRASES, facts

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.model.evidence import Window
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.rules.ledger import Window
 from harness.run.arguments import Simulable
 
 
