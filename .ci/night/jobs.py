@@ -1,10 +1,10 @@
 """The jobs of a night, as a file says them: ``jobs.json`` beside this module, or one of another repository.
 
 A job is ``name``, ``needs`` (``local`` or ``kind``: which preconditions), ``minutes`` (the limit of its steps
-together), ``steps``, and where a container image is rehearsed its name, ``image``. With ``shards`` it is that many jobs,
-each on a machine of its own. A step is ``run`` (one command line, no shell; ``{seed}`` stands for the night's seed,
-``{shard}`` for the job's shard, such as 2/3), ``good`` (the exit statuses that are no failure, ``[0]``) and ``judged``
-(whether it must leave a JUnit file, ``true``).
+together), ``steps``, and where a container image is rehearsed its name, ``image``. With ``shards`` it is that many
+jobs, each on a machine of its own. A step is ``run`` (one command line, no shell; ``{seed}`` stands for the night's
+seed, ``{shard}`` for the job's shard, such as 2/3), ``good`` (the exit statuses that are no failure, ``[0]``) and
+``judged`` (whether it must leave a JUnit file, ``true``).
 """
 
 from __future__ import annotations
