@@ -73,7 +73,8 @@ def _gather(given: argparse.Namespace) -> int:
         run_url=url if run else "",
         image_digest=digest,
     )
-    told = f"{_remembered(given.nights, record.of(planned, night, run))}\n{gather.text(night)}"
+    first = _remembered(given.nights, record.of(planned, night, run))
+    told = f"{first}\n<details><summary>Every job</summary>\n\n{gather.text(night)}\n</details>\n"
     files.write(given.out / gate.FILE, night.document())
     (given.out / "night.md").write_text(told, encoding="utf-8")
     files.write(given.seeds, seeds.encoded(night.failing))
@@ -103,7 +104,11 @@ def _remembered(path: Path, newest: record.Record) -> str:
 def _page(given: argparse.Namespace) -> int:
     """Drawn by the harness' own templates, which takes its packages: all else here needs Python alone."""
     if importlib.util.find_spec("msgspec") is None:
-        python = bootstrap.ensure("run")
+        try:
+            python = bootstrap.ensure("run")
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            what = f"the packages that draw the page could not be installed: {error}"
+            raise Trouble(what, remedy="check the package index; the nights themselves are kept") from error
         return subprocess.run([python, *sys.argv], check=False).returncode
     from night import page  # the packages are here
 

@@ -107,18 +107,17 @@ def _of_job(job: Job, night: Night, reasons: Sequence[str]) -> Iterator[Entry]:
         if not each["good"]:
             again = steps[_step_of(job, each["command"])]
             again.failed += 1
-            again.reason, again.replay = (
-                _said(f"a seed that failed before fails again: {each['command']}"),
-                each["command"],
-            )
+            again.reason = _said(f"a seed that failed before fails again: {each['command']}")
+            again.replay = each["command"]
     if ran and reasons and not any(step.failed or step.missing for step in steps):
         steps[0].failed, steps[0].reason = 1, _said(reasons[0])
     for number, step in enumerate(steps):
         kept = [each.line for each in night.failing if each.job == job.name and _step_of(job, each.line) == number]
         step.replay = kept[0] if kept else step.replay  # of a seed that is kept, which may be a part of the step alone
     yield from steps
-    for number, each in [*((number, step) for number, step in enumerate(ran)), *((None, each) for each in replays)]:
-        yield from _within(steps[_step_of(job, each["command"]) if number is None else number], each.get("runs", ()))
+    for number, each in enumerate([*ran, *replays]):
+        of = steps[number if number < len(ran) else _step_of(job, each["command"])]
+        yield from _within(of, each.get("runs", ()))
 
 
 def _of_step(job: Job, number: int, ran: Sequence[dict[str, Any]]) -> Entry:

@@ -117,7 +117,7 @@ def test_a_page_is_small_loads_nothing_and_leads_to_the_other(nights: list[Recor
     )
     assert [each.name for each in page.write(nights, tmp_path)] == ["nights.html", "nights.ja.html"]
     assert f'href="./{"nights.html" if code == "ja" else "nights.ja.html"}"' in text
-    assert ("すべての夜" if code == "ja" else "All nights") in text
+    assert ("すべての夜間実行" if code == "ja" else "All nights") in text
 
 
 def test_a_trend_breaks_where_nothing_was_measured_and_marks_bad_nights(nights: list[Record]) -> None:

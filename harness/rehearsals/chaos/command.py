@@ -163,8 +163,8 @@ class ChaosNightly(Staged, Paced, HealingCommand):
                 count=str(self.count),
             )
             raise BadInput(told, where="--shard", remedy="ask for fewer shards, or draw more by --count")
-        once = {"count": 1, "least": 1, "budget": Duration("90min"), "shard": None}
-        alone = dataclasses.replace(self, on=str(self.chosen_rung()), **once)
+        alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, shard=None)
+        alone = dataclasses.replace(alone, budget=Duration("90min"))
         mine = self.shard.part if self.shard else slice(None)
         usual = catalogue.usual()  # reads every experiment
 
