@@ -230,8 +230,7 @@ def test_the_shards_of_a_night_make_together_what_it_makes_alone(count: int, all
 async def test_each_report_says_which_shard_it_is(tmp_path: Path) -> None:
     result, folder = await night(tmp_path, planned("--seed", "1", "--count", "4", "--shard", "2/4"))
     assert [each.id for each in result.judgements] == ["seed 2", "schedules"]
-    for name in ("report.html", "summary.md"):
-        assert "shard 2/4: 1 schedules" in (folder / name).read_text(), name
+    assert all("shard 2/4: 1 schedules" in (folder / name).read_text() for name in ("report.html", "summary.md"))
 
 
 @pytest.mark.parametrize(
