@@ -34,7 +34,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (folder / f"{code}.html").write_text(render(RUNS, language(code)), "utf-8")
     (folder / "none.html").write_text(render([], language("en")), "utf-8")
     thirty_nights(folder)
-    return {path.stem: path for path in folder.iterdir()}
+    return {path.stem: path for path in folder.glob("*.html")}
 
 
 def asked(browser: Browser, expression: str) -> Any:
