@@ -12,7 +12,7 @@ from night import brief, course, page, record
 from night.course import Outcome, State
 from night.record import EXPERIMENT, REHEARSAL, Entry, Record
 
-from harness.report.language import LANGUAGES, language
+from harness.report.language import ENGLISH, LANGUAGES, language
 
 FIRST, NIGHTS = date(2026, 11, 2), 30
 DAYS = [str(FIRST + timedelta(days=day)) for day in range(NIGHTS + 1) if day != 27]  # one day had no night
@@ -22,6 +22,7 @@ FAILS = {
     "network_loss kind": (11, 18, 19, 25), "pod_cpu local": range(17, 21),
 }  # fmt: skip
 NOT_RUN = {"dr_restore local": (7, NIGHTS - 1)}
+U13 = "." * 13
 ROWS = ["dr_restore local", "flag_proof local", *FAILS, "pod_kill kind"]
 
 
@@ -67,7 +68,7 @@ def section(text: str, name: str) -> str:
 
 
 def test_the_page_names_the_first_bad_night_and_commit_of_each_regression(nights: list[Record]) -> None:
-    text = page.render(nights, language("en"))
+    text = page.render(nights, ENGLISH)
     failing = section(text, "failing")
     for name, first in (("pod_kill", 21), ("rollout_kind", 24)):
         said = failing[failing.index(name) :]
@@ -80,7 +81,7 @@ def test_the_page_names_the_first_bad_night_and_commit_of_each_regression(nights
 
 
 def test_what_fails_now_and_then_is_unsteady_with_its_first_date_and_never_green(nights: list[Record]) -> None:
-    text = page.render(nights, language("en"))
+    text = page.render(nights, ENGLISH)
     unsteady, mended = section(text, "unsteady"), section(text, "mended")
     assert f"network_loss · kind Unsteady since {DAYS[11]}, commit {commit(11)[:12]}: 3 of its last 13" in unsteady
     assert f"most lately on {DAYS[25]}" in unsteady and "--seed 25" in unsteady and unsteady.count("Unsteady") == 1
@@ -88,7 +89,7 @@ def test_what_fails_now_and_then_is_unsteady_with_its_first_date_and_never_green
 
 
 def test_the_last_fourteen_nights_are_marks_and_what_was_not_run_is_a_gap(nights: list[Record]) -> None:
-    text = page.render(nights, language("en"))
+    text = page.render(nights, ENGLISH)
     lines = re.findall(r'<tr><th scope="row">(?:<a.*?>)?(.*?)(?:</a>)?</th><td>(.*?)</td>(.*?)</tr>', text, re.DOTALL)
     marks = {f"{name} {where}": re.findall(r'class="heard">(.*?)<', cells) for name, where, cells in lines}
     assert all(len(each) == 14 and each[10] == "not run" for each in marks.values())  # the day without a night
@@ -110,9 +111,7 @@ def test_a_page_is_small_loads_nothing_and_leads_to_the_other(nights: list[Recor
 
 def test_a_trend_breaks_where_nothing_was_measured_and_marks_bad_nights(nights: list[Record]) -> None:
     found, _ = course.rows(course.columns(nights))
-    drawn = {
-        row.key.name: page._drawn(row.trends[0], row, language("en")) for row in found if row.environment == "local"
-    }
+    drawn = {row.what: page._drawn(row.trends[0], row, ENGLISH) for row in found if row.environment == "local"}
     assert drawn["flag_proof"]["line"].count("M") == 2  # the day without a night
     assert drawn["dr_restore"]["line"].count("M") == 3 and drawn["dr_restore"]["count"] == NIGHTS - 2
     assert drawn["pod_kill"]["dots"].count("h0") == 9 and drawn["pod_kill"]["limit"] == "40 s"
@@ -128,9 +127,6 @@ def test_the_issue_says_the_same_in_about_ten_lines(nights: list[Record]) -> Non
     assert lines[2].endswith("Replay: `python -m harness again rollout_kind --seed 29`")
     assert f"unsteady since {DAYS[11]}" in lines[3] and lines[4] == "- not run: dr\\_restore"
     assert len(brief.text(found * 20, nights[-1]).splitlines()) <= 11
-
-
-U13 = "." * 13
 
 
 @pytest.mark.parametrize(

@@ -132,9 +132,8 @@ def test_a_job_in_shards_is_a_job_for_each(tmp_path: Path) -> None:
     path = tmp_path / "jobs.json"
     path.write_text(json.dumps([{**GOOD, "shards": 3, "steps": [{"run": "true {shard} {seed}"}]}]))
     found = jobs.read(path)
-    assert [(job.name, job.of, job.steps[0].words(7)) for job in found] == [
-        (f"a_{number}of3", "a", ["true", f"{number}/3", "7"]) for number in (1, 2, 3)
-    ]
+    words = [["true", f"{number}/3", "7"] for number in (1, 2, 3)]
+    assert [job.steps[0].words(7) for job in found] == words and {job.of for job in found} == {"a"}
     assert [entry["job"] for entry in jobs.matrix(found)["include"]] == ["a_1of3", "a_2of3", "a_3of3"]
 
 
