@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 
-from night import compared, files, gate, gather, image, jobs, own_cluster, preconditions, running, seeds, tell
+from harness.base import bootstrap
+from night import (
+    brief,
+    compared,
+    course,
+    files,
+    gate,
+    gather,
+    image,
+    jobs,
+    own_cluster,
+    preconditions,
+    record,
+    running,
+    seeds,
+    tell,
+)
 from night.errors import RED, Trouble
 from night.github import GitHub
 
 REPORTS = preconditions.ROOT / "reports"
 RESULTS = REPORTS / "night"
 SEEDS = Path("failing-seeds.json")
+NIGHTS = Path(record.FILE)
 
 
 def _preconditions(given: argparse.Namespace) -> int:
@@ -45,15 +64,17 @@ def _gather(given: argparse.Namespace) -> int:
     run = environment.get("GITHUB_RUN_ID", "")
     url = f"{environment.get('GITHUB_SERVER_URL', '')}/{environment.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
     digest = gate.digest(given.image) if given.image else ""
+    planned = jobs.read(given.jobs)
     night = gather.gather(
-        jobs.read(given.jobs),
+        planned,
         given.results,
         seeds.read(given.seeds),
         commit=environment.get("GITHUB_SHA", ""),
         run_url=url if run else "",
         image_digest=digest,
     )
-    told = gather.text(night)
+    first = _remembered(given.nights, record.of(planned, night, run))
+    told = f"{first}\n<details><summary>Every job</summary>\n\n{gather.text(night)}\n</details>\n"
     files.write(given.out / gate.FILE, night.document())
     (given.out / "night.md").write_text(told, encoding="utf-8")
     files.write(given.seeds, seeds.encoded(night.failing))
@@ -67,6 +88,36 @@ def _gather(given: argparse.Namespace) -> int:
             )
     print(told)
     return 0 if night.verdict == gather.GREEN else RED
+
+
+def _remembered(path: Path, newest: record.Record) -> str:
+    """Keeps the night beside those before it; how they go, in ten lines."""
+    known, torn = record.read(path)
+    if torn:
+        running.say(f"{torn} lines of {path} cannot be read: those nights are left out")
+    kept = record.kept(known, newest)
+    record.write(path, kept)
+    rows, _ = course.rows(course.columns(kept))
+    return brief.text(rows, newest)
+
+
+def _page(given: argparse.Namespace) -> int:
+    """Drawn by the harness' own templates, which takes its packages: all else here needs Python alone."""
+    if importlib.util.find_spec("msgspec") is None:
+        try:
+            python = bootstrap.ensure("run")
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            what = f"the packages that draw the page could not be installed: {error}"
+            raise Trouble(what, remedy="check the package index; the nights themselves are kept") from error
+        return subprocess.run([python, *sys.argv], check=False).returncode
+    from night import page  # the packages are here
+
+    records, _ = record.read(given.nights)
+    if not records:
+        raise Trouble(f"{given.nights} has no night", remedy="let .ci/nightly gather one first")
+    for path in page.write(records, given.out):
+        print(path)
+    return 0
 
 
 def _tell(given: argparse.Namespace) -> int:
@@ -123,9 +174,15 @@ def parser() -> argparse.ArgumentParser:
     ran.add_argument("--seed", type=int, required=True, help="the night's seed, such as the run's number")
     ran.add_argument("--folder", type=Path, default=preconditions.ROOT, help="where its commands run")
     ran.add_argument("--reports", type=Path, default=REPORTS, help="where they write reports")
-    gathered = add("gather", "one verdict of all jobs' results; keeps the failing seeds", _gather)
+    gathered = add(
+        "gather", "one verdict of all jobs' results; keeps the failing seeds and the night's record", _gather
+    )
     gathered.add_argument("--image", default="", help="NAME@sha256:...: the verdict is about this image")
     gathered.add_argument("--out", type=Path, default=RESULTS, help="where night.json and night.md go")
+    drawn = add("page", "nights.html and nights.ja.html of the nights that are kept", _page)
+    drawn.add_argument("--out", type=Path, default=RESULTS, help="where they go")
+    for command in (gathered, drawn):
+        command.add_argument("--nights", type=Path, default=NIGHTS, help="the nights' records (default: %(default)s)")
     for command in (planned, ran, gathered):
         command.add_argument("--jobs", type=Path, default=jobs.OURS, help="the file of jobs (default: %(default)s)")
     for command in (ran, gathered):

@@ -7,7 +7,7 @@ without a test. The seeds to keep are those that the jobs kept; of a job without
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class JobVerdict:
 
 @dataclass(frozen=True)
 class Night:
-    """The one verdict. ``image_digest`` is what was rehearsed, "" when no image was named."""
+    """The one verdict. ``image_digest`` is what was rehearsed, "" when no image was named. ``results`` are those of
+    this night, by the job; each step says what is against it, in ``against``."""
 
     jobs: tuple[JobVerdict, ...]
     failing: tuple[Failing, ...]
@@ -52,6 +53,7 @@ class Night:
     run_url: str = ""
     image_digest: str = ""
     dropped: tuple[Failing, ...] = ()  # of jobs that are no longer in the file of jobs
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -82,11 +84,12 @@ def gather(
     image_digest: str = "",
 ) -> Night:
     """The verdict of the results below ``found``: a folder for each job, at any depth."""
-    verdicts, kept = [], []
+    verdicts, kept, read = [], [], dict[str, dict[str, Any]]()
     results = {path.parent.name: path for path in sorted(found.rglob(RESULT))}
     for job in jobs:
-        verdict, failing = _of_job(job, results.get(job.name), image_digest)
+        verdict, failing, result = _of_job(job, results.get(job.name), image_digest)
         verdicts.append(verdict)
+        read |= {job.name: result} if result is not None and failing is not None else {}
         kept += [each for each in yesterday if each.job == job.name] if failing is None else failing
     strangers = sorted(results.keys() - {job.name for job in jobs})
     verdicts += [JobVerdict(name, ("it is no job of this night",)) for name in strangers]
@@ -95,13 +98,16 @@ def gather(
     names = {job.name for job in jobs}
     dropped = tuple(each for each in yesterday if each.job not in names)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Night(tuple(verdicts), tuple(seeds.merged(kept)), ended, commit, run_url, image_digest, dropped)
+    left = tuple(seeds.merged(kept))
+    return Night(tuple(verdicts), left, ended, commit, run_url, image_digest, dropped, read)
 
 
-def _of_job(job: Job, path: Path | None, image_digest: str) -> tuple[JobVerdict, list[Failing] | None]:
-    """The job's verdict, and the seeds it keeps; ``None`` when it does not say."""
+def _of_job(
+    job: Job, path: Path | None, image_digest: str
+) -> tuple[JobVerdict, list[Failing] | None, dict[str, Any] | None]:
+    """The job's verdict, the seeds it keeps, ``None`` when it does not say, and its result where it can be read."""
     if path is None:
-        return JobVerdict(job.name, ("it left no result: it did not run, or not to its end",)), None
+        return JobVerdict(job.name, ("it left no result: it did not run, or not to its end",)), None, None
     try:
         result = files.read(path, dict)
         failing: list[Failing] | None = [seeds.decoded(entry, path) for entry in result["failing"]]
@@ -112,11 +118,11 @@ def _of_job(job: Job, path: Path | None, image_digest: str) -> tuple[JobVerdict,
             failing = None  # what is kept since stays
         seconds = sum(each["seconds"] for each in [*result["replays"], *result["steps"]])
     except (Trouble, KeyError, TypeError, ValueError) as error:
-        return JobVerdict(job.name, (f"its result does not read: {error!r}",)), None
+        return JobVerdict(job.name, (f"its result does not read: {error!r}",)), None, None
     if job.image and image_digest and image_digest not in result["image_digests"]:
         had = ", ".join(result["image_digests"]) or "none that a registry knows"
         reasons.append(f"it rehearsed another image: {had}, not {image_digest}")
-    return JobVerdict(job.name, tuple(reasons), tests, round(seconds, 1)), failing
+    return JobVerdict(job.name, tuple(reasons), tests, round(seconds, 1)), failing, result
 
 
 def _read(job: Job, result: dict[str, Any], folder: Path) -> tuple[list[str], int]:
@@ -130,12 +136,12 @@ def _read(job: Job, result: dict[str, Any], folder: Path) -> tuple[list[str], in
     ran = result["steps"]
     tests = 0
     for each in ran:
-        if not each["good"]:
-            reasons.append(f"status {each['status']}: {each['command']}")
+        each["against"] = [] if each["good"] else [f"status {each['status']}: {each['command']}"]
         outcomes = [(name, junit.read(folder / name)) for name in each["junit"]]
         tests += sum(outcome.tests for _, outcome in outcomes)
         if each["judged"]:
-            reasons += _against(each["command"], outcomes)
+            each["against"] += _against(each["command"], outcomes)
+        reasons += each["against"]
     reasons += [f"it ended before: {step.run}" for step in job.steps[len(ran) :]]
     return reasons, tests
 
@@ -152,12 +158,12 @@ def _against(command: str, outcomes: list[tuple[str, junit.Outcome]]) -> Iterabl
             yield f"{name}: {len(outcome.failed)} failed: {shown}{f' and {more} more' if more > 0 else ''}"
 
 
-def _plain(words: str) -> str:
+def untrusted(words: str) -> str:
     """Whatever a job or a JUnit file says, as no markup and as nobody's mention."""
     return plain(words).replace("@", "@<!-- -->")
 
 
-def _code(line: str) -> str:
+def typed(line: str) -> str:
     """A command line to be copied, which is code whatever it holds."""
     held = shown(" ".join(line.split())).replace("`", "'").replace("|", "\\|")
     return f"`{held}`"
@@ -171,13 +177,13 @@ def text(night: Night) -> str:
     lines += [f"Image {night.image_digest}"] if night.image_digest else []
     lines += [f"Run {night.run_url}"] if night.run_url else []
     for job in red:
-        lines += ["", f"### {_plain(job.job)}", "", *(f"- {_plain(reason)}" for reason in job.reasons)]
+        lines += ["", f"### {untrusted(job.job)}", "", *(f"- {untrusted(reason)}" for reason in job.reasons)]
     if night.failing:
         lines += ["", "### Failing seeds", "", "Replayed first each night, until they are green.", ""]
         lines += ["| since | nights | status | job | replay |", "|---|---|---|---|---|"]
         for f in night.failing:
-            cells = map(_plain, (f.since, str(f.nights), str(f.status), f.job))
-            lines.append(f"| {' | '.join(cells)} | {_code(f.line)} |")
-    lines += [f"Dropped, for there is no job {_plain(f.job)} any more: {_code(f.line)}" for f in night.dropped]
+            cells = map(untrusted, (f.since, str(f.nights), str(f.status), f.job))
+            lines.append(f"| {' | '.join(cells)} | {typed(f.line)} |")
+    lines += [f"Dropped, for there is no job {untrusted(f.job)} any more: {typed(f.line)}" for f in night.dropped]
     green = ", ".join(f"{job.job} ({job.tests} tests)" for job in night.jobs if not job.reasons)
     return "\n".join([*lines, "", f"Green: {green or 'none'}"]) + "\n"

@@ -1,15 +1,17 @@
 """The jobs of a night, as a file says them: ``jobs.json`` beside this module, or one of another repository.
 
 A job is ``name``, ``needs`` (``local`` or ``kind``: which preconditions), ``minutes`` (the limit of its steps
-together), ``steps``, and where a container image is rehearsed its name, ``image``. A step is ``run`` (one command line,
-no shell; ``{seed}`` stands for the night's seed), ``good`` (the exit statuses that are no failure, ``[0]``) and
+together), ``steps``, and where a container image is rehearsed its name, ``image``. With ``shards`` it is that many
+jobs, each on a machine of its own. A step is ``run`` (one command line, no shell; ``{seed}`` stands for the night's
+seed, ``{shard}`` for the job's shard, such as 2/3), ``good`` (the exit statuses that are no failure, ``[0]``) and
 ``judged`` (whether it must leave a JUnit file, ``true``).
 """
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from night.errors import Trouble
 
 OURS = Path(__file__).with_name("jobs.json")
 NEEDS = ("local", "kind")
-SEED = "{seed}"
+SEED, SHARD = "{seed}", "{shard}"
+MOST_SHARDS = 20  # jobs that GitHub runs at once
 MOST_MINUTES = 170  # twice that and the rest stays below GitHub's six hours of a job
 
 
@@ -42,13 +45,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the night."""
+    """A job of the night. ``of`` is what it is a shard of, "" for a whole one."""
 
     name: str
     needs: str
     minutes: int
     steps: tuple[Step, ...]
     image: str = ""
+    of: str = ""
 
     @property
     def timeout_minutes(self) -> int:
@@ -58,7 +62,8 @@ class Job:
 
 def read(path: Path) -> tuple[Job, ...]:
     """The jobs of a file. Raises ``Trouble`` with the job and the key that are wrong."""
-    jobs = tuple(_job(entry, f"{path}, job {number}") for number, entry in enumerate(files.read(path, list), 1))
+    entries = enumerate(files.read(path, list), 1)
+    jobs = tuple(job for number, entry in entries for job in _shards(entry, f"{path}, job {number}"))
     names = [job.name for job in jobs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Trouble(f"two jobs are named {', '.join(twice)}", where=str(path), remedy="name each once")
@@ -80,11 +85,25 @@ def matrix(jobs: tuple[Job, ...]) -> dict[str, list[dict[str, object]]]:
     return {"include": [{"job": job.name, "needs": job.needs, "minutes": job.timeout_minutes} for job in jobs]}
 
 
-def _job(entry: Any, where: str) -> Job:
+def _shards(entry: Any, where: str) -> Iterator[Job]:
+    """The jobs of an entry: one for each of its shards."""
     if not isinstance(entry, dict):
         raise Trouble("a job is a mapping", where=where, remedy='such as {"name": "rollout", ...}')
+    job, all_ = _job(entry, where), entry.get("shards", 1)
+    _wanted(type(all_) is int and 1 <= all_ <= MOST_SHARDS, f"shards is 1 to {MOST_SHARDS}", where)
+    if all_ == 1:
+        _wanted(not any(SHARD in step.run for step in job.steps), f"{SHARD} is for a job of several shards", where)
+        yield job
+        return
+    _wanted(all(SHARD in step.run for step in job.steps), f"every step of a job of shards has {SHARD}", where)
+    for number in range(1, all_ + 1):
+        steps = tuple(replace(step, run=step.run.replace(SHARD, f"{number}/{all_}")) for step in job.steps)
+        yield replace(job, name=f"{job.name}_{number}of{all_}", steps=steps, of=job.name)
+
+
+def _job(entry: dict[str, Any], where: str) -> Job:
     where = f"{where} ({entry.get('name', 'without a name')})"
-    if unknown := entry.keys() - {"name", "needs", "minutes", "steps", "image"}:
+    if unknown := entry.keys() - {"name", "needs", "minutes", "steps", "image", "shards"}:
         raise Trouble(f"unknown keys: {', '.join(sorted(unknown))}", where=where, remedy="leave them out")
     _wanted(isinstance(entry.get("name"), str) and bool(entry["name"]), "name is a word", where)
     _wanted(all(c.isalnum() or c in "-_" for c in entry["name"]), "name has letters, digits, - and _ alone", where)

@@ -1,7 +1,7 @@
 """One job: yesterday's failing seeds first, then its steps, each within its time; what came of them, as a folder.
 
-``FOLDER/JOB/result.json`` has the statuses and the seeds to keep, and beside it lie the JUnit files of each command:
-the gathering job needs nothing else.
+``FOLDER/JOB/result.json`` has the statuses, the seeds to keep and what is kept of each run, and beside it lie the JUnit
+files of each command: the gathering job needs nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from night import files, seeds
+from night import files, runs, seeds
 from night.errors import RED
 from night.jobs import Job, Step
 from night.seeds import Failing
@@ -32,7 +33,7 @@ TEAR_DOWN_S = 260.0  # a run takes its stack down before it ends (noxfile.py)
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that ended: its place in the job, status, seconds, and the JUnit files it left, by name."""
+    """A command that ended: status, seconds, the JUnit files that it left by name, and what is kept of its runs."""
 
     command: str
     status: int
@@ -40,6 +41,7 @@ class Ended:
     judged: bool
     seconds: float
     junit: tuple[str, ...] = ()
+    runs: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Runner:
         return seeds.of_chaos(path, self._job.name, self.result.began_utc[:10], RED)
 
     def _ran(self, words: Sequence[str], step: Step, give_up: float, name: str) -> Ended:
-        before = self._reported()
+        before, known = self._reported(), runs.lines(self._reports)
         began = time.monotonic()
         status = command(words, self._cwd, give_up - began)
         good, spent_s = status in step.good, time.monotonic() - began
@@ -131,7 +133,8 @@ class Runner:
                 shutil.copyfile(path, self.folder / kept[-1])
             else:
                 _show(path)
-        return Ended(shlex.join(words), status, good, step.judged, round(spent_s, 1), tuple(kept))
+        made = tuple(runs.left(self._reports, known))
+        return Ended(shlex.join(words), status, good, step.judged, round(spent_s, 1), tuple(kept), made)
 
     def _reported(self) -> set[tuple[Path, int]]:
         """JUnit files and summaries of all reports, each with when it was written. ``latest`` is a link to one of them,

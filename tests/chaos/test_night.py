@@ -216,9 +216,32 @@ async def test_a_night_of_too_few_schedules_holds_and_says_so(tmp_path: Path) ->
     assert enough.verdict is Verdict.INCONCLUSIVE and "at least 3" in enough.reason
 
 
+@pytest.mark.parametrize(("count", "all_", "least"), [(52, 3, 50), (7, 7, 1), (10, 4, 10)])
+def test_the_shards_of_a_night_make_together_what_it_makes_alone(count: int, all_: int, least: int) -> None:
+    words = ("--seed", "7", "--count", str(count), "--least", str(least))
+    whole = planned(*words)
+    shards = [planned(*words, "--shard", f"{number}/{all_}") for number in range(1, all_ + 1)]
+    made = sorted((each for shard in shards for each in shard.schedules), key=lambda each: each.seed)
+    assert tuple(made) == whole.schedules  # their replays too, which name no shard
+    assert [shard.shard for shard in shards] == [f"{number}/{all_}" for number in range(1, all_ + 1)]
+    assert sum(shard.least for shard in shards) == max(least, all_)
+    assert all(shard.least <= len(shard.schedules) for shard in shards)
+
+
+async def test_each_report_says_which_shard_it_is(tmp_path: Path) -> None:
+    result, folder = await night(tmp_path, planned("--seed", "1", "--count", "4", "--shard", "2/4"))
+    assert [each.id for each in result.judgements] == ["seed 2", "schedules"]
+    assert all("shard 2/4: 1 schedules" in (folder / name).read_text() for name in ("report.html", "summary.md"))
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(("--budget", "0s"), "--budget: it is 0"), (("--count", "5", "--least", "6"), "--least 6 is not within 1..5")],
+    [
+        (("--budget", "0s"), "--budget: it is 0"),
+        (("--count", "5", "--least", "6"), "--least 6 is not within 1..5"),
+        *((("--shard", each), "is no shard: write which of how many") for each in ("0/4", "5/4", "x", "1/0", "1/2/2")),
+        (("--count", "3", "--shard", "1/4"), "4 shards share 3 schedules"),
+    ],
 )
 def test_a_night_that_could_come_to_nothing_is_refused(words: tuple[str, ...], told: str) -> None:
     with pytest.raises(BadInput, match=told):

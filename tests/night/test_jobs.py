@@ -128,6 +128,15 @@ def test_a_job_fits_github_s_six_hours_with_its_replays() -> None:
     assert {"job", "needs", "minutes"} == set(included[0])
 
 
+def test_a_job_in_shards_is_a_job_for_each(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_text(json.dumps([{**GOOD, "shards": 3, "steps": [{"run": "true {shard} {seed}"}]}]))
+    found = jobs.read(path)
+    words = [["true", f"{number}/3", "7"] for number in (1, 2, 3)]
+    assert [job.steps[0].words(7) for job in found] == words and {job.of for job in found} == {"a"}
+    assert [entry["job"] for entry in jobs.matrix(found)["include"]] == ["a_1of3", "a_2of3", "a_3of3"]
+
+
 GOOD = {"name": "a", "needs": "local", "minutes": 5, "steps": [{"run": "true"}]}
 
 
@@ -144,6 +153,9 @@ GOOD = {"name": "a", "needs": "local", "minutes": 5, "steps": [{"run": "true"}]}
         ([{**GOOD, "secret": 1}], "unknown keys: secret"),
         ([{**GOOD, "name": "a b"}], "letters, digits"),
         ([GOOD, GOOD], "two jobs are named a"),
+        ([{**GOOD, "shards": 0}], "shards is 1 to 20"),
+        ([{**GOOD, "shards": 2}], "every step of a job of shards has {shard}"),
+        ([{**GOOD, "steps": [{"run": "true {shard}"}]}], "{shard} is for a job of several shards"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, content: object, said: str) -> None:

@@ -40,7 +40,7 @@ class Repository:
     """A folder in which the night's steps run, as in a checkout."""
 
     def __init__(self, folder: Path, api: Server) -> None:
-        self.folder, self.api = folder, api
+        self.folder, self.api, self.run_id = folder, api, "99"
         (folder / "rehearsal.py").write_text(REHEARSAL)
         self.write_jobs([{"run": "python3 rehearsal.py --seed {seed}"}])
 
@@ -52,7 +52,7 @@ class Repository:
         """``.ci/nightly`` as a step of the workflow."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
         command = [sys.executable, str(ROOT / ".ci" / "nightly"), *words]
-        environment = {**plain, **self.api.environment(), "GITHUB_RUN_ID": "99", **environment}
+        environment = {**plain, **self.api.environment(), "GITHUB_RUN_ID": self.run_id, **environment}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
@@ -69,6 +69,7 @@ class Repository:
 
     def night(self, seed: int, **environment: str) -> tuple[str, str]:
         """A whole one: the verdict, and what ``tell`` said."""
+        self.run_id = str(int(self.run_id) + 1)
         self.run(seed)
         gathered = self.gather()
         told = self.nightly("tell", "--night", "out", **environment)
@@ -113,6 +114,9 @@ def test_a_planted_failing_seed_is_replayed_makes_one_issue_and_closes_it(reposi
     (issue,) = api.issues
     assert issue["title"] == tell.TITLE and "`python3 rehearsal.py --seed 41`" in issue["body"]
     assert "fails again (status 10)" in issue["body"]
+    lines = issue["body"].partition("<details>")[0].splitlines()
+    assert len(lines) <= 10 and "of 1 rehearsals and experiments 1 fail" in lines[1]
+    assert "**week** (local) fails since" in lines[2] and "Replay: `python3 rehearsal.py --seed 41`" in lines[2]
 
     (repository.folder / "broken").unlink()
     verdict, said = repository.night(43, **webhook)
@@ -125,6 +129,10 @@ def test_a_planted_failing_seed_is_replayed_makes_one_issue_and_closes_it(reposi
 
     assert repository.night(44)[0] == "green"
     assert repository.order == ["44"]
+
+    repository.nightly("page", "--out", "nights")
+    page = (repository.folder / "nights" / "nights.html").read_text()
+    assert page.count("Unsteady since") == 1 and "2 of its last 5 nights failed" in page
 
 
 def test_an_issue_of_a_person_with_the_label_is_left_alone_and_ours_is_found_on_a_later_page(

@@ -12,6 +12,7 @@ import pytest
 
 from harness.report.index import render
 from harness.report.language import LANGUAGES, language
+from tests.night.test_course import thirty_nights
 from tests.report import axe
 from tests.report.browser import PHONE_PX, Browser, chromium
 from tests.report.test_index import synthetic
@@ -32,7 +33,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for code in LANGUAGES:
         (folder / f"{code}.html").write_text(render(RUNS, language(code)), "utf-8")
     (folder / "none.html").write_text(render([], language("en")), "utf-8")
-    return {path.stem: path for path in folder.iterdir()}
+    thirty_nights(folder)
+    return {path.stem: path for path in folder.glob("*.html")}
 
 
 def asked(browser: Browser, expression: str) -> Any:
@@ -59,11 +61,12 @@ def test_it_opens_offline_and_at_once(browser: Browser, pages: dict[str, Path], 
 
 
 @pytest.mark.parametrize(
-    ("name", "width_px", "dark"), [("ja", 1000, False), ("en", PHONE_PX, True), ("none", 1000, True)]
-)
+    ("name", "width_px", "dark"),
+    [("ja", 1000, False), ("en", PHONE_PX, True), ("none", 1000, True), ("nights", 1000, True), ("nights.ja", PHONE_PX, False)],
+)  # fmt: skip
 def test_axe_finds_nothing(browser: Browser, pages: dict[str, Path], name: str, width_px: int, dark: bool) -> None:
     browser.open(pages[name], width_px=width_px, dark=dark)
-    assert axe.violations(browser) == []
+    assert browser.console() == [] and axe.violations(browser) == []
     assert browser.width_px() <= width_px
 
 

@@ -33,6 +33,32 @@ def _budget(text: str) -> Duration:
     return budget
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a night, as it was typed: "2/4" is the second of four."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        number, _, all_ = self.text.partition("/")
+        if not (number.isdecimal() and all_.isdecimal() and 1 <= int(number) <= int(all_)):
+            told = message("{value} is no shard: write which of how many it is, from 1/4 to 4/4", value=repr(self.text))
+            raise ValueError(told)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def all(self) -> int:
+        """How many shards there are."""
+        return int(self.text.partition("/")[2])
+
+    @property
+    def part(self) -> slice:
+        """What it takes of the schedules in their order: as many as any other shard, but for one."""
+        return slice(int(self.text.partition("/")[0]) - 1, None, self.all)
+
+
 @dataclass(frozen=True, kw_only=True)
 class HealingCommand(Command):
     """The stores."""
@@ -118,6 +144,7 @@ class ChaosNightly(Staged, Paced, HealingCommand):
     length: int = option("experiments in each", within(1, _MOST_DRAWN), default=2, metavar="N")
     budget: Duration = option("begin no schedule after this time", _budget, default=Duration("90min"), metavar="TIME")
     least: int = option("fewer made within it hold", within(1, _MOST_DRAWN), default=1, metavar="N")
+    shard: Shard | None = option("make part I of N, which together make the night", Shard, metavar="I/N")
 
     def planned(self) -> NightPlan:
         """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
@@ -129,7 +156,16 @@ class ChaosNightly(Staged, Paced, HealingCommand):
         if self.least > self.count:
             told = message("--least {least} is not within {range}", least=str(self.least), range=f"1..{self.count}")
             raise BadInput(told, where="--least", remedy="ask for fewer, or draw more by --count")
-        alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))
+        if self.shard and self.shard.all > self.count:
+            told = message(
+                "{all} shards share {count} schedules: some would have none",
+                all=str(self.shard.all),
+                count=str(self.count),
+            )
+            raise BadInput(told, where="--shard", remedy="ask for fewer shards, or draw more by --count")
+        alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, shard=None)
+        alone = dataclasses.replace(alone, budget=Duration("90min"))
+        mine = self.shard.part if self.shard else slice(None)
         usual = catalogue.usual()  # reads every experiment
 
         def schedule(seed: int) -> Schedule:
@@ -138,10 +174,11 @@ class ChaosNightly(Staged, Paced, HealingCommand):
 
         scenario = self.scenario_of()
         return NightPlan(
-            schedules=tuple(schedule(self.seed + number) for number in range(self.count)),
+            schedules=tuple(schedule(self.seed + number) for number in range(self.count)[mine]),
             length=self.length,
             budget_s=self.budget.seconds,
-            least=self.least,
+            least=max(1, len(range(self.least)[mine])),
+            shard=str(self.shard or ""),
             scenario=scenario,
             criteria=steady_criteria(scenario),
             reconcile=self.reconcile,
@@ -152,5 +189,7 @@ class ChaosNightly(Staged, Paced, HealingCommand):
             "{count} schedules of {length} experiments, seeds {seed} and on",
             count=str(len(plan.schedules)),
             length=str(plan.length),
-            seed=str(self.seed),
+            seed=str(plan.schedules[0].seed),
         )
+        if self.shard:
+            yield message("one seed of {all}: the other shards make the rest of the night", all=str(self.shard.all))

@@ -53,8 +53,11 @@ class Night(Rehearsal[NightPlan, NightDetails]):
     phrases = PHRASES
 
     def title(self, plan: NightPlan) -> Message:
-        """How many were asked for."""
-        return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
+        """How many were asked for, and which shard of a night they are."""
+        count = str(len(plan.schedules))
+        if plan.shard:
+            return message("A night of chaos, shard {shard}: {count} schedules", shard=plan.shard, count=count)
+        return message("A night of chaos: {count} schedules", count=count)
 
     def expected(self, plan: NightPlan, facts: RunInfo) -> Iterable[Expected]:
         """Every schedule, and that there were enough."""

@@ -178,6 +178,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Schedules in their order, none begun once ``budget_s`` seconds have passed; with fewer than ``least`` of them
     that did anything it is no night. Each is run as ``chaos`` with ``scenario``, ``criteria`` and ``reconcile``.
+    ``shard`` says which part of a night this is, such as "2/4"; "" is the whole.
     """
 
     name: str = "chaos_nightly"
@@ -188,6 +189,7 @@ class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     criteria: tuple[Criterion, ...]
     reconcile: Direction | None = None
+    shard: str = ""
 
 
 class EndedSchedule(msgspec.Struct, frozen=True, kw_only=True):
