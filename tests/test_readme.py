@@ -30,7 +30,7 @@ OF_ONE_LANGUAGE = {
     "docs/samples/signoff/errata.md", "docs/samples/signoff_go/errata.md", "docs/samples/signoff/errata.en.md", "docs/samples/signoff_go/errata.en.md",
 }  # fmt: skip
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
-FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape"}
+FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape", "site"}
 MOST_LINES = 120
 
 
