@@ -151,7 +151,7 @@ def nightly(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Builds the manual as a site in reports/site, in both languages; a broken link is an error. -- serve: to read it."""
+    """Builds the manual as a site in reports/site, both languages; a broken link is an error. -- serve to read it."""
     mkdocs = bootstrap.program("mkdocs", session.log)
     words = session.posargs or ["build", "--strict"]
     variables = {"PYTHONPATH": str(mkdocs.parents[1]), "NO_MKDOCS_2_WARNING": "1"}

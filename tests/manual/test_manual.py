@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,9 +114,11 @@ def test_the_picture_of_the_terminal_shows_what_was_recorded() -> None:
     assert (sample.PICTURES / "terminal.svg").read_text() == drawn
 
 
-def test_pictures_are_small() -> None:
+def test_pictures_are_small_and_fit_a_screen() -> None:
     for path in sample.PICTURES.iterdir():
-        assert path.stat().st_size < 300_000, path
+        data = path.read_bytes()
+        (height,) = struct.unpack(">I", data[20:24]) if path.suffix == ".png" else re.findall(rb' height="(\d+)"', data)
+        assert len(data) < 300_000 and int(height) <= (844 if "phone" in path.name else 800), path
 
 
 def test_a_simulated_run_is_no_sample(tmp_path: Path) -> None:
