@@ -15,13 +15,16 @@ import pytest
 from babel.messages.pofile import read_po
 
 from harness.base.errors import BadInput
+from harness.base.plantypes import keys_of
 from harness.cli.kinds import KINDS
+from harness.cli.main import ALL
 from harness.cli.stored import signoff
 from harness.cli.stored.signoff import write_pages
 from harness.report.language import DOMAINS, catalogue_file
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.signoff.gather import DOCUMENT
 from harness.report.signoff.types import Signoff
+from harness.run.command import flags
 from tests.corpus.scrub import FORBIDDEN
 from tests.manual import claims, reference, sample, screen
 from tests.register import CHAPTERS, REGISTER
@@ -43,16 +46,23 @@ def test_the_page_of_claims_is_current_and_has_every_claim(code: str) -> None:
     assert page.count("\n### ") == len(REGISTER) and page.count("\n## ") == len(CHAPTERS)
 
 
-def test_the_reference_has_every_key_and_its_type() -> None:
-    page = reference.page()
+def test_the_reference_has_every_key_and_option_with_its_default_and_meaning() -> None:
+    page = reference.page()  # which a key without a meaning would break
     for row in (
-        "| **`window`** | a duration | `120s` |",
-        "| `kind` | one of `success`, `rollback` |  |",
-        "| **`flag_on`** | a whole number from 0 to 2,000 | `350` |",
-        "| `probes` | the mapping `ProbePlan`, below |  |",
+        "| `blackout` | a duration | `5s` | so long without one good probe fires every rollback limit on availability |",
+        "| **`flag_on`** | a whole number from 0 to 2,000 |  | how many of them have the flag on, the first ones |",
+        "| `unharmed` | `true` or `false` | `false` | With `unharmed` requests are as fast as without the fault. |",
+        "| `--max-age` | TIME | 7d | the oldest evidence that counts | `signoff` |",
     ):
         assert row in page
-    assert page.count("\n## ") == len(KINDS)
+    assert page.count("\n## ") == len(KINDS) + 1
+    assert {flag for entry in ALL.values() for flag in flags(entry.load())} <= {*re.findall(r"--[a-z-]+", page)}
+
+
+def test_a_meaning_is_of_a_key_that_there_is() -> None:
+    known = {(each.__name__, key) for each in reference.structs() for key in keys_of(each)}
+    known |= {("Expectation", "name")} | {("", key) for _, key in known}
+    assert {*reference.MEANINGS} <= {f"{name}.{key}".removeprefix(".") for name, key in known}
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
