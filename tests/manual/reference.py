@@ -9,7 +9,6 @@ import re
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +36,32 @@ files; a test holds it current. What the files are, how quantities are written, 
 | option | takes | default | meaning | commands |
 |---|---|---|---|---|
 """
-#: A list of more words than this is told by where it is from, not written out; of more commands than this the first.
+#: Of more words than this it is told where they are from; of more commands than this the first.
 MOST_WORDS, MOST_COMMANDS = 24, 6
+
+
+def _structs(type_: Any) -> Iterator[type[msgspec.Struct]]:
+    """The type of a file, and those of the mappings in it."""
+    bare = bare_type(type_)[0]
+    for inner in typing.get_args(bare):
+        yield from _structs(inner)
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        yield bare
+        for field in keys_of(bare).values():
+            yield from _structs(field.type)
+
+
+#: The type of each mapping of each kind of file, by its name; the last is an extension of an experiment.
+STRUCTS = {
+    each.__name__: each for form in (*(kind.form for kind in KINDS.values()), Expectation) for each in _structs(form)
+}
 
 
 def page() -> str:
     """The page as it is committed."""
     parts = [HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _options())]
-    of_name = {each.__name__: each for each in structs()}
-    for name in KINDS:
-        schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-        parts.append("\n".join(_kind(name, schema, of_name)))
+    parts += ("\n".join(_kind(name, json.loads((SCHEMAS / f"{name}.schema.json").read_text()))) for name in KINDS)
     return "\n".join(parts)
-
-
-def structs() -> Iterator[type[msgspec.Struct]]:
-    """The type of each mapping of each kind of file."""
-    for form in (*(kind.form for kind in KINDS.values()), Expectation):  # the last is an extension of an experiment
-        yield from _structs(form)
 
 
 def _options() -> Iterator[tuple[str, ...]]:
@@ -69,23 +76,12 @@ def _options() -> Iterator[tuple[str, ...]]:
                 default, _, rest = default.partition(")")
                 row = (f"`{', '.join(said.option_strings)}`", str(takes), default, told + rest)
                 taken[row].append(f"`{name}`")
-    for row, names in sorted(taken.items()):
+    for cells, names in sorted(taken.items()):
         more = f" and {len(names) - MOST_COMMANDS} more" if len(names) > MOST_COMMANDS else ""
-        yield (*map(_cell, row), ", ".join(names[:MOST_COMMANDS]) + more)
+        yield (*map(_cell, cells), ", ".join(names[:MOST_COMMANDS]) + more)
 
 
-def _structs(type_: Any) -> Iterator[type[msgspec.Struct]]:
-    """The type of a file, and those of the mappings in it."""
-    bare = bare_type(type_)[0]
-    for inner in typing.get_args(bare):
-        yield from _structs(inner)
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-        yield bare
-        for field in keys_of(bare).values():
-            yield from _structs(field.type)
-
-
-def _kind(name: str, schema: Mapping[str, Any], of_name: Mapping[str, type[msgspec.Struct]]) -> Iterator[str]:
+def _kind(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     title, defined = schema["title"], schema["$defs"]
     first = _named(schema["$ref"])
     yield f"## {title[0].upper()}{title[1:]}"
@@ -99,13 +95,13 @@ def _kind(name: str, schema: Mapping[str, Any], of_name: Mapping[str, type[msgsp
         if each != first:
             yield f"### {name}: {each}"
             yield ""
-        told = _sentences(of_name[each])
+        told = _sentences(STRUCTS[each])
         if intro := [*told.get("", ()), *(["It may be one line of text."] if line else [])]:
             yield f"{_cell(' '.join(intro))}\n"
         yield "| key | is | default | meaning |"
         yield "|---|---|---|---|"
         for key, value in mapping["properties"].items():
-            must, default = _default(of_name[each], key)
+            must, default = _default(STRUCTS[each], key)
             if key == "name" and each == first and must:
                 must, default = False, "the file's name"
             meaning = MEANINGS.get(f"{each}.{key}") or " ".join(told.get(key, ())) or MEANINGS[key]
@@ -149,7 +145,7 @@ def _written(value: Any, quantity: Quantity | None) -> str:
         return f"{value * 100 if unit == '%' else value:g}{unit}"
     if isinstance(value, tuple):
         return ", ".join(_written(each, None) for each in value)
-    return str(value.value if isinstance(value, Enum) else value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _mapping(found: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, bool]:
@@ -168,14 +164,9 @@ def _is(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
     """What a value is, in a few words."""
     if "$ref" in value:
         name = _named(value["$ref"])
-        target = defined[name]
-        return (
-            f"the mapping `{name}`, below"
-            if _mapping(target)[0] is not None
-            else _words(target, name.replace("_", " "))
-        )
+        return _words(defined[name]) if _mapping(defined[name])[0] is None else f"the mapping `{name}`, below"
     if "enum" in value:
-        return _words(value, "word")
+        return _words(value)
     if value.get("type") == "array":
         least = ", at least one" if value.get("minItems") == 1 else ""
         return f"a list{least} of: {_is(value['items'], defined)}"
@@ -185,15 +176,13 @@ def _is(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
     return _plain(value)
 
 
-def _words(target: Mapping[str, Any], what: str) -> str:
+def _words(target: Mapping[str, Any]) -> str:
     words = target.get("enum", ())
-    if len(words) > MOST_WORDS:
-        return f"the id of {_article(what)} ({_cell(target.get('description', ''))})"
-    return "one of " + ", ".join(f"`{word}`" for word in words)
-
-
-def _article(what: str) -> str:
-    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+    return (
+        "one of " + ", ".join(f"`{word}`" for word in words)
+        if len(words) <= MOST_WORDS
+        else "an id of `scenarios/claims`"
+    )
 
 
 def _plain(value: Mapping[str, Any]) -> str:

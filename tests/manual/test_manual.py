@@ -57,12 +57,8 @@ def test_the_reference_has_every_key_and_option_with_its_default_and_meaning() -
         assert row in page
     assert page.count("\n## ") == len(KINDS) + 1
     assert {flag for entry in ALL.values() for flag in flags(entry.load())} <= {*re.findall(r"--[a-z-]+", page)}
-
-
-def test_a_meaning_is_of_a_key_that_there_is() -> None:
-    known = {(each.__name__, key) for each in reference.structs() for key in keys_of(each)}
-    known |= {("Expectation", "name")} | {("", key) for _, key in known}
-    assert {*reference.MEANINGS} <= {f"{name}.{key}".removeprefix(".") for name, key in known}
+    keys = {(name, key) for name, each in reference.STRUCTS.items() for key in (*keys_of(each), "name")}
+    assert {*reference.MEANINGS} <= {key for _, key in keys} | {f"{name}.{key}" for name, key in keys}
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
