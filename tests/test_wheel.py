@@ -102,7 +102,7 @@ def test_a_newcomer_types_what_of_the_tutorial_needs_no_stack(newcomer: Newcomer
 def test_the_tutorial_as_it_stands_ends_in_a_verdict_on_ones_own_backend(newcomer: Newcomer) -> None:
     """The backend is the sample in Go; a file of defaults makes the weeks quick; their window still carries each limit."""
     build_go(newcomer.backend).rename(newcomer.backend / "walk-api")
-    defaults = f'[run]\non = "local"\nwindow = "66s"\nmanifests = "{ROOT / "tests" / "quick"}"\n'
+    defaults = f'[run]\non = "local"\nwindow = "66s"\npace = "25s"\nmanifests = "{ROOT / "tests" / "quick"}"\n'
     (newcomer.backend / "rehearsal.toml").write_text(defaults)
     said = {}
     for words in tutorial():
