@@ -42,9 +42,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Leave out the links of a sample to runs that are not kept."""
-    sample = page.file.src_uri.startswith("docs/samples/")
-    return re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", markdown) if sample else markdown
+    """Leave out the links of a sample to runs that are not kept, and set apart a list that follows its paragraph."""
+    if page.file.src_uri.startswith("docs/samples/"):
+        return re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", markdown)
+    if page.file.name == "claims":
+        return re.sub(r"^([^\s*>|#-].*)\n(?=- )", r"\1\n\n", markdown, flags=re.MULTILINE)
+    return markdown
 
 
 def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
