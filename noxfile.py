@@ -150,6 +150,15 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Builds the manual as a site in reports/site, both languages; a broken link is an error. -- serve to read it."""
+    mkdocs = bootstrap.program("mkdocs", session.log)
+    words = session.posargs or ["build", "--strict"]
+    variables = {"PYTHONPATH": str(mkdocs.parents[1]), "NO_MKDOCS_2_WARNING": "1"}
+    session.run(str(mkdocs), *words, "--config-file", "tools/site/mkdocs.yml", external=True, env=variables)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions, dependencies, the shape of the house, workflows."""
     for program, *words in LINT:

@@ -48,7 +48,7 @@ def test_each_level_has_all_of_the_one_before_it_at_the_same_versions(smaller: s
     assert all(set(hashes.split()) <= set(many[head].split()) for head, hashes in few.items())
 
 
-@pytest.mark.parametrize("level", [*bootstrap.LEVELS, *bootstrap.PARTS, "kubectl"])
+@pytest.mark.parametrize("level", [*bootstrap.LEVELS, *bootstrap.PARTS, *locks.PROGRAMS])
 def test_a_lock_has_hashes_and_no_address(level: str) -> None:
     text = bootstrap.lock(level).read_text()
     assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(pins(level))

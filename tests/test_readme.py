@@ -30,7 +30,7 @@ OF_ONE_LANGUAGE = {
     "docs/samples/signoff/errata.md", "docs/samples/signoff_go/errata.md", "docs/samples/signoff/errata.en.md", "docs/samples/signoff_go/errata.en.md",
 }  # fmt: skip
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
-FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape"}
+FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape", "site"}
 MOST_LINES = 120
 
 
@@ -116,7 +116,7 @@ def test_whatever_begins_in_another_environment_than_auto_is_named(folder: str) 
 
 
 #: A line in a block or between back quotes: a session with what goes through it, or the harness itself.
-TYPED = re.compile(r"(?:nox|python3 noxfile\.py) -s (\w+)(?: -- (.+))?|python3? -m harness (.+)")
+TYPED = re.compile(r"(?:nox|python3 noxfile\.py) -s (\w+)(?: -- (.+))?|(?:python3? -m harness|tekutoko-rehearsal) (.+)")
 
 
 def typed(page: str) -> list[list[str]]:

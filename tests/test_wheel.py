@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from harness.base.data import ROOT
 from harness.base.home import ENVIRONMENT_VARIABLE, home
+from tests.foreign.targets import build_go
 
 pytestmark = pytest.mark.process
 #: What lies in the checkout alone.
@@ -41,8 +46,17 @@ def test_the_wheel_has_all_that_the_checkout_has_of_data_and_needs_nothing(wheel
     assert needed and all("extra ==" in line for line in needed)
 
 
-def test_a_newcomer_types_init_and_demo_and_asks_for_the_sign_off(wheel: Path, tmp_path: Path) -> None:
-    """The locked environment is the tests' own: to install it anew is ``.ci/release try``'s."""
+class Newcomer(NamedTuple):
+    backend: Path
+    types: Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def newcomer(wheel: Path, tmp_path: Path) -> Newcomer:
+    """Has the wheel alone, an empty home and a repository in which nothing lies.
+
+    The locked environment is the tests' own: to install it anew is ``.ci/release try``'s.
+    """
     environment, backend, empty = tmp_path / "tool", tmp_path / "backend", tmp_path / "home"
     venv.create(environment, with_pip=False)
     (site,) = environment.glob("lib/python*/site-packages")
@@ -53,19 +67,48 @@ def test_a_newcomer_types_init_and_demo_and_asks_for_the_sign_off(wheel: Path, t
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "PATH"))}
     variables = {**kept, "HOME": str(empty), ENVIRONMENT_VARIABLE: str(home())}
 
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+    def types(*words: str) -> subprocess.CompletedProcess[str]:
         command = [str(environment / "bin" / "python"), "-c", run, *words]
         return subprocess.run(
-            command, cwd=backend, env=variables, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=backend, env=variables, capture_output=True, text=True, check=False, timeout=420
         )
 
-    assert typed("--version").stdout.startswith("tekutoko-rehearsal ")
-    done = typed("init")
-    assert done.returncode == 0, done.stderr
-    assert (backend / "rehearsal" / "target.yaml").is_file()
-    assert typed("check", "rehearsal/week.yaml").returncode == 0
-    done = typed("demo")
-    assert done.returncode == 0 and "advance (simulated)" in done.stderr, done.stderr
-    assert "tekutoko-rehearsal run rollout_week3" in done.stderr
-    assert (backend / "reports" / "latest" / "report.html").is_file()
-    assert typed("signoff").returncode == 10  # nothing was rehearsed for real
+    return Newcomer(backend, types)
+
+
+def tutorial() -> list[list[str]]:
+    """What the tutorial types behind ``tekutoko-rehearsal``, in its order."""
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    return [shlex.split(line) for line in re.findall(r"^tekutoko-rehearsal ([^#\n]+)", page, re.MULTILINE)]
+
+
+def test_a_newcomer_types_what_of_the_tutorial_needs_no_stack(newcomer: Newcomer) -> None:
+    assert newcomer.types("--version").stdout.startswith("tekutoko-rehearsal ")
+    done = {words[0]: newcomer.types(*words) for words in tutorial() if not {"run", "--target"} & {*words}}
+    assert [*done] == ["init", "demo", "runs", "check"]
+    for each in done.values():
+        assert each.returncode == 0, each.stderr
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL)
+    assert shown in (newcomer.backend / "rehearsal" / "target.yaml").read_text()
+    assert "advance (simulated)" in done["demo"].stderr, done["demo"].stderr
+    assert "tekutoko-rehearsal run rollout_week3" in done["demo"].stderr
+    assert (newcomer.backend / "reports" / "latest" / "report.html").is_file()
+    assert newcomer.types("signoff").returncode == 10  # nothing was rehearsed for real
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_tutorial_as_it_stands_ends_in_a_verdict_on_ones_own_backend(newcomer: Newcomer) -> None:
+    """The backend is the sample in Go; a file of defaults makes the weeks quick; their window still carries each limit."""
+    build_go(newcomer.backend).rename(newcomer.backend / "walk-api")
+    defaults = f'[run]\non = "local"\nwindow = "66s"\npace = "25s"\nmanifests = "{ROOT / "tests" / "quick"}"\n'
+    (newcomer.backend / "rehearsal.toml").write_text(defaults)
+    said = {}
+    for words in tutorial():
+        done = newcomer.types(*words)
+        assert done.returncode == (10 if words[0] == "signoff" else 0), (words, done.stderr[-4000:])
+        said[" ".join(words)] = done.stderr
+    weeks = {words: text for words, text in said.items() if words.startswith("run ")}
+    assert len(weeks) == 2 and all("decision: advance. All success criteria passed" in text for text in weeks.values())
+    assert "our walk API" in weeks["run rollout_week3 --target rehearsal/target.yaml"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,16 @@ import pytest
 from babel.messages.pofile import read_po
 
 from harness.base.errors import BadInput
+from harness.base.plantypes import keys_of
 from harness.cli.kinds import KINDS
+from harness.cli.main import ALL
 from harness.cli.stored import signoff
 from harness.cli.stored.signoff import write_pages
 from harness.report.language import DOMAINS, catalogue_file
 from harness.report.published import RESULT, RESULT_JSON
 from harness.report.signoff.gather import DOCUMENT
 from harness.report.signoff.types import Signoff
+from harness.run.command import flags
 from tests.corpus.scrub import FORBIDDEN
 from tests.manual import claims, reference, sample, screen
 from tests.register import CHAPTERS, REGISTER
@@ -41,16 +46,19 @@ def test_the_page_of_claims_is_current_and_has_every_claim(code: str) -> None:
     assert page.count("\n### ") == len(REGISTER) and page.count("\n## ") == len(CHAPTERS)
 
 
-def test_the_reference_has_every_key_and_its_type() -> None:
-    page = reference.page()
+def test_the_reference_has_every_key_and_option_with_its_default_and_meaning() -> None:
+    page = reference.page()  # which a key without a meaning would break
     for row in (
-        "| **`window`** | a duration | `120s` |",
-        "| `kind` | one of `success`, `rollback` |  |",
-        "| **`flag_on`** | a whole number from 0 to 2,000 | `350` |",
-        "| `probes` | the mapping `ProbePlan`, below |  |",
+        "| `blackout` | a duration | `5s` | so long without one good probe fires every rollback limit on availability |",
+        "| **`flag_on`** | a whole number from 0 to 2,000 |  | how many of them have the flag on, the first ones |",
+        "| `unharmed` | `true` or `false` | `false` | With `unharmed` requests are as fast as without the fault. |",
+        "| `--max-age` | TIME | 7d | the oldest evidence that counts | `signoff` |",
     ):
         assert row in page
-    assert page.count("\n## ") == len(KINDS)
+    assert page.count("\n## ") == len(KINDS) + 1
+    assert {flag for entry in ALL.values() for flag in flags(entry.load())} <= {*re.findall(r"--[a-z-]+", page)}
+    keys = {(name, key) for name, each in reference.STRUCTS.items() for key in (*keys_of(each), "name")}
+    assert {*reference.MEANINGS} <= {key for _, key in keys} | {f"{name}.{key}" for name, key in keys}
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
@@ -112,9 +120,11 @@ def test_the_picture_of_the_terminal_shows_what_was_recorded() -> None:
     assert (sample.PICTURES / "terminal.svg").read_text() == drawn
 
 
-def test_pictures_are_small() -> None:
+def test_pictures_are_small_and_fit_a_screen() -> None:
     for path in sample.PICTURES.iterdir():
-        assert path.stat().st_size < 300_000, path
+        data = path.read_bytes()
+        (height,) = struct.unpack(">I", data[20:24]) if path.suffix == ".png" else re.findall(rb' height="(\d+)"', data)
+        assert len(data) < 300_000 and int(height) <= (844 if "phone" in path.name else 800), path
 
 
 def test_a_simulated_run_is_no_sample(tmp_path: Path) -> None:

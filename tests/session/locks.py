@@ -23,6 +23,8 @@ from harness.stack.kind.images import wheels
 
 PLAIN = ("--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--quiet")
 WORDS = ("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", *PLAIN)
+#: Each of a group of its own, which ``bootstrap.program`` installs apart.
+PROGRAMS = ("kubectl", "mkdocs")
 #: What each lock of ``locks/images`` begins with.
 IMAGES = {
     "api": ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "prometheus-client", "uvicorn"),
@@ -43,9 +45,10 @@ def main(more: list[str]) -> int:
         command = [uv, *WORDS, *asked.words, "-c", str(bootstrap.lock("dev")), "-o", str(bootstrap.lock(part))]
         if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
             return status
-    command = [uv, *WORDS[:2], "--group", "kubectl", *WORDS[3:], "-o", str(bootstrap.lock("kubectl")), *more]
-    if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
-        return status
+    for program in PROGRAMS:
+        command = [uv, *WORDS[:2], "--group", program, *WORDS[3:], "-o", str(bootstrap.lock(program)), *more]
+        if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode:
+            return status
     for image, roots in IMAGES.items():
         of_image(image).write_text(locked(closure(roots)))
     return 0
