@@ -49,6 +49,13 @@ class SpoolWriter:
         if len(self._lines) >= FLUSH_ROWS or self._now_ns() - self._flushed_ns > FLUSH_NS:
             self.flush()
 
+    def append(self, rows: bytes) -> None:
+        """Hands on what another spool has gained, also half a line, and what was queued before it."""
+        if self._lines:
+            self.flush()
+        self._unwritten += rows
+        self.flush()
+
     def flush(self) -> None:
         """Hands everything queued to the operating system."""
         if self._lines:

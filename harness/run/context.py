@@ -16,6 +16,7 @@ from harness.checks.stores import Stores
 from harness.evidence.failure import cut
 from harness.evidence.store import Collector
 from harness.load.plan import LoadPlan
+from harness.load.process import LoadPods
 from harness.load.protocol import Load
 from harness.model.evidence import MACHINE, EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
@@ -27,7 +28,7 @@ from harness.report.language import language
 from harness.report.outline import counted
 from harness.report.words import verdict_id
 from harness.run.lifecycle import RunUnderWay, Teardown
-from harness.stack.protocol import Stack
+from harness.stack.protocol import Stack, WithLoadPods
 
 # What every rehearsal is asked for, whatever its plan: where it runs, on what, with which seed.
 
@@ -36,7 +37,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a command line says besides the plan, resolved. What it says of the plan is in the plan itself.
 
     ``rung_reason`` is a message id, ``replay`` the command that runs this again. ``own_cluster`` is of the rung
-    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. ``lang``
+    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. So many
+    ``workers`` make the users' requests, in pods of the cluster with ``load_from_cluster``. ``lang``
     is the language of the pages. ``only``, ``own``, ``smaller`` and ``in_place`` are as in ``Facts``.
     """
 
@@ -50,6 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     service_port: int | None = None
     own_cluster: OwnCluster | None = None
     signals_at_once: bool = False
+    load_from_cluster: bool = False
+    workers: int = 1
     lang: str = "en"
     only: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
@@ -128,6 +132,14 @@ class RunContext(Generic[D]):
     def stores(self) -> Stores:
         """The stores of the stack, which is up."""
         return self.environment.stores(self)
+
+    @property
+    def load_pods(self) -> LoadPods | None:
+        """What makes the pods of the load, of a run whose load comes from the cluster."""
+        if not self.options.load_from_cluster:
+            return None
+        assert isinstance(self.stack, WithLoadPods), "every cluster makes pods for the load"
+        return self.stack.start_load
 
     def load(self, plan: LoadPlan, name: str = "") -> Load:
         """What carries out ``plan`` on the stack, not yet started; ``name`` tells several of a run apart."""

@@ -7,20 +7,21 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.machine import cpu_s
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import ADMISSION_LIMIT_S
-from harness.load.process import Processes
+from harness.load.process import LoadPods, Processes
 from harness.load.stages.plan import StepCommand, WorkerPlan, check_step
 from harness.model.message import gettext_noop, message
 from harness.model.scenario import Step
 
 
 class StageProcesses(Processes):
-    """One step at a time. ``plan`` is that of any worker: ``worker`` is set here."""
+    """One step at a time. ``plan`` is that of any worker."""
 
-    def __init__(self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path) -> None:
-        super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s)
+    def __init__(
+        self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path, pods: LoadPods | None = None
+    ) -> None:
+        super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s, pods=pods)
         self._plan = plan
         for number in range(plan.workers):
             self.child(f"worker-{number}", "harness.load.stages.worker_main")
@@ -31,8 +32,7 @@ class StageProcesses(Processes):
 
         Raises ``PartDied``, ``EvidenceNotWritten``, ``BadInput``.
         """
-        for number, worker in enumerate(self._children):
-            await self.begin(worker, msgspec.structs.replace(self._plan, worker=number))
+        await self.begin_workers(self._children, self._plan)
         await self.told(
             self._readers,
             lambda row: row.subject == "admitted",
@@ -59,6 +59,5 @@ class StageProcesses(Processes):
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far by each worker."""
-        pids = {each.name: each.process.pid for each in self._children if each.process and each.ended() is None}
-        used = {name: cpu_s(pid) for name, pid in pids.items()}  # one that ends now is told by who watches it
+        used = {each.name: each.cpu_s() for each in self._children}  # one that ends now is told by who watches it
         return {name: seconds for name, seconds in used.items() if seconds is not None}

@@ -163,6 +163,7 @@ class StageActs:
             accounts=plan.accounts,
             workers=plan.workers,
             request_timeout_s=plan.request_timeout_s,
+            pods=on.load_pods,
         )
         load = await users.load()
         on.mark("admitted")

@@ -233,6 +233,7 @@ def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
         command=target.command if target.image else (),
         sidecar=prefix + recipes.sidecar().tag,
         by_service={**dict.fromkeys(OUTSIDE, firebase), DATABASE: prefix + recipes.postgres().tag},
+        load=prefix + recipes.load(clock).tag,
         pull=pull,
         target_pull="IfNotPresent" if target.image else pull,
     )

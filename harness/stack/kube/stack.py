@@ -31,7 +31,7 @@ from harness.stack.kubernetes import kubectl_runner
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.compose import DATABASE, OUTSIDE
 from harness.stack.kubernetes.documents import Images
-from harness.stack.kubernetes.stack import KubernetesStack
+from harness.stack.kubernetes.stack import ClusterAccess, KubernetesStack
 from harness.stack.kubernetes.watching import FailureMonitor
 from harness.stack.kubernetes.workload import BUSY
 from harness.stack.process.base_stack import Common
@@ -309,6 +309,11 @@ class KubeStack(KubernetesStack):
         raise NotCapable(
             "the environment kube builds no images for somebody's cluster", remedy="rehearse it with --on kind"
         )
+
+    async def _to_load(self) -> ClusterAccess:
+        """The nodes have it, or pull it from the registry that was named."""
+        at, images = self._cluster, self._images
+        return ClusterAccess(image=images.load, pull=images.pull, kubeconfig=at.kubeconfig, context=at.context)
 
     async def set_image(self, image: str) -> Ran:
         """Raises ``BadInput``: ``build`` names none."""

@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
+import msgspec
+
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.command import Ran
 from harness.model.manifests import DrainEnd, Eviction, Manifests
 from harness.model.message import Message, message
 from harness.model.stack import (
+    PARTS,
     PROJECT_ID,
     PROXY_FAULTS,
     Address,
@@ -24,14 +27,14 @@ from harness.model.stack import (
     FaultKind,
 )
 from harness.stack.faults.injecting import FaultProxy, begun, in_front, lock_tables, nothing, sane
-from harness.stack.kubernetes import documents, labels, metrics
+from harness.stack.kubernetes import documents, labels, load_job, metrics
 from harness.stack.kubernetes.api_server import ApiServer, Json
 from harness.stack.kubernetes.compose import DATABASE, new_password
 from harness.stack.kubernetes.documents import Images
 from harness.stack.kubernetes.namespace_session import NamespaceSession
 from harness.stack.kubernetes.watching import FailureMonitor, TargetPlace
 from harness.stack.process.base_stack import BaseStack, Common
-from harness.stack.protocol import Database, Undo
+from harness.stack.protocol import Database, LoadPod, Undo
 from harness.stack.state import RunState
 from harness.stack.target.scraping import ClientCertificate, PodMetrics
 from harness.stack.target.variables import migrate
@@ -51,6 +54,15 @@ _DELETIONS: Mapping[FaultKind, dict[str, int]] = {
     FaultKind.POD_KILL: {"gracePeriodSeconds": 0},
     FaultKind.POD_DELETE: {},
 }
+
+
+class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """How the load's pods are made and reached."""
+
+    image: str
+    pull: str
+    kubeconfig: str
+    context: str
 
 
 class KubernetesStack(BaseStack):
@@ -221,6 +233,24 @@ class KubernetesStack(BaseStack):
             database_password=self._password,
         )
 
+    @abstractmethod
+    async def _to_load(self) -> ClusterAccess:
+        """The image of the load's pods, where the nodes find it now, and the kubeconfig that leads to them."""
+
+    async def start_load(self, workers: int) -> tuple[LoadPod, ...]:
+        """Their load goes to the Service's own address, so that kube-proxy chooses the pod as for anybody in the
+        cluster."""
+        inside = self._running()
+        self._progress(message("starting {count} pods that make the load", count=str(workers)))
+        access = await self._to_load()
+        found = await inside.api.get(f"/api/v1/namespaces/{inside.namespace}/services/{self._manifests.service}")
+        own = {name: _address(where) for name, where in self._in_cluster().items() if name in PARTS}
+        own["service"] = Address(host=found["spec"]["clusterIP"], port=self._manifests.service_port)
+        job = load_job.document(access.image, access.pull, own, workers)
+        names = await load_job.start(inside.api, inside.namespace, job, self._clock)
+        by = {"kubeconfig": access.kubeconfig, "context": access.context, "namespace": inside.namespace}
+        return tuple(LoadPod(name=name, **by) for name in names)
+
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. Raises ``BadInput`` when its numbers make no sense, or nothing is there
         to carry it; ``NotCapable``."""
@@ -297,3 +327,8 @@ class KubernetesStack(BaseStack):
         if self._inside is None or not self._is_up or self._down is not None:
             raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
         return self._inside
+
+
+def _address(where: str) -> Address:
+    host, _, port = where.rpartition(":")
+    return Address(host=host.strip("[]"), port=int(port))
