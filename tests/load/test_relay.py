@@ -8,7 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -93,17 +93,23 @@ async def admitted(spool: Path) -> None:
     raise AssertionError("nobody was admitted")
 
 
+@asynccontextmanager
+async def relayed(link: Socket, spool: Path) -> AsyncIterator[tuple[asyncio.Future[int], asyncio.StreamReader]]:
+    """The process in the pod, whose users are signed in; and what leads to its standard input."""
+    with closing(Recorder(spool)) as recorder:
+        lines = asyncio.StreamReader()
+        work = asyncio.ensure_future(Relay(link, recorder, spool, "pod-1").run(MODULE, shared(spool), lines))
+        await admitted(spool)
+        yield work, lines
+
+
 async def loaded(link: Socket, spool: Path) -> int:
     """The status of a process that acts for a second."""
-    recorder, lines = Recorder(spool), asyncio.StreamReader()
-    work = asyncio.ensure_future(Relay(link, recorder, spool, "pod-1").run(MODULE, shared(spool), lines))
-    await admitted(spool)
-    lines.feed_data(f"go {CLOCK.now_ns() + NS // 5}\n".encode())
-    await asyncio.sleep(2)
-    lines.feed_eof()
-    status = await work
-    recorder.close()
-    return status
+    async with relayed(link, spool) as (work, lines):
+        lines.feed_data(f"go {CLOCK.now_ns() + NS // 5}\n".encode())
+        await asyncio.sleep(2)
+        lines.feed_eof()
+        return await work
 
 
 @pytest.mark.process
@@ -145,10 +151,7 @@ async def test_rows_of_a_pod_with_another_clock_are_shifted(fake: StartFake, tmp
 @pytest.mark.process
 async def test_a_pod_that_is_lost_is_an_error_of_the_measurement(fake: StartFake, tmp_path: Path) -> None:
     spool = tmp_path / "spool.jsonl"
-    async with agent(fake()) as (process, link):
-        recorder, lines = Recorder(spool), asyncio.StreamReader()
-        work = asyncio.ensure_future(Relay(link, recorder, spool, "pod-1").run(MODULE, shared(spool), lines))
-        await admitted(spool)
+    async with agent(fake()) as (process, link), relayed(link, spool) as (work, _):
         process.kill()
         with pytest.raises(MeasurementFailed, match="the pod pod-1, which makes load, is gone"):
             await work
@@ -157,10 +160,7 @@ async def test_a_pod_that_is_lost_is_an_error_of_the_measurement(fake: StartFake
 @pytest.mark.process
 async def test_a_harness_that_is_gone_leaves_no_load_behind(fake: StartFake, tmp_path: Path) -> None:
     spool = tmp_path / "spool.jsonl"
-    async with agent(fake()) as (process, link):
-        recorder, lines = Recorder(spool), asyncio.StreamReader()
-        work = asyncio.ensure_future(Relay(link, recorder, spool, "pod-1").run(MODULE, shared(spool), lines))
-        await admitted(spool)
+    async with agent(fake()) as (process, link), relayed(link, spool) as (work, _):
         (worker,) = psutil.Process(process.pid).children()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
