@@ -50,9 +50,7 @@ class SpoolWriter:
             self.flush()
 
     def append(self, rows: bytes) -> None:
-        """Hands on what another spool has gained, also half a line, and what was queued before it."""
-        if self._lines:
-            self.flush()
+        """Hands on what another spool has gained, also half a line. Nothing may be queued meanwhile."""
         self._unwritten += rows
         self.flush()
 

@@ -1,9 +1,9 @@
 """The load process in a pod of the run's Job: ``python -m harness.load.agent_main``, asked over one connection.
 
-It listens on the pod's loopback alone, so that nobody but a port-forward reaches it (``relay_main`` is its other end).
-Lines come: ``clock``, ``start MODULE PLAN``, ``say LINE`` and ``end`` for the process' standard input. Frames go: kind
-(1 byte), length (4), payload. When the connection ends, the process is killed and the agent ends, so that a harness
-that is gone leaves no load behind.
+It listens on the pod's loopback alone: only a port-forward reaches it (``relay_main`` is its other end). Lines come:
+``clock``, ``start MODULE PLAN``, ``say LINE`` and ``end`` for the process' standard input. Frames go: kind (1 byte),
+length (4), payload. When the connection ends, the process is killed and the agent ends, so that a harness that is gone
+leaves no load behind.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ import msgspec
 from harness.base.machine import cpu_s
 from harness.load.plan import INDEX, LOOPBACK, own
 from harness.load.rest import now_ns, sleep
+from harness.model.stack import LOAD_LISTENS, LOAD_PORT
 
-PORT = 9000
 HEAD = struct.Struct(">cI")
 CLOCK, ROWS, LOG, ENDED = b"C", b"R", b"L", b"E"
-MOST_BYTES = 32_768
-MOST_LINE_BYTES = 4_000_000  # of a plan
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MOST_BYTES, _MOST_LINE_BYTES = 32_768, 4_000_000
 _LOOK_EVERY_S = 0.1
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """The pod's clock: ``now_ns`` of the boot ``boot`` of its machine; the process has used ``cpu_s`` until then."""
+    """The pod's clock, in the boot ``boot`` of its machine; the process has used ``cpu_s`` until then."""
 
     boot: str
     now_ns: int
@@ -43,82 +41,65 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 def boot() -> str:
     """Which boot of which machine this is; "" where the system does not tell."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
 
 
 def placed(plan: bytes, spool: Path) -> bytes:
-    """The plan as it is carried out in this pod: its worker is the pod's index, and its load goes where the Job's
-    manifest says."""
+    """The plan as this pod carries it out: its index is the worker's, and the Job's manifest says where load goes."""
     told = msgspec.json.decode(plan)
     told["endpoints"] |= msgspec.to_builtins(own())
     return msgspec.json.encode({**told, "worker": int(os.environ[INDEX]), "spool": str(spool)})
 
 
 class Agent:
-    """One connection's. ``serve`` once."""
+    """One connection's; its process' files are in ``folder``."""
 
     def __init__(self, writer: asyncio.StreamWriter, folder: Path) -> None:
         self._writer = writer
-        self._spool, self._log, self._plan = (folder / name for name in ("spool.jsonl", "log", "plan.json"))
+        self._folder = folder
         self._process: Process | None = None
 
-    async def serve(self, reader: asyncio.StreamReader) -> bool:
-        """Obeys until the connection ends. Returns whether a process was started."""
-        telling: asyncio.Task[None] | None = None
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Obeys until the connection ends, or breaks."""
+        telling: asyncio.Future[None] | None = None
         try:
             while line := await reader.readline():
                 word, _, rest = line.rstrip(b"\n").partition(b" ")
                 if word == b"clock":
                     used = cpu_s(self._process.pid) if self._process else None
                     await self._send(CLOCK, msgspec.json.encode(Reading(boot=boot(), now_ns=now_ns(), cpu_s=used)))
-                elif word == b"start" and self._process is None:
+                elif word == b"start":
                     self._process = await self._started(*rest.split(b" ", 1))
                     telling = asyncio.ensure_future(self._tell(self._process))
                 elif self._process is not None and self._process.stdin is not None:
-                    await self._say(self._process.stdin, rest + b"\n" if word == b"say" else b"")
-        except (OSError, ValueError):  # the connection broke, or what came is no line: as if it had ended
-            pass
+                    self._process.stdin.write(rest + b"\n") if word == b"say" else self._process.stdin.close()
         finally:
             if telling is not None:
                 telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
             if self._process is not None and self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 await self._process.wait()
-            self._writer.close()
-        return self._process is not None
 
     async def _started(self, module: bytes, plan: bytes) -> Process:
-        self._plan.write_bytes(placed(plan, self._spool))
-        with self._log.open("ab") as log:
+        (self._folder / "plan.json").write_bytes(placed(plan, self._folder / "spool.jsonl"))
+        with (self._folder / "log").open("ab") as log:
+            words = (sys.executable, "-m", module.decode(), str(self._folder / "plan.json"))
             return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module.decode(), str(self._plan),
-                stdin=PIPE, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-
-    async def _say(self, stdin: asyncio.StreamWriter, line: bytes) -> None:
-        """``line`` to the process; without one, that no other comes. One that has ended is told by its status."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            if not line:
-                stdin.close()
-            elif not stdin.is_closing():
-                stdin.write(line)
-                await stdin.drain()
+                *words, stdin=PIPE, stdout=log, stderr=log, start_new_session=True
+            )
 
     async def _tell(self, process: Process) -> None:
         """Sends what the process writes as it grows, then how it ended."""
-        read = {self._spool: 0, self._log: 0}
-        ended = False
+        read, ended = {LOG: 0, ROWS: 0}, False
         while not ended:
             ended = process.returncode is not None
-            for kind, path in ((LOG, self._log), (ROWS, self._spool)):
-                with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                    file.seek(read[path])
-                    while gained := file.read(MOST_BYTES):
-                        read[path] += len(gained)
+            for kind, name in ((LOG, "log"), (ROWS, "spool.jsonl")):
+                with contextlib.suppress(FileNotFoundError), (self._folder / name).open("rb") as file:
+                    file.seek(read[kind])
+                    while gained := file.read(_MOST_BYTES):
+                        read[kind] += len(gained)
                         await self._send(kind, gained)
             await sleep(0 if ended else _LOOK_EVERY_S)
         await self._send(ENDED, str(process.returncode).encode())
@@ -128,20 +109,19 @@ class Agent:
         await self._writer.drain()
 
 
-async def main(port: int = PORT) -> None:
-    """Serves until a connection that started a process has ended."""
+async def main(port: int = LOAD_PORT, listens: str = LOAD_LISTENS) -> None:
+    """Serves one connection. It is there once the file ``listens`` is."""
     served = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, served.set)  # the first process of a container
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            if await Agent(writer, Path(folder)).serve(reader):
-                served.set()
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError):
+            await Agent(writer, Path(folder)).serve(reader)
+        served.set()
 
-    server = await asyncio.start_server(connected, LOOPBACK, port, limit=MOST_LINE_BYTES)
-    async with server:
+    async with await asyncio.start_server(connected, LOOPBACK, port, limit=_MOST_LINE_BYTES):
+        Path(listens).touch()  # noqa: ASYNC240 - once
         await served.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:])))
+    asyncio.run(main(*map(int, sys.argv[1:2]), *sys.argv[2:]))

@@ -39,8 +39,8 @@ _ADMITTED = ("admitted", "probes_admitted")
 
 
 class LoadProcess(msgspec.Struct, kw_only=True):
-    """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``. Where it runs in a
-    ``pod``, ``relay_main`` is here in its place."""
+    """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``. For one in a ``pod``
+    ``relay_main`` stands here."""
 
     name: str
     module: str

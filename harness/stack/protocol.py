@@ -195,7 +195,7 @@ class WithOutside(ByKubectl, Protocol):
         ...
 
 
-class LoadPod(msgspec.Struct, frozen=True, kw_only=True):
+class LoadPod(msgspec.Struct, frozen=True):
     """A pod that waits for a load process, and the kubeconfig by which it is reached."""
 
     kubeconfig: str
@@ -209,8 +209,8 @@ class WithLoadPods(Protocol):
     """What a stack has besides whose cluster can make the load on its own Service."""
 
     async def start_load(self, workers: int) -> tuple[LoadPod, ...]:
-        """Makes an Indexed Job of so many pods in the run's namespace; returns them by index once they run. They stay
-        until their work is done, or ``down``. Raises ``StackNotStarted``."""
+        """Makes an Indexed Job of so many pods in the run's namespace; they, by index, once they run. They stay until
+        their work is done, or ``down``. Raises ``StackNotStarted``."""
         ...
 
 

@@ -33,30 +33,17 @@ from tests.ports import free_port
 
 MODULE = "harness.load.locust_main"
 CLOCK = MachineClock()
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 OTHER_CLOCK_S = 5_000
 
 
-class Socket:
-    """A ``PodLink`` over TCP."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def read(self) -> bytes:
-        return await self._reader.read(32_768)
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-
 @asynccontextmanager
-async def agent(fake: Address, **environment: str) -> AsyncIterator[tuple[Process, Socket]]:
+async def agent(fake: Address, **environment: str) -> AsyncIterator[tuple[Process, Stream]]:
     """The second of two pods' agent, which may send load to ``fake`` alone."""
     port = free_port()
     own = msgspec.json.encode(dict.fromkeys(("service", "auth", "firestore", "remote_config"), fake)).decode()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "harness.load.agent_main", str(port),
+        sys.executable, "-m", "harness.load.agent_main", str(port), os.devnull,
         cwd=ROOT, env={**os.environ, LOAD_TO: own, INDEX: "1", **environment},
     )  # fmt: skip
     try:
@@ -66,7 +53,7 @@ async def agent(fake: Address, **environment: str) -> AsyncIterator[tuple[Proces
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)
                     break
                 await asyncio.sleep(0.1)
-        yield process, Socket(reader, writer)
+        yield process, (reader, writer)
         writer.close()
         async with asyncio.timeout(10):
             await process.wait()
@@ -94,16 +81,22 @@ async def admitted(spool: Path) -> None:
 
 
 @asynccontextmanager
-async def relayed(link: Socket, spool: Path) -> AsyncIterator[tuple[asyncio.Future[int], asyncio.StreamReader]]:
+async def relayed(link: Stream, spool: Path) -> AsyncIterator[tuple[asyncio.Future[int], asyncio.StreamReader]]:
     """The process in the pod, whose users are signed in; and what leads to its standard input."""
     with closing(Recorder(spool)) as recorder:
-        lines = asyncio.StreamReader()
-        work = asyncio.ensure_future(Relay(link, recorder, spool, "pod-1").run(MODULE, shared(spool), lines))
+        lines, (reader, writer) = asyncio.StreamReader(), link
+
+        async def send(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        relay = Relay(lambda: reader.read(32_768), send, recorder, "pod-1")
+        work = asyncio.ensure_future(relay.run(MODULE, shared(spool), lines))
         await admitted(spool)
         yield work, lines
 
 
-async def loaded(link: Socket, spool: Path) -> int:
+async def loaded(link: Stream, spool: Path) -> int:
     """The status of a process that acts for a second."""
     async with relayed(link, spool) as (work, lines):
         lines.feed_data(f"go {CLOCK.now_ns() + NS // 5}\n".encode())
@@ -197,7 +190,7 @@ def test_load_goes_nowhere_but_to_the_run_s_own_service_and_parts(tmp_path: Path
 def trip(ahead_ms: float, took_ms: float, boot: str = "there") -> Trip:
     """A round trip to a clock so far ahead, read in its middle."""
     came_ns = round(took_ms * 1e6)
-    return Trip(sent_ns=0, came_ns=came_ns, reading=Reading(boot=boot, now_ns=came_ns // 2 + round(ahead_ms * 1e6)))
+    return Trip(0, came_ns, Reading(boot=boot, now_ns=came_ns // 2 + round(ahead_ms * 1e6)))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from harness.stack.kubernetes.documents import SECRET_MANAGER, Images
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.metrics import scraped
 from harness.stack.kubernetes.namespace_session import NamespaceSession
-from harness.stack.kubernetes.stack import ClusterAccess, KubernetesStack
+from harness.stack.kubernetes.stack import KubernetesStack
 from harness.stack.kubernetes.watching import FailureMonitor, News, monotonic_ns
 from harness.stack.manifests import quantity
 from harness.stack.manifests.quantity import cpu_factor
@@ -202,13 +202,13 @@ class KindStack(KubernetesStack):
         self._versions.update(tags)
         return tags
 
-    async def _to_load(self) -> ClusterAccess:
+    async def _to_load(self) -> tuple[str, str, str, str]:
         """Built once, and copied into the nodes."""
         made, state = self._below.cluster, self._state
         assert made is not None and state is not None
         tag = await ensure(recipes.load(self._clock), self._clock, self._progress)
         await load(made.nodes[1:], [tag], state.folder, self._progress)
-        return ClusterAccess(image=tag, pull="Never", kubeconfig=str(made.kubeconfig), context=made.context)
+        return tag, "Never", str(made.kubeconfig), made.context
 
     async def set_image(self, image: str) -> Ran:
         """By kubectl, as the document's workflow writes it."""

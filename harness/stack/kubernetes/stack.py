@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
-import msgspec
-
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.command import Ran
 from harness.model.manifests import DrainEnd, Eviction, Manifests
@@ -54,15 +52,6 @@ _DELETIONS: Mapping[FaultKind, dict[str, int]] = {
     FaultKind.POD_KILL: {"gracePeriodSeconds": 0},
     FaultKind.POD_DELETE: {},
 }
-
-
-class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """How the load's pods are made and reached."""
-
-    image: str
-    pull: str
-    kubeconfig: str
-    context: str
 
 
 class KubernetesStack(BaseStack):
@@ -234,22 +223,21 @@ class KubernetesStack(BaseStack):
         )
 
     @abstractmethod
-    async def _to_load(self) -> ClusterAccess:
-        """The image of the load's pods, where the nodes find it now, and the kubeconfig that leads to them."""
+    async def _to_load(self) -> tuple[str, str, str, str]:
+        """The image of the load's pods, where nodes find it now, its pull policy, and kubeconfig and context."""
 
     async def start_load(self, workers: int) -> tuple[LoadPod, ...]:
-        """Their load goes to the Service's own address, so that kube-proxy chooses the pod as for anybody in the
-        cluster."""
+        """Their load goes to the Service's own address: kube-proxy chooses the pod, as for anybody in the cluster."""
         inside = self._running()
         self._progress(message("starting {count} pods that make the load", count=str(workers)))
-        access = await self._to_load()
+        image, pull, kubeconfig, context = await self._to_load()
         found = await inside.api.get(f"/api/v1/namespaces/{inside.namespace}/services/{self._manifests.service}")
-        own = {name: _address(where) for name, where in self._in_cluster().items() if name in PARTS}
+        where = {name: at.rpartition(":") for name, at in self._in_cluster().items() if name in PARTS}
+        own = {name: Address(host=host.strip("[]"), port=int(port)) for name, (host, _, port) in where.items()}
         own["service"] = Address(host=found["spec"]["clusterIP"], port=self._manifests.service_port)
-        job = load_job.document(access.image, access.pull, own, workers)
+        job = load_job.document(image, pull, own, workers)
         names = await load_job.start(inside.api, inside.namespace, job, self._clock)
-        by = {"kubeconfig": access.kubeconfig, "context": access.context, "namespace": inside.namespace}
-        return tuple(LoadPod(name=name, **by) for name in names)
+        return tuple(LoadPod(kubeconfig, context, inside.namespace, name) for name in names)
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. Raises ``BadInput`` when its numbers make no sense, or nothing is there
@@ -327,8 +315,3 @@ class KubernetesStack(BaseStack):
         if self._inside is None or not self._is_up or self._down is not None:
             raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
         return self._inside
-
-
-def _address(where: str) -> Address:
-    host, _, port = where.rpartition(":")
-    return Address(host=host.strip("[]"), port=int(port))
