@@ -1,4 +1,5 @@
-"""The load process in a pod of the run's Job: ``python -m harness.load.agent_main``, asked over one connection.
+"""The load process in a pod of the run's Job: ``python -m harness.load.agent_main PORT FILE``, asked over one
+connection.
 
 It listens on the pod's loopback alone: only a port-forward reaches it (``relay_main`` is its other end). Lines come:
 ``clock``, ``start MODULE PLAN``, ``say LINE`` and ``end`` for the process' standard input. Frames go: kind (1 byte),
@@ -23,12 +24,12 @@ import msgspec
 from harness.base.machine import cpu_s
 from harness.load.plan import INDEX, LOOPBACK, own
 from harness.load.rest import now_ns, sleep
-from harness.model.stack import LOAD_LISTENS, LOAD_PORT
 
 HEAD = struct.Struct(">cI")
 CLOCK, ROWS, LOG, ENDED = b"C", b"R", b"L", b"E"
 _MOST_BYTES, _MOST_LINE_BYTES = 32_768, 4_000_000
 _LOOK_EVERY_S = 0.1
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +42,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 def boot() -> str:
     """Which boot of which machine this is; "" where the system does not tell."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
+    return _BOOT.read_text().strip() if _BOOT.exists() else ""
 
 
 def placed(plan: bytes, spool: Path) -> bytes:
@@ -109,8 +108,8 @@ class Agent:
         await self._writer.drain()
 
 
-async def main(port: int = LOAD_PORT, listens: str = LOAD_LISTENS) -> None:
-    """Serves one connection. It is there once the file ``listens`` is."""
+async def main(port: str, listens: str) -> None:
+    """Serves one connection. It listens once the file ``listens`` is there."""
     served = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,10 +117,10 @@ async def main(port: int = LOAD_PORT, listens: str = LOAD_LISTENS) -> None:
             await Agent(writer, Path(folder)).serve(reader)
         served.set()
 
-    async with await asyncio.start_server(connected, LOOPBACK, port, limit=_MOST_LINE_BYTES):
+    async with await asyncio.start_server(connected, LOOPBACK, int(port), limit=_MOST_LINE_BYTES):
         Path(listens).touch()  # noqa: ASYNC240 - once
         await served.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:2]), *sys.argv[2:]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,58 +26,44 @@ from harness.load.recorder import Recorder
 from harness.load.rest import lines_of_stdin, now_ns
 from harness.load.stages.plan import WorkerPlan
 from harness.model.message import message
-from harness.model.stack import LOAD_PORT
+from harness.stack.kube.mux import Read, Send
 from harness.stack.protocol import LoadPod
 
 MOST_DOUBT_NS = 20_000_000
 _TRIPS, _BEAT_S, _SILENT_LIMIT_S = 25, 0.25, 20.0
-_PLANS = {"harness.load.locust_main": LoadPlan, "harness.load.stages.worker_main": WorkerPlan}
 
 
-class Trip(msgspec.Struct, frozen=True):
-    """A round trip, by this machine's clock, and the pod's reading within it."""
+class Trip(NamedTuple):
+    """What one round trip tells: the least and the most that the pod's clock may be ahead of this machine's."""
 
-    sent_ns: int
-    came_ns: int
-    reading: agent.Reading
+    least_ns: int
+    most_ns: int
+    boot: str = ""
+    cpu_s: float | None = None
 
     @property
-    def ahead_ns(self) -> tuple[int, int]:
-        """The least and the most that the pod's clock may be ahead."""
-        return self.reading.now_ns - self.came_ns, self.reading.now_ns - self.sent_ns
+    def ahead_ns(self) -> int:
+        """How far the clock is taken to be ahead: not at all where there is one clock."""
+        return 0 if self.one_clock else (self.least_ns + self.most_ns) // 2
 
-    def one_clock(self, boot: str) -> bool:
-        """Whether it shows that both ends have one clock, on a machine in its boot ``boot``."""
-        least_ns, most_ns = self.ahead_ns
-        return bool(boot) and self.reading.boot == boot and least_ns <= 0 <= most_ns
-
-
-def ahead_ns(before: Trip, boot: str) -> int:
-    """How far the pod's clock is taken to be ahead: not at all where there is one clock."""
-    return 0 if before.one_clock(boot) else sum(before.ahead_ns) // 2
+    @property
+    def one_clock(self) -> bool:
+        """Whether it shows that both ends have one clock."""
+        return self.boot == agent.boot() != "" and self.least_ns <= 0 <= self.most_ns
 
 
-def doubt_ns(before: Trip, after: Trip, boot: str) -> int:
+def doubt_ns(before: Trip, after: Trip) -> int:
     """How far the pod's clock may have been from what it was taken to be, at the beginning or at the end."""
-    if before.one_clock(boot) and after.one_clock(boot):
+    if before.one_clock and after.one_clock:
         return 0
-    return max(abs(edge - ahead_ns(before, boot)) for each in (before, after) for edge in each.ahead_ns)
+    return max(abs(edge - before.ahead_ns) for each in (before, after) for edge in each[:2])
 
 
 class Relay:
     """One process in one pod, over a byte stream: ``read`` gives b"" at its end."""
 
-    def __init__(
-        self,
-        read: Callable[[], Awaitable[bytes]],
-        send: Callable[[bytes], Awaitable[None]],
-        recorder: Recorder,
-        pod: str,
-    ) -> None:
-        self._read = read
-        self._send = send
-        self._recorder = recorder
-        self._pod = pod
+    def __init__(self, read: Read, send: Send, recorder: Recorder, pod: str) -> None:
+        self._read, self._send, self._recorder, self._pod = read, send, recorder, pod
         self._readings: asyncio.Queue[tuple[int, agent.Reading]] = asyncio.Queue()
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -87,51 +73,48 @@ class Relay:
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             return next(each.result() for each in reversed(work) if each in done)
+        except OSError as error:
+            raise self._gone(str(error)) from error
         finally:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
 
     async def _work(self, module: str, plan: ProcessPlan, lines: asyncio.StreamReader) -> int:
-        boot, before = agent.boot(), await self._compared()
+        before = await self._compared()
         endpoints = msgspec.structs.replace(plan.endpoints, database_password="")  # the load asks no database
-        ahead = ahead_ns(before, boot)
+        ahead = before.ahead_ns
         told = msgspec.structs.replace(plan, clock_ahead_ns=ahead, endpoints=endpoints)
         await self._send(b"start %s %s\n" % (module.encode(), msgspec.json.encode(told)))
         passing = asyncio.ensure_future(self._pass_on(lines))
         while not self._status.done():
-            reading = (await self._trip()).reading
-            if reading.cpu_s is not None:
-                cpu_file(Path(plan.spool)).write_text(str(reading.cpu_s))
+            cpu_file(Path(plan.spool)).write_text(str((await self._trip()).cpu_s))  # "None" is no number
             await asyncio.wait([self._status], timeout=_BEAT_S)
         passing.cancel()
-        doubt = doubt_ns(before, await self._compared(), boot)
+        doubt = doubt_ns(before, await self._compared())
         found = {"ahead_ms": f"{ahead / 1e6:.3f}", "doubt_ms": f"{doubt / 1e6:.3f}"}
         said = message("its clock is {ahead_ms} ms ahead of this machine's, with {doubt_ms} ms of doubt", **found)
         self._recorder.event("component", f"pod/{self._pod}", said, ahead_ns=ahead, doubt_ns=doubt)
         if doubt > MOST_DOUBT_NS:
-            raise MeasurementFailed(
-                message(
-                    "the clock of the pod {pod} is not known well enough: {doubt_ms} ms of doubt",
-                    pod=self._pod,
-                    **found,
-                ),
-                remedy="run from a machine that is nearer to the cluster, or with a quieter network",
+            late = message(
+                "the clock of {pod} is known only to {doubt_ms} ms", pod=self._pod, doubt_ms=found["doubt_ms"]
             )
+            raise MeasurementFailed(late, remedy="run from nearer to the cluster, or by a quieter network")
         return self._status.result()
 
     async def _compared(self) -> Trip:
         """The shortest of some round trips."""
-        return min([await self._trip() for _ in range(_TRIPS)], key=lambda each: each.came_ns - each.sent_ns)
+        return min([await self._trip() for _ in range(_TRIPS)], key=lambda each: each.most_ns - each.least_ns)
 
     async def _trip(self) -> Trip:
         sent_ns = now_ns()
         await self._send(b"clock\n")
         try:
             async with asyncio.timeout(_SILENT_LIMIT_S):
-                return Trip(sent_ns, *await self._readings.get())
+                came_ns, read = await self._readings.get()
         except TimeoutError:
             raise self._gone(f"silent for {_SILENT_LIMIT_S:g} s") from None
+        return Trip(read.now_ns - came_ns, read.now_ns - sent_ns, read.boot, read.cpu_s)
 
     async def _pass_on(self, lines: asyncio.StreamReader) -> None:
         while line := await lines.readline():
@@ -172,7 +155,7 @@ class Relay:
 async def _through(pod: LoadPod, module: str, plan: ProcessPlan, recorder: Recorder) -> int:
     from harness.stack.kubernetes.port_forward import forwarding  # of clusters alone
 
-    way = (pod.kubeconfig, pod.context, pod.namespace, pod.name, LOAD_PORT)
+    way = (pod.kubeconfig, pod.context, pod.namespace, pod.name, pod.port)
     async with forwarding(*way, scratch=Path(plan.spool).parent) as opened, opened() as link:
         return await Relay(link.read, link.send, recorder, pod.name).run(module, plan, await lines_of_stdin())
 
@@ -185,7 +168,8 @@ def main(path: str, module: str, told: str) -> int:
         nonlocal status
         status = asyncio.run(_through(pod, module, plan, recorder))
 
-    return run("relay", [path], _PLANS[module], work) or (status if status >= 0 else 128 - status)
+    kind: type[ProcessPlan] = WorkerPlan if "stages" in module else LoadPlan
+    return run("relay", [path], kind, work) or (status if status >= 0 else 128 - status)
 
 
 if __name__ == "__main__":

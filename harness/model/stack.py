@@ -122,7 +122,6 @@ DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABA
 PARTS = ("auth", "firestore", "remote_config", "storage")
 #: The environment variable of the load's pods that says where the run's own Service and parts answer, by name.
 LOAD_TO = "TEKUTOKO_REHEARSAL_LOAD_TO"
-LOAD_PORT, LOAD_LISTENS = 9000, "/tmp/listens"  # noqa: S108 - the pods': what they listen at, and the file by then
 
 
 #: The smallest share of requests that a fault hits.

@@ -202,6 +202,7 @@ class LoadPod(msgspec.Struct, frozen=True):
     context: str
     namespace: str
     name: str
+    port: int
 
 
 @runtime_checkable

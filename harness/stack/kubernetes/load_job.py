@@ -11,12 +11,13 @@ from harness.base.errors import StackNotStarted
 from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.model.scenario import MOST_DURATION_S
-from harness.model.stack import LOAD_LISTENS, LOAD_TO, Address
+from harness.model.stack import LOAD_TO, Address
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json
 from harness.stack.kubernetes.watching import read
 
-NAME = "rehearsal-load"
+NAME, PORT = "rehearsal-load", 9000
+_LISTENS = "/tmp/listens"  # noqa: S108 - a file of the pod, once it does
 RUNNING_LIMIT_S = 180.0  # the image may have to be pulled
 _INDEX = "batch.kubernetes.io/job-completion-index"  # an annotation of each pod
 _POLL_S = 0.25
@@ -32,12 +33,9 @@ def document(image: str, pull: str, own: Mapping[str, Address], workers: int) ->
         "name": "load",
         "image": image,
         "imagePullPolicy": pull,
+        "args": [str(PORT), _LISTENS],
         "env": [{"name": LOAD_TO, "value": msgspec.json.encode(own).decode()}],
-        "startupProbe": {
-            "exec": {"command": ["test", "-e", LOAD_LISTENS]},
-            "periodSeconds": 1,
-            "failureThreshold": 180,
-        },
+        "startupProbe": {"exec": {"command": ["test", "-e", _LISTENS]}, "periodSeconds": 1, "failureThreshold": 180},
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }

@@ -237,7 +237,7 @@ class KubernetesStack(BaseStack):
         own["service"] = Address(host=found["spec"]["clusterIP"], port=self._manifests.service_port)
         job = load_job.document(image, pull, own, workers)
         names = await load_job.start(inside.api, inside.namespace, job, self._clock)
-        return tuple(LoadPod(kubeconfig, context, inside.namespace, name) for name in names)
+        return tuple(LoadPod(kubeconfig, context, inside.namespace, name, load_job.PORT) for name in names)
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. Raises ``BadInput`` when its numbers make no sense, or nothing is there
