@@ -36,7 +36,7 @@ def document(image: str, pull: str, own: Mapping[str, Address], workers: int) ->
         "args": [str(PORT), _LISTENS],
         "env": [{"name": LOAD_TO, "value": msgspec.json.encode(own).decode()}],
         "startupProbe": {"exec": {"command": ["test", "-e", _LISTENS]}, "periodSeconds": 1, "failureThreshold": 180},
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
+        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     user = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532}
