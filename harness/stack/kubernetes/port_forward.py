@@ -1,7 +1,4 @@
-"""Port-forwards by WebSocket: a byte stream to a port of a pod's loopback, through the API server.
-
-It asks for the cluster's packages when it is called; who is run as a process of its own imports this module.
-"""
+"""Port-forwards by WebSocket: a byte stream to a port of a pod's loopback, through the API server."""
 
 from __future__ import annotations
 
@@ -9,15 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-from aiohttp import ClientError
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 from kubernetes.aio.stream import WsApiClient
 
-__all__ = ["ClientError", "Forward", "forwarding"]
 _DATA, _ERROR = b"\0", 1
 
 
@@ -61,10 +55,8 @@ async def forwarding(
     )
     async with WsApiClient(settings) as client:  # type: ignore[no-untyped-call]
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-        serial: tuple[Any, ...] = await client.param_serialize(
-            method="GET", resource_path=path, query_params=[("ports", str(port))], auth_settings=["BearerToken"]
-        )
-        method, url, headers, *_ = serial
+        asked = {"query_params": [("ports", str(port))], "auth_settings": ["BearerToken"]}
+        method, url, headers, *_ = await client.param_serialize(method="GET", resource_path=path, **asked)
 
         @contextlib.asynccontextmanager
         async def opened() -> AsyncIterator[Forward]:
