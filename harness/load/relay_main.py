@@ -59,7 +59,7 @@ def doubt_ns(before: Trip, after: Trip) -> int:
     return max(abs(edge - before.ahead_ns) for each in (before, after) for edge in each[:2])
 
 
-class Relay:
+class PodRelay:
     """One process in one pod, over a byte stream: ``read`` gives b"" at its end."""
 
     def __init__(self, read: Read, send: Send, recorder: Recorder, pod: str) -> None:
@@ -157,7 +157,7 @@ async def _through(pod: LoadPod, module: str, plan: ProcessPlan, recorder: Recor
 
     way = (pod.kubeconfig, pod.context, pod.namespace, pod.name, pod.port)
     async with forwarding(*way, scratch=Path(plan.spool).parent) as opened, opened() as link:
-        return await Relay(link.read, link.send, recorder, pod.name).run(module, plan, await lines_of_stdin())
+        return await PodRelay(link.read, link.send, recorder, pod.name).run(module, plan, await lines_of_stdin())
 
 
 def main(path: str, module: str, told: str) -> int:

@@ -23,7 +23,7 @@ from harness.load.agent_main import boot
 from harness.load.plan import INDEX, LoadPlan
 from harness.load.process import cpu_file
 from harness.load.recorder import Recorder
-from harness.load.relay_main import MOST_DOUBT_NS, Relay, Trip, doubt_ns
+from harness.load.relay_main import MOST_DOUBT_NS, PodRelay, Trip, doubt_ns
 from harness.model.evidence import EventRow, RequestRow
 from harness.model.scenario import ProbePlan
 from harness.model.stack import LOAD_TO, PARTS, Address
@@ -90,7 +90,7 @@ async def relayed(link: Stream, spool: Path) -> AsyncIterator[tuple[asyncio.Futu
             writer.write(data)
             await writer.drain()
 
-        relay = Relay(lambda: reader.read(32_768), send, recorder, "pod-1")
+        relay = PodRelay(lambda: reader.read(32_768), send, recorder, "pod-1")
         work = asyncio.ensure_future(relay.run(MODULE, shared(spool), lines))
         await admitted(spool)
         yield work, lines
