@@ -125,16 +125,15 @@ def cpu_file(spool: Path) -> Path:
 
 
 class Processes:
-    """Child processes that make load. ``patience_s`` is how long any of their requests may take; those that make the
-    users' requests run in the pods that ``pods`` makes, if it is given.
+    """Child processes that make load. ``patience_s`` is how long any of their requests may take.
 
     Files: ``folder/<name>.json`` (plans), ``folder/spool/<name>.jsonl``, and ``<name>.log`` in ``logs``.
     """
 
-    def __init__(
-        self, folder: Path, clock: Clock, *, logs: Path, patience_s: float, pods: LoadPods | None = None
-    ) -> None:
-        self._pods = pods
+    #: What makes the pods in which those that make the users' requests run; ``None`` runs them on this machine.
+    pods: LoadPods | None = None
+
+    def __init__(self, folder: Path, clock: Clock, *, logs: Path, patience_s: float) -> None:
         self._folder = folder
         self._clock = clock
         self._logs = logs
@@ -208,7 +207,7 @@ class Processes:
 
     async def begin_workers(self, workers: Sequence[LoadProcess], plan: ProcessPlan) -> None:
         """Starts each with its share of ``plan``. Raises as ``begin`` does, and ``StackNotStarted`` for their pods."""
-        for number, pod in enumerate(await self._pods(len(workers)) if self._pods else ()):
+        for number, pod in enumerate(await self.pods(len(workers)) if self.pods else ()):
             workers[number].pod = pod
         for number, worker in enumerate(workers):
             await self.begin(worker, msgspec.structs.replace(plan, worker=number, workers=len(workers)))
@@ -259,16 +258,12 @@ def _events(reader: SpoolReader) -> list[EventRow]:
 
 
 class LoadProcesses(Processes):
-    """A population, whose users ``plan.workers`` processes share, and its probes.
+    """A population, which ``plan.workers`` processes share, and its probes: these stay on this machine wherever the
+    users are, for they stand for the document's checks from outside."""
 
-    The probes stay on this machine wherever the users are: they stand for the document's checks from outside.
-    """
-
-    def __init__(
-        self, plan: LoadPlan, folder: Path, clock: Clock, *, logs: Path | None = None, pods: LoadPods | None = None
-    ) -> None:
+    def __init__(self, plan: LoadPlan, folder: Path, clock: Clock, *, logs: Path | None = None) -> None:
         patience_s = max(plan.request_timeout_s, plan.probes.timeout_s)
-        super().__init__(folder, clock, logs=logs or folder / "logs", patience_s=patience_s, pods=pods)
+        super().__init__(folder, clock, logs=logs or folder / "logs", patience_s=patience_s)
         self._plan = plan
         names = [f"load-{number}" for number in range(plan.workers)] if plan.workers > 1 else ["load"]
         self._workers = [self.child(name, "harness.load.locust_main") for name in names]

@@ -82,7 +82,9 @@ class Environment:
         """What carries out ``plan`` on the run's stack, not yet started: its processes, with their files in the run's
         folder of state. ``name`` tells several of a run apart."""
         shared, folder = msgspec.structs.replace(plan, workers=on.options.workers), run_folder(on.run_id) / name
-        return LoadProcesses(shared, folder, on.clock, logs=on.folder / "logs" / name, pods=on.load_pods)
+        made = LoadProcesses(shared, folder, on.clock, logs=on.folder / "logs" / name)
+        made.pods = on.load_pods
+        return made
 
     def stores(self, on: RunContext[Any]) -> Stores:
         """The stores of the run's stack, which is up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.load.process import LoadPods
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.load.users import LoadHost
@@ -11,19 +10,11 @@ from harness.stack.state.lease import run_folder
 
 
 class StepUsers:
-    """``accounts`` users on the API, shared by ``workers`` processes; ``pods`` makes pods for them, if it is given."""
+    """``accounts`` users on the API, shared by ``workers`` processes."""
 
     def __init__(
-        self,
-        host: LoadHost,
-        *,
-        seed: int,
-        accounts: int,
-        workers: int = 1,
-        request_timeout_s: float = 10.0,
-        pods: LoadPods | None = None,
+        self, host: LoadHost, *, seed: int, accounts: int, workers: int = 1, request_timeout_s: float = 10.0
     ) -> None:
-        self._pods = pods
         self._host = host
         self._seed = seed
         self.accounts = accounts
@@ -47,7 +38,8 @@ class StepUsers:
                 request_timeout_s=self._request_timeout_s,
             )
             folder, logs = run_folder(host.run_id), host.folder / "logs"
-            self._load = StageProcesses(plan, folder, host.clock, logs=logs, pods=self._pods)
+            self._load = StageProcesses(plan, folder, host.clock, logs=logs)
+            self._load.pods = host.load_pods
             host.add_finalizer(self._stop)
             await self._load.start()
             host.evidence.follow(self._load.spools)

@@ -9,7 +9,7 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import ADMISSION_LIMIT_S
-from harness.load.process import LoadPods, Processes
+from harness.load.process import Processes
 from harness.load.stages.plan import StepCommand, WorkerPlan, check_step
 from harness.model.message import gettext_noop, message
 from harness.model.scenario import Step
@@ -18,10 +18,8 @@ from harness.model.scenario import Step
 class StageProcesses(Processes):
     """One step at a time. ``plan`` is that of any worker."""
 
-    def __init__(
-        self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path, pods: LoadPods | None = None
-    ) -> None:
-        super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s, pods=pods)
+    def __init__(self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path) -> None:
+        super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s)
         self._plan = plan
         for number in range(plan.workers):
             self.child(f"worker-{number}", "harness.load.stages.worker_main")

@@ -163,7 +163,6 @@ class StageActs:
             accounts=plan.accounts,
             workers=plan.workers,
             request_timeout_s=plan.request_timeout_s,
-            pods=on.load_pods,
         )
         load = await users.load()
         on.mark("admitted")
