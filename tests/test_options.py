@@ -165,6 +165,13 @@ def test_load_from_the_cluster_takes_one(rehearsal: str, capfd: pytest.CaptureFi
     assert "use --on kind or --on kube" in said
 
 
+def test_load_from_the_cluster_would_pass_by_the_fault_proxy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--on", "kind", "--load-from", "cluster", "--fault", "errors=12%", "--reports", str(tmp_path / "reports")]
+    assert main(["run", "rollout_week3", *words]) == Exit.USAGE
+    assert "passes by faults that are put in front of it" in capfd.readouterr().err
+    assert not (tmp_path / "reports").exists()
+
+
 def test_load_from_the_cluster_is_asked_for_and_replayed() -> None:
     words = ["rollout_week3", "--on", "kind", "--load-from", "cluster", "--workers", "2"]
     found = parse(RunCommand, words).resolved()
