@@ -14,8 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from harness.base import bootstrap
+from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.stack.firebase import commands
+from harness.stack.kind.images import recipes
 from harness.stack.local import postgres_programs
 from tests.imports import imports
 from tests.session import locks
@@ -90,6 +92,11 @@ def of_a_cluster(name: str) -> bool:
 def reached(roots: list[str], *, at_once: bool = False) -> dict[str, set[str]]:
     """Every package from elsewhere that is imported, with who imports it. A cluster's modules count by what they import
     at once: what their functions import is for who has a cluster. With ``at_once`` all do."""
+    return walked(roots, at_once=at_once)[1]
+
+
+def walked(roots: list[str], *, at_once: bool = False) -> tuple[set[str], dict[str, set[str]]]:
+    """Our modules as well."""
     outside: dict[str, set[str]] = {}
     seen, queue = set(roots), list(roots)
     while queue:
@@ -104,7 +111,7 @@ def reached(roots: list[str], *, at_once: bool = False) -> dict[str, set[str]]:
             elif ours is not None and ours not in seen:
                 seen.add(ours)
                 queue.append(ours)
-    return outside
+    return seen, outside
 
 
 def test_what_a_local_run_imports_is_in_the_lock_of_run() -> None:
@@ -119,7 +126,7 @@ def test_the_walk_finds_a_package_of_a_higher_level() -> None:
     """Without this the test above could be green because it sees nothing."""
     found = reached(["harness.stack.kube.tunnel_process"])
     assert not distributions("kubernetes") & names("run")
-    assert found["kubernetes"] == {"harness.stack.kube.tunnel_process"}
+    assert found["kubernetes"] == {"harness.stack.kubernetes.port_forward"}
 
 
 def test_what_is_imported_before_the_environment_is_there_is_the_standard_library() -> None:
@@ -142,6 +149,16 @@ def test_what_the_api_imports_is_in_its_image() -> None:
     found = reached([name for name in modules() if name.partition(".")[0] == "api"])
     assert {module for module in found if not distributions(module) & inside} == set()
     assert {"h11", "prometheus_client", "uvicorn"} <= found.keys()
+
+
+def test_what_the_load_s_processes_import_is_in_their_image() -> None:
+    ours, found = walked(["harness.load.agent_main", "harness.load.locust_main", "harness.load.stages.worker_main"])
+    inside = set(locks.closure(locks.IMAGES["load"]))
+    assert {module for module in found if not distributions(module) & inside} == set()
+    parts = [ROOT / part.at for part in recipes.load(MachineClock()).parts]
+    files = [modules()[name] for name in ours]
+    assert [path for path in files if not any(path.is_relative_to(part) for part in parts)] == []
+    assert {"gevent", "locust", "psutil"} <= found.keys()
 
 
 @pytest.mark.parametrize("image", locks.IMAGES)

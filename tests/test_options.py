@@ -157,6 +157,28 @@ def test_signals_at_once_is_asked_for_and_replayed() -> None:
     assert racing.replay == f"{plain.replay} --signals-at-once"
 
 
+@pytest.mark.parametrize("rehearsal", ["load_stages", "run rollout_week3", "rollout"])
+def test_load_from_the_cluster_takes_one(rehearsal: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*rehearsal.split(), "--on", "local", "--load-from", "cluster"]) == Exit.USAGE
+    said = capfd.readouterr().err
+    assert "--load-from cluster needs a cluster, which --on local has not" in said
+    assert "use --on kind or --on kube" in said
+
+
+def test_load_from_the_cluster_would_pass_by_the_fault_proxy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--on", "kind", "--load-from", "cluster", "--fault", "errors=12%", "--reports", str(tmp_path / "reports")]
+    assert main(["run", "rollout_week3", *words]) == Exit.USAGE
+    assert "passes by faults that are put in front of it" in capfd.readouterr().err
+    assert not (tmp_path / "reports").exists()
+
+
+def test_load_from_the_cluster_is_asked_for_and_replayed() -> None:
+    words = ["rollout_week3", "--on", "kind", "--load-from", "cluster", "--workers", "2"]
+    found = parse(RunCommand, words).resolved()
+    assert (found.load_from_cluster, found.workers) == (True, 2)
+    assert found.replay.endswith("--on kind --seed 1 --load-from cluster --workers 2")
+
+
 def test_help_ends_in_0() -> None:
     assert main(["--help"]) == Exit.OK
 

@@ -142,13 +142,14 @@ class ImagesCommand(Spoken, AsJson):
         from harness.stack.kind.images.load import LIMIT_S
 
         clock = MachineClock()
-        known = {recipe.name: recipe for recipe in recipes.ours(clock)}
+        usual = {recipe.name: recipe for recipe in recipes.ours(clock)}
+        known = {**usual, "load": recipes.load(clock)}
         if unknown := set(self.names) - known.keys():
             raise BadInput(
                 message("there is no image {names}", names=", ".join(sorted(unknown))),
                 remedy=message("there are: {names}", names=", ".join(known)),
             )
-        tags = [await ensure(known[name], clock, progress) for name in self.names or known]
+        tags = [await ensure(known[name], clock, progress) for name in self.names or usual]
         if self.load is not None:
             await _load(self.load, tags, progress)
         for tag in tags if self.push is not None else ():

@@ -49,6 +49,11 @@ class SpoolWriter:
         if len(self._lines) >= FLUSH_ROWS or self._now_ns() - self._flushed_ns > FLUSH_NS:
             self.flush()
 
+    def append(self, rows: bytes) -> None:
+        """Hands on what another spool has gained, also half a line. Nothing may be queued meanwhile."""
+        self._unwritten += rows
+        self.flush()
+
     def flush(self) -> None:
         """Hands everything queued to the operating system."""
         if self._lines:

@@ -25,8 +25,9 @@ class _Admission:
         plan = shared.plan
         self._shared = shared
         self._firestore = firestore
-        self._accounts = accounts(plan.population, plan.seed)
-        self._slots = slots(plan.population, self._accounts, plan.seed)
+        everybody = accounts(plan.population, plan.seed)
+        self._slots = slots(plan.population, everybody, plan.seed)
+        self._accounts = everybody[plan.worker :: plan.workers]
         self._left = list(reversed(self._accounts))
         self._phones: dict[str, Phone] = {}
         self._error: RehearsalError | None = None

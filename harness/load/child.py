@@ -17,6 +17,7 @@ from harness.base.errors import BadInput, EvidenceNotWritten, MeasurementFailed,
 from harness.load import errors
 from harness.load.plan import ProcessPlan, read
 from harness.load.recorder import Recorder
+from harness.load.rest import be_ahead
 
 #: How long an admitted process waits for ``go``.
 GO_LIMIT_S = 600.0
@@ -34,6 +35,7 @@ def run(name: str, arguments: list[str], kind: type[P], work: Callable[[P, Recor
         return _told(name, BadInput("give the plan's file"), errors.BAD_PLAN)
     try:
         plan = read(Path(arguments[0]), kind)
+        be_ahead(plan.clock_ahead_ns)
         recorder = Recorder(Path(plan.spool))
     except BadInput as error:
         return _told(name, error, errors.BAD_PLAN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +13,11 @@ from harness.base.clock import Anchor
 from harness.base.errors import NOT_JSON, BadInput
 from harness.base.private import write_private
 from harness.model.flag import FLAG
-from harness.model.scenario import MOST_DURATION_S, MOST_USERS, PopulationPlan, ProbePlan
-from harness.model.stack import Endpoints
+from harness.model.scenario import MOST_DURATION_S, MOST_USERS, MOST_WORKERS, PopulationPlan, ProbePlan
+from harness.model.stack import LOAD_TO, PARTS, Address, Endpoints
 
-LOOPBACK = "127.0.0.1"  # load goes nowhere else
+LOOPBACK = "127.0.0.1"  # load goes nowhere else, but in a pod of the run's own Job
+INDEX = "JOB_COMPLETION_INDEX"  # which Kubernetes gives the pods of an Indexed Job
 ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
 
 
@@ -29,7 +31,8 @@ class Offline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What any process of a load is told. ``anchor`` ties the clocks and is the time that the walks' contents count
-    from; ``spool`` is where its evidence grows."""
+    from; ``spool`` is where its evidence grows. The machine's monotonic clock is ``clock_ahead_ns`` ahead of the run's;
+    worker ``worker`` of ``workers`` (0-based) makes its share of the load."""
 
     run_id: str
     seed: int
@@ -37,9 +40,14 @@ class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     anchor: Anchor
     spool: str = ""
     request_timeout_s: float = 10.0
+    clock_ahead_ns: int = 0
+    worker: int = 0
+    workers: int = 1
 
     def check(self) -> None:
         """Raises ``BadInput`` for a load without bounds."""
+        within("workers", self.workers, 1, MOST_WORKERS)
+        within("worker", self.worker, 0, self.workers - 1)
         within("request_timeout_s", self.request_timeout_s, 0.05, 60)
 
 
@@ -59,7 +67,7 @@ class LoadPlan(ProcessPlan, frozen=True, kw_only=True):
         """Raises ``BadInput`` for a load without bounds."""
         super().check()
         population, probes = self.population, self.probes
-        within("population.users", population.users, 1, MOST_USERS)
+        within("population.users", population.users, self.workers, MOST_USERS)
         for earlier, later in pairwise(population.stretches):
             if later.at_s <= earlier.at_s:
                 raise BadInput(f"a step at {later.at_s:g} s follows {earlier.at_s:g} s", where="the load plan")
@@ -76,11 +84,26 @@ def within(what: str, value: float, least: float, most: float, *, where: str = "
         raise BadInput(f"{what} is {value:g}, not within {least:g}..{most:g}", where=where)
 
 
+def own() -> dict[str, Address]:
+    """Where load may go besides this machine, by name: in a pod of the run's Job what its manifest names, else nowhere.
+
+    Raises ``BadInput`` for a manifest that does not read.
+    """
+    if LOAD_TO not in os.environ or INDEX not in os.environ:
+        return {}
+    try:
+        return msgspec.json.decode(os.environ[LOAD_TO], type=dict[str, Address])
+    except NOT_JSON as error:
+        raise BadInput(f"the Job's manifest does not say where load goes: {error}", where=LOAD_TO) from error
+
+
 def check(plan: ProcessPlan) -> None:
-    """Raises ``BadInput`` when the plan would send anywhere but to this machine, or without bounds."""
-    for name in ("service", "auth", "firestore", "remote_config", "storage"):
+    """Raises ``BadInput`` when the plan would send anywhere but to this machine, or to what ``own`` names, or without
+    bounds."""
+    allowed = own()
+    for name in ("service", *PARTS):
         address = getattr(plan.endpoints, name)
-        if address is not None and address.host != LOOPBACK:
+        if address is not None and address.host != LOOPBACK and address != allowed.get(name):
             raise BadInput(
                 f"load is only ever sent to {LOOPBACK}",
                 where=f"endpoints.{name}: {address}",

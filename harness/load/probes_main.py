@@ -22,7 +22,7 @@ from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.schedule import canaries, population_of
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
-from harness.load.rest import JsonClient, now_ns, sleep, sleep_until
+from harness.load.rest import JsonClient, lines_of_stdin, now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.model.stack import Address
@@ -139,12 +139,6 @@ class ProbeStream:
             raise MeasurementFailed(f"{len(late)} probes did not end a second past their timeout")
 
 
-async def _input() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return reader
-
-
 async def _flush(recorder: Recorder) -> None:
     while True:
         await sleep(FLUSH_EVERY_S)
@@ -157,7 +151,7 @@ async def _stopped(lines: asyncio.StreamReader) -> None:
 
 
 async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> None:
-    lines = await _input()
+    lines = await lines_of_stdin()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lines.feed_eof)
     admitted = message("{count} canary users signed in", count=str(len(probers)))

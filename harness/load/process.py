@@ -11,11 +11,12 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from harness.base import machine
 from harness.base.clock import Clock, polling
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
@@ -24,9 +25,13 @@ from harness.load import errors
 from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
 from harness.model.message import Message, gettext_noop, message
+from harness.model.stack import LOAD_TO
+from harness.stack.protocol import LoadPod
 
 #: gRPC and others would take these even for 127.0.0.1.
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
+#: What makes pods for so many processes, by the index of each.
+LoadPods = Callable[[int], Awaitable[Sequence[LoadPod]]]
 _POLL_S = 0.05
 _STOP_SLACK_S = 5.0
 #: What the phones tell, and what the probes do.
@@ -34,24 +39,25 @@ _ADMITTED = ("admitted", "probes_admitted")
 
 
 class LoadProcess(msgspec.Struct, kw_only=True):
-    """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``."""
+    """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``. For one in a ``pod``
+    ``relay_main`` stands here."""
 
     name: str
     module: str
     spool: Path
     log: Path
     process: asyncio.subprocess.Process | None = None
+    pod: LoadPod | None = None
 
     async def start(self, run_id: str, *arguments: str) -> None:
         """Starts it, marked as a part of the run."""
-        kept = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}
+        kept = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES and name != LOAD_TO}
         environment = {**kept, "TEKUTOKO_RUN_ID": run_id, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                self.module,
-                *arguments,
+                *self._words(*arguments),
                 cwd=ROOT,
                 env=environment,
                 stdin=asyncio.subprocess.PIPE,
@@ -59,6 +65,22 @@ class LoadProcess(msgspec.Struct, kw_only=True):
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _words(self, *arguments: str) -> tuple[str, ...]:
+        if self.pod is None:
+            return (self.module, *arguments)
+        return ("harness.load.relay_main", *arguments, self.module, msgspec.json.encode(self.pod).decode())
+
+    def cpu_s(self) -> float | None:
+        """The CPU seconds that it has used, in its pod where it has one; ``None`` where nobody knows."""
+        if self.process is None or self.process.returncode is not None:
+            return None
+        if self.pod is None:
+            return machine.cpu_s(self.process.pid)
+        try:
+            return float(cpu_file(self.spool).read_text())
+        except (OSError, ValueError):  # it has said nothing yet, or says it now
+            return None
 
     async def say(self, line: str) -> None:
         """Writes to its standard input, unless that has ended."""
@@ -97,11 +119,19 @@ class LoadProcess(msgspec.Struct, kw_only=True):
         return errors.tail(self.log)
 
 
+def cpu_file(spool: Path) -> Path:
+    """The file beside a spool that says how many seconds of CPU a process in a pod has used."""
+    return spool.with_suffix(".cpu")
+
+
 class Processes:
     """Child processes that make load. ``patience_s`` is how long any of their requests may take.
 
     Files: ``folder/<name>.json`` (plans), ``folder/spool/<name>.jsonl``, and ``<name>.log`` in ``logs``.
     """
+
+    #: What makes the pods in which those that make the users' requests run; ``None`` runs them on this machine.
+    pods: LoadPods | None = None
 
     def __init__(self, folder: Path, clock: Clock, *, logs: Path, patience_s: float) -> None:
         self._folder = folder
@@ -175,6 +205,13 @@ class Processes:
         self._children.append(made)
         return made
 
+    async def begin_workers(self, workers: Sequence[LoadProcess], plan: ProcessPlan) -> None:
+        """Starts each with its share of ``plan``. Raises as ``begin`` does, and ``StackNotStarted`` for their pods."""
+        for number, pod in enumerate(await self.pods(len(workers)) if self.pods else ()):
+            workers[number].pod = pod
+        for number, worker in enumerate(workers):
+            await self.begin(worker, msgspec.structs.replace(plan, worker=number, workers=len(workers)))
+
     async def begin(self, child: LoadProcess, plan: ProcessPlan) -> None:
         """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``, ``PartDied``."""
         path = self._folder / f"{child.name}.json"
@@ -221,22 +258,24 @@ def _events(reader: SpoolReader) -> list[EventRow]:
 
 
 class LoadProcesses(Processes):
-    """A population and its probes."""
+    """A population, which ``plan.workers`` processes share, and its probes: these stay on this machine wherever the
+    users are, for they stand for the document's checks from outside."""
 
     def __init__(self, plan: LoadPlan, folder: Path, clock: Clock, *, logs: Path | None = None) -> None:
         patience_s = max(plan.request_timeout_s, plan.probes.timeout_s)
         super().__init__(folder, clock, logs=logs or folder / "logs", patience_s=patience_s)
         self._plan = plan
-        self.child("load", "harness.load.locust_main")
-        self.child("probes", "harness.load.probes_main")
+        names = [f"load-{number}" for number in range(plan.workers)] if plan.workers > 1 else ["load"]
+        self._workers = [self.child(name, "harness.load.locust_main") for name in names]
+        self._probes = self.child("probes", "harness.load.probes_main")
 
     async def start(self) -> None:
-        """Starts both; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
-        for child in self._children:
-            await self.begin(child, self._plan)
+        """Starts all; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
+        await self.begin_workers(self._workers, self._plan)
+        await self.begin(self._probes, self._plan)
 
     async def admitted(self, timeout_s: float) -> None:
-        """Returns once both are ready to go. Raises ``PartDied``, also when that takes longer than ``timeout_s``."""
+        """Returns once all are ready to go. Raises ``PartDied``, also when that takes longer than ``timeout_s``."""
         await self.told(
             {child.name: SpoolReader(child.spool) for child in self._children},
             lambda row: row.subject in _ADMITTED,

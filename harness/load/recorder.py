@@ -35,6 +35,13 @@ class Recorder:
         """Queues an event of now."""
         self.write(happened(now_ns(), kind, subject, message, data))
 
+    def append(self, rows: bytes) -> None:
+        """Hands on what another spool has gained."""
+        try:
+            self._writer.append(rows)
+        except OSError as error:
+            raise self._refused(error) from error
+
     def flush(self) -> None:
         """Hands everything to the operating system."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -31,9 +32,11 @@ ASK_LIMIT_S = 10.0  # of one exchange with the target, by whoever asks it beside
 class MachineRuntime:
     """gevent and sockets. Imported late: the probes need no gevent, the phones no event loop."""
 
+    ahead_ns = 0  # of this machine's clock before the run's, where the run is another machine's
+
     def now_ns(self) -> int:
-        """``CLOCK_MONOTONIC``, which all processes of a machine share."""
-        return time.monotonic_ns()
+        """The run's monotonic time: ``CLOCK_MONOTONIC``, which all processes of a machine share."""
+        return time.monotonic_ns() - self.ahead_ns
 
     def wall_ns(self) -> int:
         """``CLOCK_REALTIME``, which may be set."""
@@ -41,7 +44,7 @@ class MachineRuntime:
 
     def wait_until(self, due_ns: int, ended: Any) -> bool:
         """As the protocol says; ``ended`` is a gevent ``Event``."""
-        while (left_ns := due_ns - time.monotonic_ns()) > 0:
+        while (left_ns := due_ns - self.now_ns()) > 0:
             if ended.wait(left_ns / NS):
                 return True
         return bool(ended.is_set())
@@ -83,6 +86,11 @@ class MachineRuntime:
 
 _MACHINE = MachineRuntime()
 _RUNTIME: ContextVar[Runtime] = ContextVar("runtime", default=_MACHINE)
+
+
+def be_ahead(ahead_ns: int) -> None:
+    """This machine's clock is so far ahead of the run's: from now on ``now_ns`` is the run's."""
+    _MACHINE.ahead_ns = ahead_ns
 
 
 def runtime() -> Runtime:
@@ -138,6 +146,13 @@ async def answered(exchanged: Awaitable[PhoneAnswer], limit_s: float) -> PhoneAn
 async def status_of(address: Address, path: str, limit_s: float) -> int:
     """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
     return (await answered(exchange(address, "GET", path, "", b""), limit_s)).status
+
+
+async def lines_of_stdin() -> asyncio.StreamReader:
+    """The standard input, for an event loop."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
 
 
 class JsonClient:

@@ -12,6 +12,7 @@ from harness.base.clock import NS, Clock
 from harness.evidence.store import EVIDENCE, Collector, EvidenceStore
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.schedule import due_list, probes_due, requests_due
+from harness.load.process import LoadPods
 from harness.load.protocol import Load
 from harness.model.evidence import NOTHING_DUE, Due, DueList, Window
 from harness.model.flag import FLAG
@@ -32,6 +33,11 @@ class LoadHost(Protocol):
     folder: Path
     clock: Clock
     evidence: Collector
+
+    @property
+    def load_pods(self) -> LoadPods | None:
+        """What makes the pods of the load, where it comes from the cluster."""
+        ...
 
     @property
     def stack(self) -> Stack:

@@ -66,6 +66,7 @@ MAX_S = 30 * 86_400.0  # the longest time the document names
 #: sends and still measures. All users of a population together send at most ``MOST_REQUESTS_PER_S``, a step of
 #: requests that arrive by themselves has at most ``MOST_RATE_PER_S``.
 MOST_USERS = 2_000
+MOST_WORKERS = 8  # processes that share them
 FASTEST_PACE_S, SLOWEST_PACE_S = 0.1, 86_400.0
 MOST_REQUESTS_PER_S, MOST_RATE_PER_S, MOST_PROBES_PER_S = 200.0, 2_000.0, 100.0
 #: How long a load may last, and how long a window of it.

@@ -120,6 +120,8 @@ PROXY_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAIL
 DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW, FaultKind.DATABASE_LOCKED})
 #: The parts that ``part_hang`` and ``part_slow`` know.
 PARTS = ("auth", "firestore", "remote_config", "storage")
+#: The environment variable of the load's pods that says where the run's own Service and parts answer, by name.
+LOAD_TO = "TEKUTOKO_REHEARSAL_LOAD_TO"
 
 
 #: The smallest share of requests that a fault hits.
@@ -169,7 +171,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """A TCP address; ``host`` is always a loopback address."""
+    """A TCP address; ``host`` is a loopback address, but for pods that make load."""
 
     host: str
     port: int

@@ -21,7 +21,7 @@ from harness.base.errors import BadInput
 from harness.base.phase import Detail
 from harness.base.progress import Progress
 from harness.model.message import Message, message
-from harness.model.scenario import Scenario
+from harness.model.scenario import MOST_WORKERS, Scenario
 from harness.model.stack import AUTO, CLUSTERS, RUNGS, EnvironmentKind, Target
 from harness.report.language import LANGUAGES, language
 from harness.run.command import Command, Duration, in_place, is_given, option, own, replay, smaller, within
@@ -242,6 +242,31 @@ class Staged(Rehearsing, StackOptions, OwnManifests):
 
     def resolved(self) -> Options:
         return self.placed(self.seed, self.lang, self.manifests, self.component)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread(Staged):
+    """The users."""
+
+    load_from: str = option(
+        "where the users' requests come from; outside: processes of this machine; cluster: pods of a Job in the run's "
+        "own namespace, on kind and kube",
+        choices=("outside", "cluster"),
+        default="outside",
+    )
+    workers: int = option("worker processes that share the users", within(1, MOST_WORKERS), default=1, metavar="N")
+
+    def resolved(self) -> Options:
+        """With who makes the load. Raises ``BadInput`` for an environment that cannot have it so."""
+        options, cluster = super().resolved(), self.load_from == "cluster"
+        if cluster and options.rung not in CLUSTERS:
+            raise BadInput(
+                message("--load-from cluster needs a cluster, which --on {rung} has not", rung=options.rung),
+                remedy="use --on kind or --on kube, or leave it out: the load then comes from this machine",
+            )
+        if self.workers > 1 and options.rung is EnvironmentKind.SIM:
+            raise BadInput("--workers is of processes, which --on sim has not", remedy="leave it out")
+        return msgspec.structs.replace(options, load_from_cluster=cluster, workers=self.workers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from harness.checks.stores import Stores
 from harness.evidence.failure import cut
 from harness.evidence.store import Collector
 from harness.load.plan import LoadPlan
+from harness.load.process import LoadPods
 from harness.load.protocol import Load
 from harness.model.evidence import MACHINE, EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
@@ -27,7 +28,7 @@ from harness.report.outline import counted
 from harness.report.words import verdict_id
 from harness.run.lifecycle import RunUnderWay, Teardown
 from harness.run.options import Options
-from harness.stack.protocol import Stack
+from harness.stack.protocol import Stack, WithLoadPods
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
@@ -100,6 +101,14 @@ class RunContext(Generic[D]):
     def stores(self) -> Stores:
         """The stores of the stack, which is up."""
         return self.environment.stores(self)
+
+    @property
+    def load_pods(self) -> LoadPods | None:
+        """What makes the pods of the load, of a run whose load comes from the cluster."""
+        if not self.options.load_from_cluster:
+            return None
+        assert isinstance(self.stack, WithLoadPods), "every cluster makes pods for the load"
+        return self.stack.start_load
 
     def load(self, plan: LoadPlan, name: str = "") -> Load:
         """What carries out ``plan`` on the stack, not yet started; ``name`` tells several of a run apart."""

@@ -13,8 +13,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a command line says besides the plan, resolved. What it says of the plan is in the plan itself.
 
     ``rung_reason`` is a message id, ``replay`` the command that runs this again. ``own_cluster`` is of the rung
-    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. ``lang``
-    is the language of the pages. ``only``, ``own``, ``smaller`` and ``in_place`` are as in ``Facts``.
+    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. So many
+    ``workers`` make the users' requests, in pods of the cluster with ``load_from_cluster``. ``lang`` is the language
+    of the pages. ``only``, ``own``, ``smaller`` and ``in_place`` are as in ``Facts``.
     """
 
     rung: EnvironmentKind
@@ -27,6 +28,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     service_port: int | None = None
     own_cluster: OwnCluster | None = None
     signals_at_once: bool = False
+    load_from_cluster: bool = False
+    workers: int = 1
     lang: str = "en"
     only: tuple[str, ...] = ()
     own: tuple[str, ...] = ()

@@ -80,9 +80,12 @@ class Environment:
         )
 
     def load(self, on: RunContext[Any], plan: LoadPlan, name: str) -> Load:
-        """What carries out ``plan`` on the run's stack, not yet started: two processes, with their files in the run's
+        """What carries out ``plan`` on the run's stack, not yet started: its processes, with their files in the run's
         folder of state. ``name`` tells several of a run apart."""
-        return LoadProcesses(plan, run_folder(on.run_id) / name, on.clock, logs=on.folder / "logs" / name)
+        shared, folder = msgspec.structs.replace(plan, workers=on.options.workers), run_folder(on.run_id) / name
+        made = LoadProcesses(shared, folder, on.clock, logs=on.folder / "logs" / name)
+        made.pods = on.load_pods
+        return made
 
     def stores(self, on: RunContext[Any]) -> Stores:
         """The stores of the run's stack, which is up."""
@@ -133,6 +136,11 @@ class Runner(Generic[P, D]):
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.stack_spec(plan, options, self.manifests)
+        if options.load_from_cluster and self._needs is not None and self._needs.fault_proxy:
+            raise NotCapable(
+                "load from within the cluster passes by faults that are put in front of it, on this machine",
+                remedy="leave out --load-from cluster, or the faults errors, latency and unavailable",
+            )
         self._applied = self.manifests if self._needs is None else self._needs.manifests
         self.folder: Path = resumed[0] if resumed else options.reports / self.run_id
         self._stack: Stack | None = None if self._needs is None else environment.stack(self, self._needs)

@@ -195,6 +195,26 @@ class WithOutside(ByKubectl, Protocol):
         ...
 
 
+class LoadPod(msgspec.Struct, frozen=True):
+    """A pod that waits for a load process, and the kubeconfig by which it is reached."""
+
+    kubeconfig: str
+    context: str
+    namespace: str
+    name: str
+    port: int
+
+
+@runtime_checkable
+class WithLoadPods(Protocol):
+    """What a stack has besides whose cluster can make the load on its own Service."""
+
+    async def start_load(self, workers: int) -> tuple[LoadPod, ...]:
+        """Makes an Indexed Job of so many pods in the run's namespace; they, by index, once they run. They stay until
+        their work is done, or ``down``. Raises ``StackNotStarted``."""
+        ...
+
+
 class SecretsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """That a stack takes its database credentials from a secret store, whose driver looks for new versions every
     ``poll_s``. ``first`` makes the database's first role with the password given, before any pod is there."""

@@ -62,7 +62,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in STACKS:
         monkeypatch.setattr(name, lambda **made: made)
-    monkeypatch.setattr("harness.stack.environments.choice.cluster_images", lambda *asked: repr(asked[:2]))
+    monkeypatch.setattr("harness.stack.environments.choice.cluster_images", lambda *asked, **_: repr(asked[:2]))
     monkeypatch.setattr("harness.stack.environments.choice.provide", lambda rung: None)
     monkeypatch.setattr("harness.stack.kube.access.look", look)
     for reader, reads in READERS.items():  # files, at each of thousands of combinations
@@ -125,7 +125,8 @@ def of(command: type[Command], *given: Given) -> Any:
 
 def stack_of(asked: Options) -> Any:
     """What every run reads of its options, and what the environment's stack does."""
-    read = (asked.rung, asked.seed, asked.reports, asked.manifests, asked.target, asked.lang)
+    load = (asked.load_from_cluster, asked.workers)
+    read = (asked.rung, asked.seed, asked.reports, asked.manifests, asked.target, asked.lang, load)
     if asked.rung is EnvironmentKind.SIM or (
         asked.rung is EnvironmentKind.KUBE and asked.own_cluster is None
     ):  # or one that is looked at

@@ -34,7 +34,7 @@ from harness.run.registry import COMMANDS, Entry
 NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
-    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
+    "local", "kind", "kube", "auto", "cluster", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
     "daily", "zsh", "log", "2026-12-02T10:00:00+09:00", "sha256:0a", "2/4",
 ))  # fmt: skip
 

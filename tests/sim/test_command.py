@@ -71,6 +71,8 @@ def test_a_week_advances_and_its_page_says_that_it_is_simulated(tmp_path: Path) 
             "nothing of this can be run here: the environment lacks processes of pods",
         ),
         (["run", "rollout_week3", "--service-port", "8080"], "--service-port and --signals-at-once are of processes"),
+        (["run", "rollout_week3", "--load-from", "cluster"], "--load-from cluster needs a cluster, which --on sim has"),
+        (["run", "rollout_week3", "--workers", "2"], "--workers is of processes, which --on sim has not"),
         (["run", "rollout_week3", "--target", "true"], "the environment sim cannot run the command true"),
         (["stack", "up"], PROCESSES),
     ],

@@ -39,6 +39,7 @@ class StepUsers:
             )
             folder, logs = run_folder(host.run_id), host.folder / "logs"
             self._load = StageProcesses(plan, folder, host.clock, logs=logs)
+            self._load.pods = host.load_pods
             host.add_finalizer(self._stop)
             await self._load.start()
             host.evidence.follow(self._load.spools)

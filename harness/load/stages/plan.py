@@ -10,7 +10,6 @@ from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS, Aud
 
 MOST_PHOTOS_PER_S = 50.0
 MOST_PHOTO_BYTES = 5_000_000  # docs/contract/walk-api.md#real-use: up to 5 MB each
-MOST_WORKERS = 8
 
 
 def population(count: int) -> PopulationPlan:
@@ -19,17 +18,13 @@ def population(count: int) -> PopulationPlan:
 
 
 class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
-    """Worker ``worker`` of ``workers`` (0-based) acts for every ``workers``-th of ``accounts`` users."""
+    """Each worker acts for every ``workers``-th of ``accounts`` users."""
 
     accounts: int
-    worker: int = 0
-    workers: int
 
     def check(self) -> None:
         """Raises ``BadInput`` for a load without bounds, and for accounts that cannot be shared."""
         super().check()
-        within("workers", self.workers, 1, MOST_WORKERS)
-        within("worker", self.worker, 0, self.workers - 1)
         within("accounts", self.accounts, self.workers, MOST_USERS)
         if self.accounts % self.workers:
             raise BadInput(f"{self.accounts} accounts cannot be shared by {self.workers} workers", where="the plan")

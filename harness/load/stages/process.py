@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.machine import cpu_s
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.process import Processes
@@ -17,7 +16,7 @@ from harness.model.scenario import Step
 
 
 class StageProcesses(Processes):
-    """One step at a time. ``plan`` is that of any worker: ``worker`` is set here."""
+    """One step at a time. ``plan`` is that of any worker."""
 
     def __init__(self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path) -> None:
         super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s)
@@ -31,8 +30,7 @@ class StageProcesses(Processes):
 
         Raises ``PartDied``, ``EvidenceNotWritten``, ``BadInput``.
         """
-        for number, worker in enumerate(self._children):
-            await self.begin(worker, msgspec.structs.replace(self._plan, worker=number))
+        await self.begin_workers(self._children, self._plan)
         await self.told(
             self._readers,
             lambda row: row.subject == "admitted",
@@ -59,6 +57,5 @@ class StageProcesses(Processes):
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far by each worker."""
-        pids = {each.name: each.process.pid for each in self._children if each.process and each.ended() is None}
-        used = {name: cpu_s(pid) for name, pid in pids.items()}  # one that ends now is told by who watches it
+        used = {each.name: each.cpu_s() for each in self._children}  # one that ends now is told by who watches it
         return {name: seconds for name, seconds in used.items() if seconds is not None}

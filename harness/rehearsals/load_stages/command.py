@@ -14,7 +14,7 @@ from harness.base.message import said_by
 from harness.model.message import Message, message
 from harness.model.scenario import Arrivals
 from harness.rehearsals.load_stages.types import MOST_PODS, CapacityStage, InFlightStages, LoadStagesPlan, UsersStage
-from harness.run.arguments import OwnPlan, Staged
+from harness.run.arguments import OwnPlan, Spread
 from harness.run.command import option, within
 from harness.run.only import belong, chosen, left_out, only
 
@@ -49,7 +49,7 @@ def _lacks_pods(typed: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadStagesCommand(OwnPlan, Staged):
+class LoadStagesCommand(OwnPlan, Spread):
     """The document's loads, and the knee for each number of pods.
 
     10 to 500 at once in both readings of the document.
@@ -62,7 +62,6 @@ class LoadStagesCommand(OwnPlan, Staged):
         "the knee is searched for these numbers of pods, e.g. 2,10", metavar="N,N", less=_lacks_pods
     )
     only: tuple[str, ...] = only(f"parts of {', '.join((*_PARTS, _KNEE))}")
-    workers: int = option("Locust worker processes", within(1, 8), default=1, metavar="N")
     quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False, own=bool)
 
     def unread(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from harness.model.scenario import Scenario
 from harness.model.stack import Fault
 from harness.rules.judged import TAKEN
 from harness.rules.register import bundled
-from harness.run.arguments import Paced, Simulable
+from harness.run.arguments import Paced, Simulable, Spread
 from harness.run.command import Duration, below, given, option
 from harness.run.options import Options
 from harness.run.resuming import Resumable
@@ -60,7 +60,7 @@ _OF_WEEKS = re.compile(r"rollout\.week[1-4]\.(success|rollback)\.")  # claims th
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfWeeks(Simulable, Paced):
+class OfWeeks(Simulable, Spread, Paced):
     """The week."""
 
     window: Duration | None = option(

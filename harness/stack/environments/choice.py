@@ -186,6 +186,11 @@ class StackWanted(Protocol):
         """Of ``local``: on a cluster kubelet and kube-proxy race anyway."""
         ...
 
+    @property
+    def load_from_cluster(self) -> bool:
+        """Whether pods of the cluster make the load."""
+        ...
+
 
 def stack_for(
     options: StackWanted, needs: StackNeeds, *, run_id: str, folder: Path, clock: Clock, progress: ProgressCallback
@@ -212,7 +217,8 @@ def stack_for(
     if options.rung is EnvironmentKind.KUBE and options.own_cluster is not None:
         from harness.stack.kube.stack import KubeStack
 
-        images = cluster_images(options.target, options.own_cluster.registry, clock)
+        registry, with_load = options.own_cluster.registry, options.load_from_cluster
+        images = cluster_images(options.target, registry, clock, with_load=with_load)
         return KubeStack(cluster=options.own_cluster, images=images, **common)
     raise BadInput(
         message("the environment {rung} has no stack of its own", rung=options.rung),
@@ -220,7 +226,7 @@ def stack_for(
     )
 
 
-def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
+def cluster_images(target: Target, registry: str, clock: Clock, *, with_load: bool = False) -> Images:
     """Our images as somebody's own cluster knows them: below ``registry``, or, without one, on its nodes already."""
     from harness.stack.kind.images import recipes
     from harness.stack.kubernetes.compose import DATABASE, OUTSIDE
@@ -233,6 +239,7 @@ def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
         command=target.command if target.image else (),
         sidecar=prefix + recipes.sidecar().tag,
         by_service={**dict.fromkeys(OUTSIDE, firebase), DATABASE: prefix + recipes.postgres().tag},
+        load=prefix + recipes.load(clock).tag if with_load else "",
         pull=pull,
         target_pull="IfNotPresent" if target.image else pull,
     )

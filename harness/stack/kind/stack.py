@@ -27,6 +27,8 @@ from harness.stack.kind import network, orphans, record
 from harness.stack.kind.addon import Addon
 from harness.stack.kind.disturbances import KindDisturbances, Sidecars
 from harness.stack.kind.ground import ClusterResources, KindDatabase
+from harness.stack.kind.images import recipes
+from harness.stack.kind.images.build import ensure
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.metrics_adapter import MetricsAdapter
@@ -199,6 +201,14 @@ class KindStack(KubernetesStack):
         await load(ground.cluster.nodes[1:], tags, self._state.folder, self._progress)
         self._versions.update(tags)
         return tags
+
+    async def _to_load(self) -> tuple[str, str, str, str]:
+        """Built once, and copied into the nodes."""
+        made, state = self._below.cluster, self._state
+        assert made is not None and state is not None
+        tag = await ensure(recipes.load(self._clock), self._clock, self._progress)
+        await load(made.nodes[1:], [tag], state.folder, self._progress)
+        return tag, "Never", str(made.kubeconfig), made.context
 
     async def set_image(self, image: str) -> Ran:
         """By kubectl, as the document's workflow writes it."""

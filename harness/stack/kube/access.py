@@ -193,6 +193,7 @@ def made(cluster: OwnCluster) -> str:
     images = f"images of {cluster.registry}" if cluster.registry else "images that its nodes have already"
     return (
         f"a run makes one namespace tekutoko-<run id> on {cluster.server}, in it the manifests' objects, PostgreSQL, "
-        f"four Firebase emulators and a gateway pod, of {images}; it deletes the namespace at its end and touches "
+        "four Firebase emulators, a gateway pod and, with --load-from cluster, the pods of the load, of "
+        f"{images}; it deletes the namespace at its end and touches "
         "nothing else"
     )

@@ -19,7 +19,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kube import mux
-from harness.stack.kubernetes import labels
+from harness.stack.kubernetes import labels, load_job
 from harness.stack.kubernetes.api_server import ApiServer, ApiServerError, Json
 from harness.stack.kubernetes.compose import DATABASE, OUTSIDE, Definition, definitions
 from harness.stack.kubernetes.documents import Images
@@ -217,8 +217,8 @@ class KubeBeside:
         """Notices what becomes of the pods. Raises ``StackNotStarted``, ``PartDied``."""
         async for change, item in self._api.watch(f"{self._core}/pods", labelSelector=labels.PART):
             pod = read(item)
-            if pod.name in self._planned:
-                continue
+            if pod.name in self._planned or item["metadata"]["labels"][labels.PART] == load_job.NAME:
+                continue  # the load's own pods end when it does; that one is lost the load itself tells
             if change == "DELETED" or item.get("status", {}).get("phase") in ("Failed", "Succeeded"):
                 raise self._died(pod, item)
             before = self._known.get(pod.name)

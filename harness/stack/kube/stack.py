@@ -70,10 +70,13 @@ class ClusterFound(msgspec.Struct, frozen=True, kw_only=True):
     metrics: bool
 
 
-async def examine(api: ApiServer, namespace: str, documents: Mapping[str, Json]) -> ClusterFound:
+async def examine(
+    api: ApiServer, namespace: str, documents: Mapping[str, Json], *, with_load: bool = False
+) -> ClusterFound:
     """Makes nothing. Raises ``StackNotStarted`` (silent, too old, a permission refused) and ``BadInput`` (kinds)."""
     version = await _version(api)
     jobs = [("batch", "jobs", "get")] if any(each["kind"] == "Job" for each in documents.values()) else []
+    jobs += [("batch", "jobs", "create")] if with_load else []
     wanted = [*NEEDED, *jobs, *[await _of(api, document) for document in documents.values()]]
     verbs = sorted({(group, resource, verb) for group, resource, all_ in wanted for verb in all_.split()})
     answers = await asyncio.gather(*(_allowed(api, namespace, *each) for each in verbs))
@@ -310,6 +313,10 @@ class KubeStack(KubernetesStack):
             "the environment kube builds no images for somebody's cluster", remedy="rehearse it with --on kind"
         )
 
+    async def _to_load(self) -> tuple[str, str, str, str]:
+        """The nodes have it, or pull it from the registry that was named."""
+        return self._images.load, self._images.pull, self._cluster.kubeconfig, self._cluster.context
+
     async def set_image(self, image: str) -> Ran:
         """Raises ``BadInput``: ``build`` names none."""
         raise BadInput(
@@ -334,7 +341,7 @@ class KubeStack(KubernetesStack):
     async def _bring_up(self, state: RunState, ends: FailureMonitor) -> None:
         files = Path(self._cluster.kubeconfig)
         self._api = api = await ApiServer.open(files, self._cluster.context, state.folder, self._clock)
-        found = await examine(api, self._place.namespace, self._manifests.documents)
+        found = await examine(api, self._place.namespace, self._manifests.documents, with_load=bool(self._images.load))
         if found.metrics:
             self.capabilities |= {Capability.AUTOSCALING}
         else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import struct
 import sys
 from collections.abc import Callable
@@ -18,44 +17,14 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import load_kube_config
-from kubernetes.aio.stream import WsApiClient
 
 from harness.base.clock import NS, Clock, MachineClock
 from harness.stack.kube import mux
+from harness.stack.kubernetes.port_forward import forwarding
 
 PING_EVERY_S = 5.0
 STANDS_LIMIT_S = 60.0
 _RETRY_S = 0.5
-_DATA, _ERROR = b"\0", 1
-
-
-class Forward:
-    """One port-forward by WebSocket: channel 0 carries the bytes, 1 what went wrong; each first says its port."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._begun: set[int] = set()
-
-    async def read(self) -> bytes:
-        """The next bytes; b"" at the end. Raises ``OSError`` with what the kubelet says."""
-        while True:
-            message = await self._socket.receive()
-            if message.type is not aiohttp.WSMsgType.BINARY:
-                return b""
-            channel, data = message.data[0], message.data[1:]
-            if channel not in self._begun:
-                self._begun.add(channel)
-                data = data[2:]
-            if channel == _ERROR and data:
-                raise OSError(data.decode(errors="replace").strip())
-            if data:
-                return bytes(data)
-
-    async def send(self, data: bytes) -> None:
-        """Raises ``OSError``."""
-        await self._socket.send_bytes(_DATA + data)
 
 
 class Way:
@@ -69,8 +38,7 @@ class Way:
 
     async def run(self, connect: Callable[[], Any]) -> None:
         """Until the port-forward breaks. Raises ``LinkBroken``."""
-        async with connect() as socket:
-            forward = Forward(socket)
+        async with connect() as forward:
             link = mux.Link(forward.read, forward.send)
             link.ponged = self._heard
             await link.send(mux.NAME, 0, self.name.encode())
@@ -124,34 +92,15 @@ async def keep(way: Way, connect: Callable[[], Any], clock: Clock) -> None:
 async def main(options: argparse.Namespace) -> None:
     """All ways, until one breaks or stdin ends."""
     clock = MachineClock()
-    settings = Configuration()
-    settings.connection_pool_maxsize = 0
-    await load_kube_config(  # type: ignore[no-untyped-call]
-        options.kubeconfig, options.context, settings, persist_config=False, temp_file_path=str(options.scratch)
-    )
-    async with WsApiClient(settings) as client:  # type: ignore[no-untyped-call]
-        path = f"/api/v1/namespaces/{options.namespace}/pods/{options.pod}/portforward"
-
-        def connect(serial: tuple[Any, ...]) -> Callable[[], Any]:
-            return lambda: _socket(client, serial)
-
-        serial = await client.param_serialize(
-            method="GET", resource_path=path, query_params=[("ports", str(options.port))], auth_settings=["BearerToken"]
-        )
+    async with forwarding(
+        options.kubeconfig, options.context, options.namespace, options.pod, options.port, scratch=options.scratch
+    ) as opened:
         ways = [Way(name, int(port), clock) for name, _, port in (word.partition("=") for word in options.ways)]
-        work = [asyncio.ensure_future(keep(way, connect(serial), clock)) for way in ways]
+        work = [asyncio.ensure_future(keep(way, opened, clock)) for way in ways]
         ended = asyncio.ensure_future(_stdin_ended())
         done, _ = await asyncio.wait([*work, ended], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-
-
-@contextlib.asynccontextmanager
-async def _socket(client: WsApiClient, serial: tuple[Any, ...]) -> Any:
-    method, url, headers, *_ = serial
-    opening = await client.request(method, url, headers=headers, _preload_content=False)  # type: ignore[no-untyped-call]
-    async with opening as socket:
-        yield socket
 
 
 async def _stdin_ended() -> None:

@@ -33,6 +33,7 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     sidecar: str
     by_service: dict[str, str]  # of compose.yaml, and Secret Manager's stand-in
+    load: str = ""  # the load's processes, where the cluster has any
     pull: str = ""
     target_pull: str = ""
 

@@ -14,6 +14,7 @@ from harness.model.command import Ran
 from harness.model.manifests import DrainEnd, Eviction, Manifests
 from harness.model.message import Message, message
 from harness.model.stack import (
+    PARTS,
     PROJECT_ID,
     PROXY_FAULTS,
     Address,
@@ -24,14 +25,14 @@ from harness.model.stack import (
     FaultKind,
 )
 from harness.stack.faults.injecting import FaultProxy, begun, in_front, lock_tables, nothing, sane
-from harness.stack.kubernetes import documents, labels, metrics
+from harness.stack.kubernetes import documents, labels, load_job, metrics
 from harness.stack.kubernetes.api_server import ApiServer, Json
 from harness.stack.kubernetes.compose import DATABASE, new_password
 from harness.stack.kubernetes.documents import Images
 from harness.stack.kubernetes.namespace_session import NamespaceSession
 from harness.stack.kubernetes.watching import FailureMonitor, TargetPlace
 from harness.stack.process.base_stack import BaseStack, Common
-from harness.stack.protocol import Database, Undo
+from harness.stack.protocol import Database, LoadPod, Undo
 from harness.stack.state import RunState
 from harness.stack.target.scraping import ClientCertificate, PodMetrics
 from harness.stack.target.variables import migrate
@@ -220,6 +221,23 @@ class KubernetesStack(BaseStack):
             project_id=PROJECT_ID,
             database_password=self._password,
         )
+
+    @abstractmethod
+    async def _to_load(self) -> tuple[str, str, str, str]:
+        """The image of the load's pods, where nodes find it now, its pull policy, and kubeconfig and context."""
+
+    async def start_load(self, workers: int) -> tuple[LoadPod, ...]:
+        """Their load goes to the Service's own address: kube-proxy chooses the pod, as for anybody in the cluster."""
+        inside = self._running()
+        self._progress(message("starting {count} pods that make the load", count=str(workers)))
+        image, pull, kubeconfig, context = await self._to_load()
+        found = await inside.api.get(f"/api/v1/namespaces/{inside.namespace}/services/{self._manifests.service}")
+        where = {name: at.rpartition(":") for name, at in self._in_cluster().items() if name in PARTS}
+        own = {name: Address(host=host.strip("[]"), port=int(port)) for name, (host, _, port) in where.items()}
+        own["service"] = Address(host=found["spec"]["clusterIP"], port=self._manifests.service_port)
+        job = load_job.document(image, pull, own, workers)
+        names = await load_job.start(inside.api, inside.namespace, job, self._clock)
+        return tuple(LoadPod(kubeconfig, context, inside.namespace, name, load_job.PORT) for name in names)
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. Raises ``BadInput`` when its numbers make no sense, or nothing is there

@@ -23,6 +23,10 @@ from harness.stack.target.versions import in_front
 _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
 _START = "stack/kind/images/firebase/start.sh"
+_OF_LOAD = (
+    *("__init__.py", "base", "evidence/__init__.py", "evidence/spool.py", "load", "model"),
+    *("rules/__init__.py", "rules/ledger.py", "stack/__init__.py", "stack/firebase"),
+)
 _OF_HARNESS = ("__init__.py", "base", "model", "stack/__init__.py", "stack/firebase", _START)
 
 
@@ -73,6 +77,16 @@ def firebase(clock: Clock) -> Recipe:
             node,
             modules,
         ),
+    )
+
+
+def load(clock: Clock) -> Recipe:
+    """The processes that make load, with the agent that runs them in a pod."""
+    return Recipe(
+        name="load",
+        packages=PYTHON,
+        dockerfile=_FILES / "load" / "Dockerfile",
+        parts=(*(here(f"harness/{name}", ROOT / "harness" / name) for name in _OF_LOAD), *_packages("load", clock)),
     )
 
 
