@@ -107,6 +107,16 @@ async def test_a_healthy_run(fake: StartFake, tmp_path: Path) -> None:
     assert sessions == {(f"u{n:04d}", live): 1 for n in range(1, 41) for live in (True, False)}
 
 
+async def test_two_processes_share_the_users(fake: StartFake, tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(plan_for(fake(), users=5, pace_s=0.5), workers=2)
+    async with loading(plan, tmp_path) as load:
+        assert set(load.pids) == {"load-0", "load-1", "probes"}
+        await asyncio.sleep(2)
+        await load.stop()
+    shares = [{row.user for row in SpoolReader(spool).read() if isinstance(row, RequestRow)} for spool in load.spools]
+    assert shares == [{"u0001", "u0003", "u0005"}, {"u0002", "u0004"}, set()]
+
+
 async def test_the_probes_keep_their_pace(fake: StartFake, tmp_path: Path) -> None:
     async with loading(plan_for(fake()), tmp_path) as load:
         await asyncio.sleep(OUTLASTS_S)
