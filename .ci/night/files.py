@@ -24,7 +24,12 @@ def read(path: Path, kind: type[dict[Any, Any]] | type[list[Any]]) -> Any:
 
 def write(path: Path, content: object) -> None:
     """Writes ``content`` as JSON, by a rename."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes the file by a rename, and the folders that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(path.name + ".half")
-    half.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    half.write_text(text, encoding="utf-8")
     half.replace(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.phase import filled
+from night import files
 from night.gather import Night
 from night.jobs import Job, Step
 
@@ -224,8 +225,5 @@ def kept(known: Sequence[Record], night: Record) -> list[Record]:
 
 def write(path: Path, records: Iterable[Record]) -> None:
     """Writes the file, by a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".half")
     lines = (json.dumps(asdict(each), ensure_ascii=False, separators=(",", ":")) + "\n" for each in records)
-    half.write_text("".join(lines), encoding="utf-8")
-    half.replace(path)
+    files.write_text(path, "".join(lines))

@@ -93,7 +93,7 @@ class WindowView:
         return self._of(criterion, self._by_lag(criterion.asks, late=False))
 
     def pessimistic(self, criterion: Criterion) -> Calls:
-        """What a pass of the criterion must rest on; see ``PlannedSample.proving``."""
+        """What a pass of the criterion must rest on; see ``PlannedSample.pessimistic``."""
         return self._of(criterion, self.planned(criterion.asks).pessimistic)
 
     def sparing(self, criterion: Criterion) -> Calls:

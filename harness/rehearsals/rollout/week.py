@@ -301,8 +301,8 @@ class Week:
         self._judged_ns = now_ns = on.clock.now_ns()
         lacking = not_exercised(self._plan, on.stack.capabilities)
         of = partial(judge, self._plan, on.evidence.ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
-        self._results = of(glance=True)
-        if now_ns >= self._window.end_ns or any(each.fired for each in self._results):
+        self._results = of(glance=(goes_on := now_ns < self._window.end_ns))
+        if goes_on and any(each.fired for each in self._results):
             self._results = of()
         details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
         on.update_progress(*self._live(), rows=under_way(self._results, on.language))

@@ -60,8 +60,8 @@ class Node(msgspec.Struct, frozen=True):
 
 async def kubectl(control_plane: str, *arguments: str, what: str, limit_s: float = ASK_LIMIT_S, stdin: str = "") -> str:
     """Runs the control plane's own kubectl: no client of this machine, no version skew. Raises ``StackNotStarted``."""
-    command = ["docker", "exec", "--interactive", control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"]
-    return await run([*command, *arguments], what=what, limit_s=limit_s, stdin=stdin.encode())
+    command = ["docker", "exec", "--interactive", control_plane, "kubectl", _CONFIG, *arguments]
+    return await run(command, what=what, limit_s=limit_s, stdin=stdin.encode())
 
 
 async def nodes(control_plane: str) -> list[Node]:
