@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,13 @@ from harness.model.judgement import Decision
 from harness.model.stack import EnvironmentKind
 from harness.stack.kind.record import Cluster
 from tests.hurried import hurried
-from tests.kind.in_docker import finished, left_in_docker, volumes_of
+from tests.kind.in_docker import finished, kubectl, left_in_docker, volumes_of
 from tests.main_job import Job, closing_connect, left_since, machine_state
 from tests.session.needs import needs_docker
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(1800, func_only=True), needs_docker]
 LIMIT_S = 1700  # the first run of a machine builds its images
 FROM_TWO_PODS = ("--load-from", "cluster", "--workers", "2")
-
-
-def kubectl(made: Cluster, *words: str) -> str:
-    config = "--kubeconfig=/etc/kubernetes/admin.conf"
-    command = ["docker", "exec", made.control_plane, "kubectl", config, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.nightly  # per push week 3 advances on the cluster by load from outside, and a pod of the load is lost

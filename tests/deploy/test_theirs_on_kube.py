@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from harness.stack.target.targets import bundled
 from tests.deploy.starting import hindered, small, told
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs
+from tests.kind.in_docker import kubectl
 from tests.stack.rungs import run_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.kind, pytest.mark.timeout(900, func_only=True)]
@@ -28,12 +28,11 @@ ON_KUBE = ("sealed_secrets", "autoscaled")
 
 def around(made: Cluster) -> dict[str, set[str]]:
     """What a run may not touch: the cluster's namespaces and classes, and the kinds it knows."""
-    kubectl = ["docker", "exec", made.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get"]
     kinds = ("namespaces", "priorityclasses", "customresourcedefinitions", "clusterroles", "clusterrolebindings")
 
     def names(kind: str) -> set[str]:
-        found = subprocess.run([*kubectl, kind, "-o", "json"], capture_output=True, text=True, check=True).stdout
-        return {each["metadata"]["name"] for each in json.loads(found)["items"]}
+        items = json.loads(kubectl(made, "get", kind, "-o", "json"))["items"]
+        return {each["metadata"]["name"] for each in items}
 
     return {kind: names(kind) for kind in kinds}
 

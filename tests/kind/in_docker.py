@@ -17,6 +17,12 @@ def _listed(*words: str) -> list[str]:
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+def kubectl(made: record.Cluster, *words: str, stdin: str = "") -> str:
+    """What the cluster's own kubectl prints, on its control plane."""
+    command = ["docker", "exec", "-i", made.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"]
+    return subprocess.run([*command, *words], input=stdin, capture_output=True, text=True, check=True).stdout
+
+
 def _is_of(run_id: str, name: str) -> bool:
     """A part of the run is named by it, and a cluster of its own by its label."""
     return run_id in name or record.name_of(record.run_label(run_id)) in name

@@ -21,6 +21,7 @@ import yaml
 from harness.base.errors import Exit
 from harness.stack.kind.record import Cluster
 from harness.stack.state.lease import identity
+from tests.kind.in_docker import kubectl
 from tests.session.needs import needs_docker
 
 pytestmark = [pytest.mark.stack, pytest.mark.kind, pytest.mark.timeout(900, func_only=True), needs_docker]
@@ -35,15 +36,7 @@ class On:
         self.made = made
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
-        command = [
-            "docker",
-            "exec",
-            "-i",
-            self.made.control_plane,
-            "kubectl",
-            "--kubeconfig=/etc/kubernetes/admin.conf",
-        ]
-        return subprocess.run([*command, *words], input=stdin, capture_output=True, text=True, check=True).stdout
+        return kubectl(self.made, *words, stdin=stdin)
 
     def namespaces(self, of: str = "") -> set[str]:
         """Those that a process ``of`` made: the run's id ends in it. Others' runs may come and go meanwhile."""

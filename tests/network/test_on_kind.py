@@ -21,7 +21,7 @@ from harness.model.stack import EnvironmentKind
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import record
 from harness.stack.kind.ground import kept_cluster
-from tests.kind.in_docker import finished, left_in_docker
+from tests.kind.in_docker import finished, kubectl, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
 from tests.session.needs import needs_docker
@@ -41,9 +41,7 @@ def listed(kind: str) -> list[str]:
     """Their names in the cluster."""
     found = record.read(kept_cluster())
     assert found is not None
-    kubectl = ("docker", "exec", found.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
-    said = subprocess.run([*kubectl, "get", kind, "-o", "name"], capture_output=True, text=True, check=True)
-    return said.stdout.split()
+    return kubectl(found, "get", kind, "-o", "name").split()
 
 
 def namespaces(run_id: str) -> list[str]:
