@@ -88,7 +88,8 @@ class PodRelay:
         await self._send(b"start %s %s\n" % (module.encode(), msgspec.json.encode(told)))
         passing = asyncio.ensure_future(self._pass_on(lines))
         while not self._status.done():
-            cpu_file(Path(plan.spool)).write_text(str((await self._trip()).cpu_s))  # "None" is no number
+            if (used := (await self._trip()).cpu_s) is not None:  # it may have ended, and not said so yet
+                cpu_file(Path(plan.spool)).write_text(str(used))
             await asyncio.wait([self._status], timeout=_BEAT_S)
         passing.cancel()
         doubt = doubt_ns(before, await self._compared())
