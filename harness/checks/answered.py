@@ -20,7 +20,7 @@ from harness.base.message import gettext_noop
 from harness.checks.sent import by_place, untold
 from harness.checks.values import Unreadable, instant
 from harness.load.population.content import as_sent, single
-from harness.load.population.schedule import accounts, slots, user_schedule
+from harness.load.population.schedule import accounts, first_requests, slots
 from harness.load.population.track import COLUMNS, MOST_RUNS, columns, digest
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
@@ -134,9 +134,11 @@ def _recorded(asked: ReadAnswers) -> Mapping[str, list[Location]]:
     found: defaultdict[str, list[Location]] = defaultdict(list)
     placed = slots(asked.plan, accounts(asked.plan, asked.seed), asked.seed)
     for user, numbers in by_place(asked.requests).items():
-        slot = placed.get(user)
-        endless = user_schedule(user, slot, asked.plan, asked.seed, asked.anchor.unix_ns) if slot else ()
-        for each in islice(endless, max(numbers) + 1):
+        if user not in placed:
+            continue
+        for each in first_requests(
+            user, placed[user], asked.plan, asked.seed, asked.anchor.unix_ns, most=max(numbers) + 1
+        ):
             found[each.walk_id] += each.body.locations if isinstance(each.body, WalkUpdate) else ()
     return found
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TypedDict
 
 import msgspec
 
 from harness.load.population import thumbnail
-from harness.load.population.schedule import Account, PlannedRequest, slots, unmarked, user_schedule
+from harness.load.population.schedule import Account, PlannedRequest, first_requests, slots, unmarked
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
 from harness.model.evidence import WRITES, Due, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scenario import PopulationPlan
@@ -164,7 +163,7 @@ def sent(
             unmatched.append(row.operation_id)
     for user, own in by_user.items():
         last = max(number_of(row.operation_id) for row in own)
-        planned = list(islice(user_schedule(user, placed[user], plan, seed, anchor_unix_ns), last + 1))
+        planned = first_requests(user, placed[user], plan, seed, anchor_unix_ns, most=last + 1)
         found = _of_user(own, planned, bucket)
         walks |= found.walks
         creates += found.creates

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 
 import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Call, WalkObject, WalkWrite
 from harness.checks.sent import bodies_of, body_of, number_of, numbered, refused, scheduled
 from harness.load.population.content import Content, created, fingerprint, updated
-from harness.load.population.schedule import Account, PlannedRequest, Slot, page_of, slots, user_schedule
+from harness.load.population.schedule import Account, PlannedRequest, Slot, first_requests, page_of, slots
 from harness.load.population.walk import NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.scenario import PopulationPlan
@@ -100,10 +99,9 @@ class Plans:
         ]
         return _walks(made, planned)
 
-    def schedule(self, user: str, count: int) -> list[PlannedRequest]:
+    def schedule(self, user: str, count: int) -> Sequence[PlannedRequest]:
         """The first ``count`` requests of ``user``, one of the plan's."""
-        endless = user_schedule(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns)
-        return list(islice(endless, count))
+        return first_requests(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns, most=count)
 
     def page(self, row: RequestRow) -> int:
         """Which page of its list the request asked for; Firestore is asked for the first alone."""

@@ -110,7 +110,7 @@ def concurrent_users(criterion: Criterion, view: WindowView) -> CriterionFinding
             ),
         ),
     )
-    if finding.verdict is Verdict.PASS:
+    if finding.verdict is Verdict.PASS or view.glance:
         return finding
     if not clears(criterion.comparison, finding.samples, criterion.threshold):
         return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
@@ -127,8 +127,9 @@ def concurrent_users(criterion: Criterion, view: WindowView) -> CriterionFinding
 
 
 def _good_answers(view: WindowView) -> Calls:
-    """Good answers of the API that came in the window, to what the schedule holds; without a due list, to anything."""
-    rows = view.planned(Sample.USERS).listed
+    """Good answers of the API that came in the window, to what the schedule holds; at a ``glance``, and without a due
+    list, to anything."""
+    rows = None if view.glance else view.planned(Sample.USERS).listed
     rows = view.ledger.requests if rows is None else rows
     done = (rows["done_ns"] >= view.window.start_ns) & (rows["done_ns"] < view.window.end_ns)
     return those(rows, done & rows["api"] & rows["ok"])
@@ -211,7 +212,7 @@ def _sampled(criterion: Criterion, view: WindowView) -> CriterionFinding:
     # Those too that failed too soon to count towards a latency: a failure more must not undo a fail.
     if len(rows) < criterion.smallest_sample:
         return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
-    if finding.verdict is Verdict.PASS:
+    if finding.verdict is Verdict.PASS or view.glance:
         why = None if view.glance else _unproved(criterion, view)
         return finding.void(why) if why else finding
     if finding.verdict is Verdict.FAIL and not _fails(criterion, view.timely(criterion)):

@@ -17,7 +17,7 @@ import heapq
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, count, takewhile
+from itertools import chain, count, islice, takewhile
 from math import floor
 from typing import Protocol, TypeVar
 
@@ -378,6 +378,22 @@ def user_schedule(
             page=page_of(slot, number),
         )  # fmt: skip
         number, before_ns = number + 1, at_ns
+
+
+def first_requests(
+    user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int, *, most: int
+) -> Sequence[PlannedRequest]:
+    """The first ``most`` of a user's ``user_schedule``; kept, because each check of a run asks for them."""
+    kept, more = _begun(user, slot, plan, seed, anchor_unix_ns)
+    kept += islice(more, max(0, most - len(kept)))
+    return kept[:most]
+
+
+@lru_cache(maxsize=512)
+def _begun(
+    user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int
+) -> tuple[list[PlannedRequest], Iterator[PlannedRequest]]:
+    return [], user_schedule(user, slot, plan, seed, anchor_unix_ns)
 
 
 def schedule(
