@@ -21,7 +21,7 @@ FLOOR_PERCENT = 95.0
 #: What a verdict rests on: folders, and the judges that stand in their rehearsals' folders.
 FACTS = "harness/rehearsals/*/facts*.py"
 HELD = ("harness/rules", "harness/control", "harness/checks", "harness/load/population", FACTS)
-TESTS = ("--groups", "fast,document", "--alone", "without", "-n", "2", "--dist", "worksteal", "-q")
+TESTS = ("--groups", "fast,document,sim", "--alone", "without", "-n", "2", "--dist", "worksteal", "-q")
 #: Besides: those of the readers of stores, which are of the checkers and need a real PostgreSQL.
 READERS = ("--groups", "process,stack", "-q", "tests/reconcile", "tests/checks")
 UNCOVERED = 15  # files to name, those with the most that no test ran

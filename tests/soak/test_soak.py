@@ -35,6 +35,7 @@ def leaking(folder: Path, a_minute: int) -> str:
     return str(path)
 
 
+@pytest.mark.nightly
 @pytest.mark.stack
 @pytest.mark.slow
 @pytest.mark.timeout(480)
