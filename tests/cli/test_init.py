@@ -1,4 +1,4 @@
-"""``init`` and ``demo``, names with hyphens, and what a job of GitHub is told of a run that failed."""
+"""``init``, names with hyphens, and what a job of GitHub is told of a run that failed."""
 
 from __future__ import annotations
 
@@ -52,12 +52,6 @@ def test_names_take_hyphens_or_underscores(typed: list[str], name: str) -> None:
     assert command.name == name
     if name == "run":
         assert command.planned().name == "rollout_week3"  # type: ignore[attr-defined]
-
-
-def test_demo_is_week_3_in_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "-q", "--reports", str(tmp_path)]) == 0
-    assert "advance (simulated)" in capsys.readouterr().err
-    assert (tmp_path / "latest" / "report.html").is_file()
 
 
 def test_what_failed_is_an_annotation_that_no_text_of_a_target_leaves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,6 @@ from tests.one_stack.test_judge import MOVED, OLD_WALKS
 from tests.rehearsal.made import by_id, judged_again
 
 pytestmark = pytest.mark.sim
-
 LEGS = ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
 
 

@@ -23,7 +23,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.one_stack.small import plan, ran
 
 pytestmark = pytest.mark.sim
-
 #: A request's time to answer and a second: what is waited at most, and was once waited always.
 MOST_S = 11.0
 #: Of the name of a call that no schedule has.

@@ -27,7 +27,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, few, table, week
 
 pytestmark = pytest.mark.sim
-
 SCENARIO = few(table(2), window_s=120)
 PLAN = RolloutPlan(weeks=(PlannedWeek(week=2, scenario=SCENARIO),))
 FAILING = PlantedFaults(errors=Fraction(1, 10))

@@ -24,7 +24,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, week
 
 pytestmark = pytest.mark.sim
-
 PLAN = load(str(Path(__file__).with_name("lies.yaml")))
 SEED = 5
 ERRORS, SLOW, PROBES = "success.error_ratio", "success.latency_p95", "success.availability"

@@ -22,7 +22,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import week
 
 pytestmark = pytest.mark.sim
-
 _SHORT = load(str(Path(__file__).with_name("lies.yaml")))
 PLAN = msgspec.structs.replace(_SHORT, population=msgspec.structs.replace(_SHORT.population, long_lists=0.5))
 SEED = 5
@@ -99,14 +98,10 @@ def test_an_honest_target_advances(tmp_path: Path) -> None:
     assert all(row.side is Side.API and row.acknowledged and row.done_ns < seen.window.start_ns for row in earlier)
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        first_page_again,
-        *(pytest.param(each, marks=pytest.mark.nightly) for each in (one_page_alone, a_thousand_points)),
-    ],
-    ids=lambda lie: lie.__name__,
-)
+BY_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in (one_page_alone, a_thousand_points)]
+
+
+@pytest.mark.parametrize("lie", [first_page_again, *BY_NIGHT], ids=lambda lie: lie.__name__)
 def test_a_target_that_fails_at_long_lists_or_tracks_is_held(lie: Callable[[], Lie], tmp_path: Path) -> None:
     seen = week(tmp_path, PLAN, seed=SEED, planted=PlantedFaults(lie=lie()))
     assert seen.run.decision is Decision.HOLD, seen.why

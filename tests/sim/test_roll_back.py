@@ -20,7 +20,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 
 pytestmark = pytest.mark.sim
-
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
 FETCH_S = 5.0  # so that clients are back sooner than with the table's 60 s
@@ -87,8 +86,6 @@ ROWS = [
     ),
 ]
 NAMES = [f"week{row.week}-{row.id}" for row in ROWS]
-#: The last is the longest: two weeks of availability fire alike.
-BY_NIGHT = [*ROWS[:-1], pytest.param(ROWS[-1], marks=pytest.mark.nightly)]
 
 
 def asked(row: RowOfTheTable, scenario: Scenario) -> Scenario:
@@ -147,7 +144,7 @@ def fired(seen: Week, row: RowOfTheTable) -> Judgement:
     return seen.told[row.id]
 
 
-@pytest.mark.parametrize("row", BY_NIGHT, ids=NAMES)
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_a_row_fires_at_the_answer_that_breaks_it_and_everybody_is_back(tmp_path: Path, row: RowOfTheTable) -> None:
     scenario = asked(row, cut(table(row.week), fetch_interval_s=FETCH_S))
     metric, limit = limit_of(scenario, row)
@@ -180,7 +177,7 @@ def assert_all_back(seen: Week, scenario: Scenario) -> None:
     assert max(each.sent_ns for each in on_api(seen)) <= back_ns
 
 
-@pytest.mark.parametrize("row", BY_NIGHT, ids=NAMES)
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) -> None:
     scenario = small(row)
     metric, limit = limit_of(scenario, row)

@@ -25,8 +25,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.rehearsal.again import judged_again
 from tests.sim.week import options_of, table
 
-pytestmark = pytest.mark.sim
-
 SEED = 3
 #: All four weeks by the machine's own clock, to their reports.
 MOST_S = 60.0

@@ -23,7 +23,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, week
 
 pytestmark = pytest.mark.sim
-
 TEXT = """\
 title: "Twice as much from 40 s on"
 population:

@@ -24,7 +24,6 @@ from harness.stack.sim.world import PlantedFaults
 from tests.sim.week import Week, cut, few, seldom_probed, table, week
 
 pytestmark = pytest.mark.sim
-
 SEEDS = range(1, 11)
 #: What nothing in memory can show: no eviction, no pod that leaves or is sampled; a week that advances takes no step back.
 PODS = ("pdb.budget", "service.new_connections", "sli.pod_resources", "sli.replicas")
@@ -70,14 +69,6 @@ def test_week_3_advances_without_thread_socket_or_sleep(tmp_path: Path, monkeypa
     assert sum(isinstance(row, ProbeRow) and row.due_ns < window.end_ns for row in seen.rows) == 1200
     assert {row.sent_ns - row.due_ns for row in due} == {0}, "in virtual time nothing is late"
     assert "ending the load" in seen.printed
-
-
-@pytest.mark.nightly
-def test_week_2_advances_at_its_default_pace(tmp_path: Path) -> None:
-    """One request in 45 s: 400 in the window, 3.33/s offered."""
-    seen = week(tmp_path, table(2), seed=2)
-    assert_advances(seen)
-    assert seen.told["success.request_rate"].value == pytest.approx(3.33, abs=0.03)
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

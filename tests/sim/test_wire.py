@@ -27,7 +27,6 @@ from tests.rehearsal.made import by_id
 from tests.sim.week import Week, table, week
 
 pytestmark = pytest.mark.sim
-
 SEED = 1
 ERRORS = "errors"
 Change = Callable[[Answer, bytes], Answer]

@@ -37,7 +37,6 @@ def leaking(folder: Path, a_minute: int) -> str:
 
 @pytest.mark.nightly
 @pytest.mark.stack
-@pytest.mark.slow
 @pytest.mark.timeout(480)
 def test_a_leak_of_ten_megabytes_a_minute_is_told_by_a_soak_that_was_cut(tmp_path: Path) -> None:
     before, reports = machine_state(), tmp_path / "reports"
