@@ -162,7 +162,9 @@ def _selected(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any,
     file = str(connection.execute("PRAGMA database_list").fetchone()[2])
     left = sum(each.stat().st_size for each in (Path(file), Path(f"{file}-wal")) if each.exists())
     for row in connection.execute(query):
-        left -= sum(len(value) for value in row if isinstance(value, str | bytes))
+        for value in row:
+            if isinstance(value, (str, bytes)):
+                left -= len(value)
         if left < 0:
             raise ValueError("its rows have more bytes than the file")
         yield row

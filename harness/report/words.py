@@ -70,6 +70,8 @@ RUNG = {
 
 TIMING = {
     "stack_up": gettext_noop("stack up after"),
+    "brought_up": gettext_noop("bringing the stack up took"),
+    "probes_ask": gettext_noop("of which the probes' own delays and periods ask for"),
     "admitted": gettext_noop("users signed in after"),
     "load_ended": gettext_noop("load ended after"),
     "checked": gettext_noop("stores checked after"),

@@ -72,7 +72,7 @@ def _properties(result: Result) -> dict[str, str]:
 
 def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
-    moments = {**facts.timings}  # all but the tear down, which is a length
+    moments = {**facts.timings}  # the tear down is a length; the stack's own lie within a moment
     took_s = round(moments.pop("tear_down", 0.0) + max(moments.values(), default=0.0), 3)
     broken = Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None
     of_case: dict[tuple[str, str], list[str]] = {each.key: [] for each in result.judgements}

@@ -13,6 +13,7 @@ from harness.base.clock import NS, Clock
 from harness.base.phase import PhaseRow
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
+from harness.control.probes import ready_after_s
 from harness.evidence.failure import cut
 from harness.evidence.store import Collector
 from harness.load.plan import LoadPlan
@@ -160,8 +161,12 @@ class RunContext(Generic[D]):
         self._watching = asyncio.ensure_future(self._watch())  # until the endings are over
         self._watching.add_done_callback(self._ended)
         self.run_in_background(self._look_at_processors())
+        begun_ns = self.clock.now_ns()
         await self.stack.up()
         self.mark("stack_up")
+        containers = self.manifests.deployment.template.containers
+        self.timings["brought_up"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["probes_ask"] = max(ready_after_s(each.startup, each.readiness) for each in containers)
         self.say(message("the stack is up"))
 
     def on_event(self, watcher: Callable[[EventRow | SampleRow], None]) -> None:

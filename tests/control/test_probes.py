@@ -62,8 +62,8 @@ def test_the_first_probe_comes_with_a_tick_and_a_triggered_one_at_once(
     state = probes.start(probe, 100 * S, passing=False)
     assert probes.next_due_ns(probe, state) == (100 + first_s) * S
     assert probes.triggered_ns(probe, state, at_ns=100 * S) == (100 + triggered_s) * S
-    late_ns = 137 * S  # as its startup probe passes
-    assert probes.triggered_ns(probe, state, at_ns=late_ns) == late_ns
+    assert (probes.ready_after_s(probe, probe), probes.ready_after_s(None, probe)) == (first_s, triggered_s)
+    assert probes.triggered_ns(probe, state, at_ns=137 * S) == 137 * S  # as its startup probe passes
 
 
 def test_a_real_kubelet_s_pods_become_ready_when_the_rule_has_it() -> None:
@@ -77,7 +77,7 @@ def test_a_real_kubelet_s_pods_become_ready_when_the_rule_has_it() -> None:
             ran_ns.setdefault(row.subject, row.at_ns)
         elif row.data["state"] == PodState.READY and row.subject in ran_ns:
             ready_s.append((row.at_ns - ran_ns.pop(row.subject)) / S)
-    due_s = probes.triggered_ns(READINESS, probes.start(READINESS, 0, passing=False), at_ns=0) / S
+    due_s = probes.ready_after_s(None, READINESS)
     assert len(ready_s) > 20
     assert all(due_s <= each + 0.5 and each < due_s + READINESS.period_s / 2 for each in ready_s)
 

@@ -44,7 +44,7 @@ SHOWN = {
     "strategy.merit.cost": "",
     "cost.saving.commitment": "cost.commitment_37",
     "cost.saving.budget_alert": "cost.budget_alert_too_high",
-    "checklist.cost.alerts": "checklist.budget_alert_phase",
+    "checklist.cost.alerts": "cost.budget_alert_too_high",
     "cost.saving.log_retention": "cost.retention_saves_nothing",
     "cost.savings": "",
 }

@@ -61,7 +61,7 @@ IMAGES = "images: gcr.io/PROJECT_ID/tekutoko-api:latest, gcr.io/cloud-sql-connec
         ("strategy.versus.pipeline", PASS, "", "workflows that deploy: 1 (.github/workflows/deploy.yml)"),
         ("manifest.deployment.image", SHOWN, "manifest.deployment.image_latest", IMAGES),
         ("manifest.gcr_shut_down", SHOWN, "manifest.gcr_shut_down", "1 of 2 (gcr.io/PROJECT_ID/tekutoko-api:latest)"),
-        ("security.scan.container", SHOWN, "security.scan_needs_artifact_registry",
+        ("security.scan.container", SHOWN, "manifest.gcr_shut_down",
          "a repository of Artifact Registry is managed: no; images go to gcr.io: yes"),
         ("security.scan.go_modules", SHOWN, "security.nancy_input", "scans of what is built that are missing: 1 of 1 (named: –)"),
         ("operations.create_cluster", SHOWN, "operations.cluster_twice",
@@ -133,7 +133,7 @@ def test_of_a_repository_without_files_what_needs_none_is_judged_all_the_same() 
     for printed, verdict in ((True, SHOWN), (False, FAIL)):
         found = made.of_read(Repository(), printed=printed)
         says(
-            found["security.scan.container"], verdict, "security.scan_needs_artifact_registry",
+            found["security.scan.container"], verdict, "manifest.gcr_shut_down",
             "a repository of Artifact Registry is managed: no; images go to gcr.io: no",
         )  # fmt: skip
         assert ("manifest.deployment.image" in found) is not printed, "the document's own manifests have one"

@@ -71,7 +71,7 @@ def allowance(share: float, sets: int) -> float:
     return 0.0 if sets >= 10_000 else Z95 * math.sqrt(share * (1 - share) / sets)
 
 
-@pytest.mark.slow
+@pytest.mark.sim
 @pytest.mark.parametrize("sets", SETS)
 @pytest.mark.parametrize("week", WEEKS)
 def test_the_healthy_advance(week: int, sets: int) -> None:
@@ -79,7 +79,7 @@ def test_the_healthy_advance(week: int, sets: int) -> None:
     assert share >= 0.99 - allowance(0.99, sets)
 
 
-@pytest.mark.slow
+@pytest.mark.sim
 @pytest.mark.parametrize("sets", SETS)
 @pytest.mark.parametrize(("week", "metric"), AT_THRESHOLD)
 def test_at_the_threshold_it_seldom_advances(week: int, metric: Metric, sets: int) -> None:

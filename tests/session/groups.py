@@ -22,7 +22,7 @@ GROUPS = {
     "browser": "opens a page in a real Chromium",
     "document": "reads the design document beside the checkout; in process",
     "process": "starts a process (PostgreSQL, npm, go, a server of ours) or connects to a socket",
-    "sim": "a whole week in virtual time; in process",
+    "sim": "whole weeks, in virtual time or drawn by the thousand; in process",
 }
 #: Without a process and without a connection. ``nox -s fast`` runs all of them but the weeks in virtual time.
 IN_PROCESS = frozenset({FAST, "document", "sim"})
