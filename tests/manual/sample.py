@@ -33,7 +33,7 @@ PAGES = {"en": "report.html", "ja": "report.ja.html"}
 #: What the machine had of runs of others.
 _OF_OTHERS = re.compile(r"^\[.*\] (left by a killed run:|left alone, as made on).*\n", re.MULTILINE)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_VIEW_PX = (1000, 720)  # one screen, as far as the line to type next
+_VIEW_PX = (1280, 800)  # one screen
 LIMIT_S = 120
 
 
