@@ -389,7 +389,7 @@ def first_requests(
     return kept[:most]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _begun(
     user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int
 ) -> tuple[list[PlannedRequest], Iterator[PlannedRequest]]:
