@@ -231,7 +231,7 @@ async def test_a_delete_that_waits_together_with_another_user_s_walk_of_that_id_
     async with world.running(None, mirror) as api, api.as_user("a") as one, api.as_user("b") as other:
         walk_id = (await one.post("/v1/walks", json={"title": "theirs"})).json()["id"]
         await settled(api)
-        mirror.delay_s = 0.2
+        mirror.delay_s = 0.05
         await one.delete(f"/v1/walks/{walk_id}")
         await other.put(f"/v1/walks/{walk_id}", json={"title": "mine"})
         await settled(api)

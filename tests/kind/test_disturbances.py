@@ -43,7 +43,8 @@ class World:
         self.feed = Feed(MachineClock())
         known = SimpleNamespace(known=self.pods, ready=lambda: list(self.pods.values()))
         inside = SimpleNamespace(api=self, namespace="n", watching=SimpleNamespace(pods=known))
-        monkeypatch.setattr("harness.stack.kind.disturbances.GONE_LIMIT_S", 0.5)
+        monkeypatch.setattr("harness.stack.kind.disturbances.GONE_LIMIT_S", 0.2)
+        monkeypatch.setattr("harness.stack.kind.disturbances._FOLLOW_S", 0.02)
         monkeypatch.setattr("harness.stack.kind.disturbances._AGAIN_S", 0.02)
         monkeypatch.setattr(docker, "pause", self.pause)
         monkeypatch.setattr(docker, "unpause", self.unpause)
@@ -127,7 +128,7 @@ async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch
     await undo()
     assert world.orders == dict.fromkeys(("id-1", "id-2", "id-3", "id-1b", "id-4", "id-5"), "")
     world.pods["6"] = pod("6")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     assert "id-6" not in world.orders
 
 
