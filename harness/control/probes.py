@@ -55,10 +55,10 @@ def triggered_ns(probe: Probe, state: ProbeState, *, at_ns: int) -> int:
 
 def ready_after_s(startup: Probe | None, readiness: Probe | None) -> float:
     """The seconds from a container's start to its readiness that these probes ask for, if each passes at once."""
-    begun_ns = 0 if startup is None else next_due_ns(startup, start(startup, 0, passing=False))
+    passed_ns = 0 if startup is None else next_due_ns(startup, start(startup, 0, passing=False))
     if readiness is not None:
-        begun_ns = triggered_ns(readiness, start(readiness, 0, passing=False), at_ns=begun_ns)
-    return begun_ns / _NS
+        passed_ns = triggered_ns(readiness, start(readiness, 0, passing=False), at_ns=passed_ns)
+    return passed_ns / _NS
 
 
 def _delayed_ns(probe: Probe, state: ProbeState) -> int:

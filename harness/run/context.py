@@ -24,6 +24,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
+from harness.model.stack import Capability
 from harness.report.language import language
 from harness.report.outline import counted
 from harness.report.words import verdict_id
@@ -164,9 +165,10 @@ class RunContext(Generic[D]):
         begun_ns = self.clock.now_ns()
         await self.stack.up()
         self.mark("stack_up")
-        containers = self.manifests.deployment.template.containers
-        self.timings["brought_up"] = (self.clock.now_ns() - begun_ns) / NS
-        self.timings["probes_ask"] = max(ready_after_s(each.startup, each.readiness) for each in containers)
+        if Capability.REAL_PROCESSES in self.stack.capabilities:  # else no pod waits for its probes
+            containers = self.manifests.deployment.template.containers
+            self.timings["brought_up"] = (self.clock.now_ns() - begun_ns) / NS
+            self.timings["probes_ask"] = max(ready_after_s(each.startup, each.readiness) for each in containers)
         self.say(message("the stack is up"))
 
     def on_event(self, watcher: Callable[[EventRow | SampleRow], None]) -> None:

@@ -45,7 +45,7 @@ async def test_a_run_is_judged_and_everything_of_it_is_stored(tmp_path: Path) ->
     assert reasons(result) == {"stand_in.rows": "1 rows came"}
     assert (result.facts.errors, result.facts.leaks, result.facts.seed) == ((), (), 7)
     assert result.facts.capabilities == ("autoscaling", "eviction") and result.facts.environment == "staging"
-    assert set(result.facts.timings) == {"stack_up", "brought_up", "probes_ask", "tear_down"}
+    assert set(result.facts.timings) == {"stack_up", "tear_down"}
     assert RESULT.read(run.folder / "result.json") == result
     assert (tmp_path / "latest").resolve() == run.folder
     kept = {"evidence.sqlite", "machine.json", "manifests.json", "plan.json", "result.json"}

@@ -24,7 +24,7 @@ GROUPS = {
     "process": "starts a process (PostgreSQL, npm, go, a server of ours) or connects to a socket",
     "sim": "whole weeks, in virtual time or drawn by the thousand; in process",
 }
-#: Without a process and without a connection. ``nox -s fast`` runs all of them but the weeks in virtual time.
+#: Without a process and without a connection. ``nox -s fast`` runs all of them but ``sim``.
 IN_PROCESS = frozenset({FAST, "document", "sim"})
 ALL = (*GROUPS, FAST)
 
